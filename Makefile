@@ -1,0 +1,73 @@
+# Each target does its own set-up: it makes .venv if there is none, and installs only when pyproject.toml changed.
+# PYTHON=... chooses the interpreter of a new .venv, WORKERS=... the number of test processes.
+
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+PYTHONS := $(PYTHON) python3.13 python3.12 python3.11 python3
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+RUN_STAMP := $(VENV)/.stamp-run
+DEV_STAMP := $(VENV)/.stamp-dev
+DOCS_STAMP := $(VENV)/.stamp-docs
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test nightly lint format bench docs clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+demo: $(RUN_STAMP) ## predict, train and compare two examples; reports and pictures in out/demo
+	@$(BIN)/python -m thalweg.faces.demo
+
+test: $(DEV_STAMP) ## the test suite, with the number of tests in its last line
+	@$(PYTEST)
+
+nightly: $(DEV_STAMP) ## the test suite and the slow statistics
+	@$(PYTEST) -m "nightly or not nightly"
+
+lint: $(DEV_STAMP) ## style, format and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+
+format: $(DEV_STAMP) ## repair style and format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(DEV_STAMP) ## run the benchmarks and print their ratios
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs: $(DOCS_STAMP) ## build the documentation into out/site
+	@$(BIN)/mkdocs build --strict
+
+clean: ## remove results, caches and build files; .venv stays
+	@rm -rf out build dist .pytest_cache .ruff_cache .hypothesis
+	@find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(BIN)/python:
+	@for python in $(PYTHONS); do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "thalweg needs Python 3.11 or later; none of '$(strip $(PYTHONS))' is one." >&2; \
+	  echo "Install one from your system or python.org, or name it: make PYTHON=/path/to/python3.13" >&2; exit 1; \
+	fi; \
+	echo "making $(VENV) with $$($$found --version)"; \
+	$$found -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "'$$found -m venv' failed; on Debian and Ubuntu, install the package python3-venv" >&2; exit 1; }
+
+$(RUN_STAMP): pyproject.toml | $(BIN)/python
+	@echo "installing thalweg into $(VENV) (once, until pyproject.toml changes)"
+	@$(PIP_INSTALL) -e .
+	@touch $@
+
+$(DEV_STAMP): pyproject.toml | $(BIN)/python
+	@echo "installing thalweg and its development tools into $(VENV) (once, until pyproject.toml changes)"
+	@$(PIP_INSTALL) -e ".[dev]"
+	@touch $@ $(RUN_STAMP)
+
+$(DOCS_STAMP): pyproject.toml | $(BIN)/python
+	@echo "installing thalweg and its documentation tools into $(VENV) (once, until pyproject.toml changes)"
+	@$(PIP_INSTALL) -e ".[docs]"
+	@touch $@ $(RUN_STAMP)

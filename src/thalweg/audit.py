@@ -1,0 +1,138 @@
+"""Which theories speak about a problem, how far it is from their limits, and which one to trust first."""
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from . import registry
+from .fields import unknown
+from .problem import Problem
+from .theory import Setting, Theory, TheoryWarning
+
+
+def strains(theory: Theory | type[Theory], setting: Setting) -> dict[str, float]:
+    """Every assumption's strain on this case: 0 exact, 1 the edge, above 1 broken, inf impossible."""
+    return {a.name: float(a.strain(setting)) for a in theory.assumptions}
+
+
+def worst(found: dict[str, float]) -> tuple[str, float]:
+    """The assumption under the greatest strain (NaN counts as broken)."""
+    if not found:
+        return "none", 0.0
+    name = max(found, key=lambda n: math.inf if math.isnan(found[n]) else found[n])
+    return name, math.inf if math.isnan(found[name]) else found[name]
+
+
+def words_of(theory: Theory | type[Theory], name: str) -> str:
+    """What an assumption's strain of 1 means."""
+    return next((a.words for a in theory.assumptions if a.name == name), "")
+
+
+def check(theory: Theory, problem: Problem, setting: Setting) -> dict[str, float]:
+    """Strains of a theory that the user asked for: raises where it cannot speak, warns outside its regime."""
+    if not isinstance(problem, theory.of):
+        speaking = sorted(k.__name__ for k in registry.theories_of(problem)) or ["none"]
+        raise ValueError(
+            f"{type(theory).__name__} says nothing about {type(problem).__name__}; theories that do: {', '.join(speaking)}."
+        )
+    found = strains(theory, setting)
+    name, strain = worst(found)
+    if math.isinf(strain):
+        raise ValueError(
+            f"{type(theory).__name__} cannot speak here: {name} fails. {words_of(theory, name)} "
+            "See theories(problem) for those that can."
+        )
+    if strain > 1:
+        warnings.warn(
+            f"{type(theory).__name__} is outside its regime: strain of {name!r} is {strain:.3g} (1 is the edge). "
+            f"{words_of(theory, name)}",
+            TheoryWarning,
+            stacklevel=4,
+        )
+    return found
+
+
+def menu(problem: Problem, setting: Setting | None = None) -> list[tuple[Theory, dict[str, float]]]:
+    """All theories of a problem with their strains: those that apply first, then least conditions, then most said."""
+    setting = setting or Setting(problem)
+    rows = [(kind(), strains(kind, setting)) for kind in registry.theories_of(problem)]
+
+    def rank(row: tuple[Theory, dict[str, float]]) -> tuple[Any, ...]:
+        theory, found = row
+        strain = worst(found)[1]
+        values = all(theory.claim(name).kind == "value" for name in theory.speaks_of)
+        return strain > 1, not values, len(theory.conditions_on), -len(theory.speaks_of), strain
+
+    return sorted(rows, key=rank)
+
+
+def choose(problem: Problem, setting: Setting | None = None) -> Theory:
+    """The applicable theory that claims values, conditions on least and says most; ValueError if there is none."""
+    rows = menu(problem, setting)
+    if not rows:
+        raise ValueError(f"no theory speaks about {type(problem).__name__}; train(problem) needs none.")
+    theory, found = rows[0]
+    name, strain = worst(found)
+    if strain > 1:
+        raise ValueError(
+            f"no theory applies to this {type(problem).__name__}; the nearest is {type(theory).__name__}, whose "
+            f"assumption {name!r} is strained to {strain:.3g} (1 is the edge). {words_of(theory, name)} "
+            "Name it (theory=...) to see its answer all the same."
+        )
+    return theory
+
+
+def theories(problem: Problem) -> Any:
+    """A table (pandas) of the theories that speak about a problem, the most trustworthy first.
+
+    Columns: theory, applies, strain (of the worst assumption; 1 is the edge), assumption, why (what 1 means),
+    conditions_on, claims, speaks_of, source.
+    """
+    import jax
+    import pandas
+
+    if not isinstance(problem, Problem):
+        known = sorted(registry.problems())
+        raise ValueError(f"theories() takes a problem such as {', '.join(known)}; it was given {type(problem).__name__}.")
+    with jax.enable_x64():
+        rows = menu(problem)
+    table = []
+    for theory, found in rows:
+        name, strain = worst(found)
+        kinds = {theory.claim(v).kind for v in theory.speaks_of}
+        table.append(
+            {
+                "theory": type(theory).__name__,
+                "applies": strain <= 1,
+                "strain": strain,
+                "assumption": name,
+                "why": words_of(theory, name),
+                "conditions_on": " and ".join(theory.conditions_on) or "nothing",
+                "claims": ", ".join(sorted(kinds)),
+                "speaks_of": ", ".join(theory.speaks_of),
+                "source": "; ".join(str(s) for s in theory.source),
+            }
+        )
+    return pandas.DataFrame(table)
+
+
+def as_theory(theory: Any) -> Theory:
+    """A theory given as an instance, a class or a name."""
+    if isinstance(theory, str):
+        kind = registry.find(theory)
+        if not issubclass(kind, Theory):
+            names = sorted(k for k, c in registry.everything(Theory).items())
+            raise ValueError(unknown("theory", theory, names))
+        return kind()
+    if isinstance(theory, type) and issubclass(theory, Theory):
+        return theory()
+    if not isinstance(theory, Theory):
+        raise ValueError(f"theory = {theory!r} is not a theory; give one such as tw.MarchenkoPastur().")
+    return theory
+
+
+def strain_table(found: dict[str, float]) -> dict[str, float | str]:
+    """Strains as JSON can hold them."""
+    return {k: v if np.isfinite(v) else str(v) for k, v in found.items()}

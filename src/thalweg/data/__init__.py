@@ -1,0 +1,1 @@
+"""Draws and starts shared by several problems, and real data sets."""

@@ -1,0 +1,181 @@
+"""Typed parameters: words, symbol, unit, range and default, written once and read by every face."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+REQUIRED = dataclasses.MISSING
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """What a field says about itself: kind, words, symbol, unit, allowed range, log axis or not."""
+
+    kind: str
+    words: str
+    symbol: str = ""
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+    below: float | None = None
+    log: bool = False
+
+    def allowed(self) -> str:
+        """The range in words, for errors and help texts."""
+        noun = "a whole number" if self.kind == "size" else "a finite number"
+        bounds = [f">= {self.low:g}"] if self.low is not None else []
+        bounds += [f"> {self.above:g}"] if self.above is not None else []
+        bounds += [f"<= {self.high:g}"] if self.high is not None else []
+        bounds += [f"< {self.below:g}"] if self.below is not None else []
+        return f"{noun} {' and '.join(bounds)}".strip()
+
+    def admits(self, value: float) -> bool:
+        """Whether a concrete number is finite and inside the range."""
+        return (
+            math.isfinite(value)
+            and (self.low is None or value >= self.low)
+            and (self.high is None or value <= self.high)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
+
+def _is_traced(value: Any) -> bool:
+    return isinstance(value, jax.core.Tracer)
+
+
+def _number(value: Any) -> Any:
+    """A Python float when the value is concrete; arrays of a sweep and tracers pass."""
+    if _is_traced(value) or isinstance(value, bool | str) or np.ndim(value) > 0:
+        return value
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value
+
+
+def _whole(value: Any) -> Any:
+    """A Python int when the value is a concrete whole number; tracers and misfits pass (checked later)."""
+    number = _number(value)
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def _floats(value: Any) -> Any:
+    """A float64 NumPy array when the value is concrete and numeric."""
+    if _is_traced(value) or isinstance(value, jax.Array):
+        return value
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        return value
+
+
+def _field(parameter: Parameter, default: Any, convert: Any) -> Any:
+    metadata = {"parameter": parameter}
+    if default is REQUIRED:
+        return eqx.field(converter=convert, metadata=metadata)
+    return eqx.field(converter=convert, metadata=metadata, default=default)
+
+
+def size(words: str, *, symbol: str = "", default: Any = REQUIRED, low: int = 1, high: int | None = None) -> Any:
+    """A whole number that counts something; it fixes shapes, so training compiles once per value."""
+    return _field(Parameter("size", words, symbol, "", low, high), default, _whole)
+
+
+def scalar(
+    words: str,
+    *,
+    symbol: str = "",
+    unit: str = "",
+    default: Any = REQUIRED,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    log: bool = False,
+) -> Any:
+    """A real parameter; `low`/`high` are included in the range, `above`/`below` are not."""
+    return _field(Parameter("scalar", words, symbol, unit, low, high, above, below, log), default, _number)
+
+
+def vector(words: str, *, symbol: str = "", unit: str = "", default: Any = REQUIRED) -> Any:
+    """A short list of numbers, saved in full in the problem's JSON."""
+    return _field(Parameter("vector", words, symbol, unit), default, _floats)
+
+
+def array(words: str, *, symbol: str = "", unit: str = "", default: Any = REQUIRED) -> Any:
+    """A table of numbers (a user's data), saved among the inputs of a result file."""
+    return _field(Parameter("array", words, symbol, unit), default, _floats)
+
+
+def parameters(kind: type | eqx.Module) -> dict[str, Parameter]:
+    """The declared parameters of a class or an instance, in order."""
+    return {f.name: f.metadata["parameter"] for f in dataclasses.fields(kind) if "parameter" in f.metadata}  # pyright: ignore
+
+
+class Parametrised(eqx.Module):
+    """Base of all that carries parameters; construction checks each against its declared range."""
+
+    def __check_init__(self) -> None:
+        for name, parameter in parameters(type(self)).items():
+            _check(type(self).__name__, name, parameter, getattr(self, name))
+
+
+def _check(owner: str, name: str, parameter: Parameter, value: Any) -> None:
+    if _is_traced(value) or value is None:
+        return
+    if parameter.kind in ("vector", "array"):
+        _check_array(owner, name, value)
+        return
+    numbers = np.ravel(value) if isinstance(value, np.ndarray | jax.Array) else [value]
+    for number in numbers:
+        if isinstance(number, str | bool) or not isinstance(number, int | float | np.number):
+            raise ValueError(f"{owner}: {name} = {value!r} is not a number; give {parameter.allowed()}.")
+        broken = parameter.kind == "size" and float(number) != int(number) if math.isfinite(number) else True
+        if broken or not parameter.admits(float(number)):
+            raise ValueError(f"{owner}: {name} = {value} is not allowed; give {parameter.allowed()}.")
+
+
+def _check_array(owner: str, name: str, value: Any) -> None:
+    if isinstance(value, jax.Array):
+        return
+    if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+        raise ValueError(f"{owner}: {name} holds entries that are not numbers; convert text columns first.")
+    if value.size == 0:
+        raise ValueError(f"{owner}: {name} is empty; give at least one number.")
+    if not np.all(np.isfinite(value)):
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+        raise ValueError(f"{owner}: {name} has a missing or infinite entry at {where}; remove or fill such rows.")
+
+
+def vary(module: Any, changes: Mapping[str, Any]) -> Any:
+    """A new module with some fields changed; a dotted name reaches inside (`rule.learning_rate`)."""
+    direct: dict[str, Any] = {k: v for k, v in changes.items() if "." not in k}
+    nested: dict[str, dict[str, Any]] = {}
+    for key, value in changes.items():
+        if "." in key:
+            head, tail = key.split(".", 1)
+            nested.setdefault(head, {})[tail] = value
+    known = [f.name for f in dataclasses.fields(module)]
+    for name in [*direct, *nested]:
+        if name not in known:
+            raise ValueError(unknown("field", name, known, f" of {type(module).__name__}"))
+    for head, inner in nested.items():
+        direct[head] = vary(direct.get(head, getattr(module, head)), inner)
+    return dataclasses.replace(module, **direct)
+
+
+def unknown(noun: str, given: str, known: list[str], place: str = "") -> str:
+    """The sentence for a name that does not exist, with the nearest one that does."""
+    import difflib
+
+    lower = {k.lower(): k for k in known}
+    near = difflib.get_close_matches(given.lower(), list(lower), n=1, cutoff=0.4)
+    hint = f"; did you mean {lower[near[0]]!r}?" if near else ""
+    return f"unknown {noun} {given!r}{place}{hint} Known: {', '.join(known)}."

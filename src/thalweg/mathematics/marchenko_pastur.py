@@ -1,0 +1,108 @@
+"""Marchenko-Pastur law and its signal measure: edges, outlier, and one quadrature rule that is exact to rounding.
+
+For S = X X^T / n, X of shape (p, n) with independent unit-variance entries plus a rank-one part of squared
+size rho, p, n -> infinity at c = p/n, two probability measures on [0, inf) carry the spectral averages:
+
+    MP: density sqrt((x - e_-)(e_+ - x)) / (2 pi c x)                       plus (1 - 1/c)_+   at 0
+    T:  density sqrt((x - e_-)(e_+ - x)) / (2 pi [rho (1+c+rho-x) + c])     plus (1 - c/rho^2)_+ at lambda_s
+
+MP counts eigenvalues alike; T weighs them by the overlap of their eigenvectors with the rank-one direction.
+Source: Marchenko and Pastur 1967; Baik and Silverstein 2006; Liao and Couillet 2018, arXiv 1805.11917.
+"""
+
+import math
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Real
+
+Scalar = int | float | Real[Array, ""]
+
+# Mean and variance of the Tracy-Widom law for real matrices (Bornemann 2010, table 10).
+TRACY_WIDOM_MEAN = -1.2065335745820
+TRACY_WIDOM_VARIANCE = 1.6077810345810
+
+_NEGLIGIBLE = 1e-13
+
+
+class SpectralRule(NamedTuple):
+    """Nodes and weights: sum(bulk * h(points)) = <h>_MP and sum(signal * h(points)) = <h>_T.
+
+    The last two points are the atoms: 0, where only `bulk` has weight, and lambda_s, where only `signal` has.
+    """
+
+    points: Float[Array, " nodes"]
+    bulk: Float[Array, " nodes"]
+    signal: Float[Array, " nodes"]
+
+
+def edges(ratio: Scalar) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Ends (1 -+ sqrt c)^2 of the continuous part of both measures."""
+    root = jnp.sqrt(jnp.asarray(ratio, float))
+    return (1 - root) ** 2, (1 + root) ** 2
+
+
+def has_outlier(ratio: Scalar, signal: Scalar) -> Bool[Array, ""]:
+    """Whether an eigenvalue leaves the bulk: rho^2 > c (Baik, Ben Arous and Peche 2005)."""
+    return jnp.square(jnp.asarray(signal, float)) > jnp.asarray(ratio, float)
+
+
+def outlier(ratio: Scalar, signal: Scalar) -> Float[Array, ""]:
+    """lambda_s = 1 + c + rho + c/rho: an eigenvalue if rho^2 > c, else only the pole of the density of T.
+
+    At rho = 0, where the pole is at infinity, the finite stand-in 1 + c is returned.
+    """
+    ratio, signal = jnp.asarray(ratio, float), jnp.asarray(signal, float)
+    present = signal > 0
+    return 1 + ratio + signal + jnp.where(present, ratio / jnp.where(present, signal, 1.0), 0.0)
+
+
+def largest_eigenvalue(ratio: Scalar, signal: Scalar) -> Float[Array, ""]:
+    """Limit of the largest eigenvalue of S: lambda_s if rho^2 > c, else the upper edge."""
+    return jnp.where(has_outlier(ratio, signal), outlier(ratio, signal), edges(ratio)[1])
+
+
+def closure_rule(ratio: Scalar, signal: Scalar, nodes: int) -> SpectralRule:
+    """Chebyshev nodes inside the bulk, closed by atoms that take the mass which the nodes miss.
+
+    x_j = e_- + 4 sqrt(c) sin^2(theta_j / 2), theta_j = j pi / (N+1), j = 1..N; with s = rho / sqrt(c)
+
+        MP weight 2 sin^2(theta_j) / ((N+1) x_j);    T weight 2 sin^2(theta_j) / ((N+1) (1 + 2 s cos theta_j + s^2)).
+
+    The missing mass sits exactly at the pole of the density, where it cancels the leading error of the nodes:
+    the rule is exact for polynomials up to degree 2N, below, at and above rho^2 = c and c = 1.
+    Shapes: three arrays of N + 2. `nodes` is a static integer, see `nodes_needed`.
+    """
+    ratio, signal = jnp.asarray(ratio, float), jnp.asarray(signal, float)
+    angles = np.arange(1, nodes + 1) * (math.pi / (nodes + 1))
+    sine, cosine = jnp.asarray(np.sin(angles / 2) ** 2), jnp.asarray(np.cos(angles / 2) ** 2)
+    height = jnp.asarray(2 * np.sin(angles) ** 2 / (nodes + 1))
+    root = jnp.sqrt(ratio)
+    inside = (1 - root) ** 2 + 4 * root * sine
+    # Written as a sum of squares: 1 + 2 s cos + s^2 loses all digits at the upper edge when s = 1.
+    pull = signal / root
+    denominator = (1 - pull) ** 2 + 4 * pull * cosine
+
+    missing = _missing_mass(jnp.square(signal) / ratio, nodes)
+    # Without an outlier lambda_s is not in the spectrum and grows without bound as rho -> 0: a polynomial there
+    # would overflow, and 0 * inf is not 0. So a negligible mass becomes exactly 0, at a place inside the bulk.
+    kept = has_outlier(ratio, signal) | (missing > _NEGLIGIBLE)
+    spike = jnp.where(kept, outlier(ratio, signal), 1 + ratio)
+    none = jnp.zeros(1)
+    return SpectralRule(
+        points=jnp.concatenate([inside, none, spike[None]]),
+        bulk=jnp.concatenate([height / inside, _missing_mass(ratio, nodes)[None], none]),
+        signal=jnp.concatenate([height / denominator, none, jnp.where(kept, missing, 0.0)[None]]),
+    )
+
+
+def _missing_mass(square: Float[Array, ""], nodes: int) -> Float[Array, ""]:
+    """1 - (1/(N+1)) sum_j 2 sin^2(theta_j) / (1 - 2 r cos(theta_j) + r^2) = r^(2N) / sum_{j=0}^N r^(2j), r^2 = square.
+
+    Closed form of the subtraction (alias sum of the Poisson kernel): no rounding-level remainder, smooth at r = 1.
+    """
+    inverted = square > 1
+    small = jnp.where(inverted, 1 / jnp.where(inverted, square, 1.0), square)
+    total = jnp.sum(small ** jnp.arange(nodes + 1.0))
+    return jnp.where(inverted, 1.0, small**nodes) / total

@@ -1,0 +1,168 @@
+"""What happens: the law of the data, the network, the loss, the start and the rule, as one frozen module."""
+
+import abc
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from .events import CurveDetector, Detector, FromDraw
+from .fields import Parametrised, array, scalar, size, vector
+
+if TYPE_CHECKING:
+    AbstractClassVar = ClassVar
+else:
+    from equinox import AbstractClassVar
+
+__all__ = ["Event", "Observable", "Problem", "Remark", "Rule", "Trajectory", "array", "scalar", "size", "vector"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Observable:
+    """A named curve. `needs` names a field: the curve exists only where that field is not 0."""
+
+    name: str
+    words: str
+    symbol: str = ""
+    unit: str = ""
+    dims: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    needs: str | None = None
+
+    def exists_in(self, problem: "Problem") -> bool:
+        """Whether this curve is defined for these parameters."""
+        return self.needs is None or bool(np.any(np.asarray(getattr(problem, self.needs)) != 0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """One number read from a run by a named detector; `absent` says what a NaN means. `unit` "clock" follows times."""
+
+    name: str
+    words: str
+    detector: Detector
+    absent: str
+    unit: str = "clock"
+    dims: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Remark:
+    """A sentence that belongs beside the results whenever `when(problem)` is true."""
+
+    words: str
+    when: Callable[[Any], bool]
+
+
+class Trajectory(NamedTuple):
+    """One run: observed curves (time first), events, outcome (0 ok, 1 not finite, 2 step ceiling), its time, end."""
+
+    curves: dict[str, Array]
+    events: dict[str, Array]
+    outcome: Int[Array, ""]
+    outcome_time: Float[Array, ""]
+    final: Any
+
+
+class Rule(Parametrised):
+    """Law of motion of the parameters; belongs to the problem, for a large step or momentum is physics."""
+
+    clock: AbstractClassVar[str]
+
+    @abc.abstractmethod
+    def steps_per_unit(self, problem: "Problem") -> float | None:
+        """Whole steps in one unit of `times`; None where time is continuous."""
+
+    @abc.abstractmethod
+    def flow_time(self, problem: "Problem", times: np.ndarray) -> np.ndarray:
+        """The flow time that belongs to `times`: the sum of learning rates (NaN where it has no meaning)."""
+
+    @abc.abstractmethod
+    def trajectory(self, problem: "Problem", data: Any, start: Any, ticks: Array, key: Array) -> Trajectory:
+        """Follow the rule from `start` and observe at `ticks` (flow times, or whole steps)."""
+
+
+class Problem(Parametrised):
+    """A learning problem: small, frozen, typed parameters and pure functions. No theory is known here."""
+
+    rule: eqx.AbstractVar[Rule]
+    observables: AbstractClassVar[tuple[Observable, ...]]
+    events: ClassVar[tuple[Event, ...]] = ()
+    remarks: ClassVar[tuple[Remark, ...]] = ()
+    margins: ClassVar[Mapping[str, float]] = {}
+
+    @abc.abstractmethod
+    def draw(self, key: Array) -> Any:
+        """One data set from the law of the data."""
+
+    @abc.abstractmethod
+    def initial(self, key: Array, data: Any) -> Any:
+        """One start of the parameters."""
+
+    @abc.abstractmethod
+    def objective(self, params: Any, data: Any) -> Float[Array, ""]:
+        """What the rule descends: train_loss + penalty."""
+
+    @abc.abstractmethod
+    def observe(self, params: Any, data: Any) -> dict[str, Array]:
+        """The value of every observable at these parameters."""
+
+    @abc.abstractmethod
+    def horizon(self) -> np.ndarray:
+        """Times to look at when the user names none, on the rule's clock."""
+
+    @abc.abstractmethod
+    def as_data(self, raw: Any) -> Any:
+        """A user's data set in this problem's form; ValueError where shapes do not fit."""
+
+    @abc.abstractmethod
+    def as_start(self, raw: Any) -> Any:
+        """A user's start in this problem's form; ValueError where shapes do not fit."""
+
+
+def present(problem: Problem) -> tuple[Observable, ...]:
+    """The observables that exist for these parameters."""
+    return tuple(o for o in problem.observables if o.exists_in(problem))
+
+
+def observed(problem: Problem, params: Any, data: Any, names: tuple[str, ...]) -> dict[str, Array]:
+    """Some observables at these parameters; what is not named costs nothing once compiled."""
+    values = problem.observe(params, data)
+    return {name: values[name] for name in names}
+
+
+def curve_events(problem: Problem) -> dict[str, CurveDetector]:
+    """Detectors of the events that are read along the run."""
+    return {e.name: e.detector for e in problem.events if isinstance(e.detector, CurveDetector)}
+
+
+def draw_events(problem: Problem, data: Any) -> dict[str, Array]:
+    """Events that are read from the draw alone."""
+    found = [(e.name, e.detector) for e in problem.events if isinstance(e.detector, FromDraw)]
+    return {name: detector.function(problem, data) for name, detector in found}
+
+
+ROOT_SEED = 1805
+
+
+def seed_keys(seed: Int[Array, ""]) -> tuple[Array, Array, Array]:
+    """Keys for the draw, the start and the path of one seed: the integer folded into one root key."""
+    key = jax.random.fold_in(jax.random.key(ROOT_SEED), seed)
+    draw, start, path = jax.random.split(key, 3)
+    return draw, start, path
+
+
+def spread_times(problem: Problem, flow_end: float, points: int = 201, steps: int = 200) -> np.ndarray:
+    """Even times to a flow time, on the rule's clock; `steps` whole steps where the rule has no flow time."""
+    unit = problem.rule.steps_per_unit(problem)
+    if unit is None:
+        return np.linspace(0.0, flow_end, points)
+    per_step = float(problem.rule.flow_time(problem, np.asarray([1.0 / unit]))[0])
+    last = max(1, round(flow_end / per_step)) if np.isfinite(per_step) else steps
+    return np.unique(np.round(np.linspace(0, min(last, 100_000), points))) / unit

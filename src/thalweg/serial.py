@@ -1,0 +1,80 @@
+"""Problems, rules and theories as JSON with their arrays beside, and back. Data only: nothing is unpickled."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from . import registry
+from .fields import Parametrised, parameters
+
+
+def _plain(value: Any, path: str, arrays: dict[str, np.ndarray], kind: str) -> Any:
+    if isinstance(value, Parametrised):
+        return describe(value, arrays, f"{path}.")
+    if kind == "array":
+        arrays[path] = np.asarray(value)
+        return {"array": path}
+    if isinstance(value, np.ndarray | jax.Array | np.generic):
+        return np.asarray(value).tolist()
+    if isinstance(value, tuple | list):
+        return [_plain(v, f"{path}.{i}", arrays, "") for i, v in enumerate(value)]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"{path} = {value!r} cannot be written to a result file; use numbers, arrays or modules.")
+
+
+def describe(module: Parametrised, arrays: dict[str, np.ndarray], prefix: str = "") -> dict[str, Any]:
+    """Class and fields as plain JSON values; arrays go to `arrays` under their dotted path."""
+    known = parameters(module)
+    fields = {}
+    for field in dataclasses.fields(module):  # pyright: ignore[reportArgumentType]
+        kind = known[field.name].kind if field.name in known else ""
+        fields[field.name] = _plain(getattr(module, field.name), prefix + field.name, arrays, kind)
+    return {"class": type(module).__name__, "module": type(module).__module__, "fields": fields}
+
+
+def to_json(module: Parametrised) -> tuple[str, dict[str, np.ndarray]]:
+    """JSON text and the arrays that it points to."""
+    arrays: dict[str, np.ndarray] = {}
+    return json.dumps(describe(module, arrays)), arrays
+
+
+def _revive(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    if isinstance(value, dict) and "class" in value:
+        kind = registry.find(value["class"])
+        return kind(**{k: _revive(v, arrays) for k, v in value["fields"].items()})
+    if isinstance(value, dict) and "array" in value:
+        return arrays[value["array"]]
+    if isinstance(value, list):
+        return tuple(_revive(v, arrays) for v in value)
+    return value
+
+
+def from_json(text: str, arrays: Mapping[str, np.ndarray]) -> Any:
+    """The module that `to_json` described. Its class must be part of thalweg or already imported."""
+    return _revive(json.loads(text), arrays)
+
+
+def flatten(given: Any, prefix: str) -> dict[str, np.ndarray]:
+    """A user's data set or start as named arrays."""
+    if given is None:
+        return {}
+    if dataclasses.is_dataclass(given):
+        return {f"{prefix}.{f.name}": np.asarray(getattr(given, f.name)) for f in dataclasses.fields(given)}
+    if isinstance(given, tuple | list):
+        return {f"{prefix}.{i}": np.asarray(part) for i, part in enumerate(given)}
+    return {prefix: np.asarray(given)}
+
+
+def unflatten(arrays: Mapping[str, np.ndarray], prefix: str) -> Any:
+    """What `flatten` stored: an array, a dictionary of fields, a tuple, or None. The problem converts it."""
+    if prefix in arrays:
+        return arrays[prefix]
+    inner = {k[len(prefix) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{prefix}.")}
+    if inner and all(k.isdigit() for k in inner):
+        return tuple(inner[k] for k in sorted(inner, key=int))
+    return inner or None

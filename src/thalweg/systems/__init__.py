@@ -1,0 +1,1 @@
+"""One file = one problem + all its theories + its presets."""

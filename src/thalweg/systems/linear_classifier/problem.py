@@ -1,0 +1,145 @@
+"""A linear classifier on a Gaussian mixture."""
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ...data.mixture import MixtureSample, as_mixture, draw_mixture, noise_power
+from ...events import Extremum, FromDraw
+from ...problem import Event, Observable, Problem, Remark, Rule, scalar, size, spread_times
+from ...rules import GradientFlow, largest_stable_rate
+
+ACCURACY = {"low": 0.0, "high": 1.0}
+
+TRAIN_LOSS = Observable("train_loss", "training loss, half the mean squared error", "L", low=0.0)
+TEST_LOSS = Observable("test_loss", "test loss, half the mean squared error", "L_test", low=0.0)
+TRAIN_ACCURACY = Observable("train_accuracy", "training accuracy, observed labels", **ACCURACY)
+TEST_ACCURACY = Observable("test_accuracy", "test accuracy", **ACCURACY)
+SQUARED_NORM = Observable("squared_norm", "squared norm of the weights", "|w|^2", low=0.0)
+
+
+def draw_rate(problem: Any, data: Any) -> Float[Array, ""]:
+    """Largest stable learning rate on this draw, from the largest eigenvalue of the sample covariance."""
+    inputs = data.inputs
+    n, p = inputs.shape
+    gram = inputs.T @ inputs if p <= n else inputs @ inputs.T
+    return largest_stable_rate(problem.rule, jnp.linalg.eigvalsh(gram)[-1] / n + problem.weight_decay)
+
+
+BEST_LOSS = Event(
+    "best_time_loss",
+    "time of the least test loss",
+    Extremum("test_loss"),
+    "the test loss is least at the start or still falling at the end of the run",
+)
+BEST_ACCURACY = Event(
+    "best_time_accuracy",
+    "time of the best test accuracy",
+    Extremum("test_accuracy", -1.0),
+    "the test accuracy is best at the start or still rising at the end of the run",
+)
+LARGEST_RATE = Event(
+    "largest_stable_rate",
+    "largest stable learning rate",
+    FromDraw(draw_rate),
+    "no stability limit is known for this rule",
+    unit="",
+)
+
+
+def as_weights(raw: Any, dimension: int) -> np.ndarray:
+    """A start given as p finite numbers."""
+    weights = np.asarray(raw, dtype=np.float64)
+    if weights.shape != (dimension,) or not np.all(np.isfinite(weights)):
+        raise ValueError(f"start has shape {weights.shape}; {dimension} finite numbers are wanted, one a feature.")
+    return weights
+
+
+def direction(weights: Float[Array, " p"], inputs: Float[Array, "n p"], labels: Float[Array, " n"]) -> Float[Array, " p"]:
+    """The weights, or at a zero start the direction in which they will leave it (the limit t -> 0+)."""
+    return jax.lax.cond(
+        jnp.any(weights != 0), lambda w: w, lambda w: labels @ inputs / labels.shape[0], weights
+    )
+
+
+class LinearClassifier(Problem):
+    """Linear output w.x trained with the square loss on two Gaussian classes.
+
+    Data: x_i = y_i mu + z_i, y_i = +-1 fair, |mu| = mean_norm with equal entries, z_i ~ N(0, C), C_jk = correlation^|j-k|
+    (C = I by default); each observed training label is flipped with probability `label_flip`, test labels are clean.
+    Loss: (1/2n) sum (y_i - w.x_i)^2; the rule descends it plus (weight_decay/2)|w|^2. Start: independent entries of
+    variance init_variance/dimension, so E|w_0|^2 = init_variance.
+    Shapes: inputs (samples, dimension), weights (dimension,). Test quantities are population values:
+    test_loss = (1/2)[(1 - mu.w)^2 + w'Cw], test_accuracy = Phi(mu.w / sqrt(w'Cw)); label noise is not included.
+    Clock: that of the rule. Errors: ValueError for a parameter outside its range.
+    Source: Liao & Couillet 2018, section 2.
+    """
+
+    dimension: int = size("number of features", symbol="p", default=256)
+    samples: int = size("number of training points", symbol="n", default=512)
+    mean_norm: float = scalar("norm of the class mean", symbol="|mu|", default=1.0, low=0.0)
+    init_variance: float = scalar("expected squared norm of the start", symbol="sigma^2", default=0.1, low=0.0)
+    weight_decay: float = scalar("weight decay", symbol="gamma", default=0.0, low=0.0)
+    label_flip: float = scalar("share of flipped training labels", symbol="epsilon", default=0.0, low=0.0, high=0.5)
+    correlation: float = scalar("correlation of neighbouring features", symbol="r", default=0.0, above=-1.0, below=1.0)
+    rule: Rule = GradientFlow()
+
+    observables: ClassVar[tuple[Observable, ...]] = (
+        TRAIN_LOSS,
+        TEST_LOSS,
+        TRAIN_ACCURACY,
+        TEST_ACCURACY,
+        Observable("overlap", "overlap of weights and class mean", "mu.w"),
+        SQUARED_NORM,
+        Observable("train_accuracy_clean", "accuracy on unflipped samples", needs="label_flip", **ACCURACY),
+        Observable("train_accuracy_flipped", "accuracy on flipped samples (memorised)", needs="label_flip", **ACCURACY),
+    )
+    events: ClassVar[tuple[Event, ...]] = (BEST_LOSS, BEST_ACCURACY, LARGEST_RATE)
+    remarks: ClassVar[tuple[Remark, ...]] = (
+        Remark(
+            "The start is zero, where accuracy is 0/0: its value at time 0 is the limit t -> 0+.",
+            lambda problem: problem.init_variance == 0,
+        ),
+    )
+
+    def draw(self, key: Array) -> MixtureSample:
+        mean = jnp.full(self.dimension, self.mean_norm / np.sqrt(self.dimension))
+        return draw_mixture(key, self.samples, mean, self.correlation, self.label_flip)
+
+    def initial(self, key: Array, data: MixtureSample) -> Float[Array, " p"]:
+        spread = jnp.sqrt(self.init_variance / self.dimension)
+        return spread * jax.random.normal(key, (self.dimension,), dtype=jnp.float64)
+
+    def objective(self, params: Float[Array, " p"], data: MixtureSample) -> Float[Array, ""]:
+        missed = data.labels - data.inputs @ params
+        return 0.5 * jnp.mean(missed**2) + 0.5 * self.weight_decay * jnp.sum(params**2)
+
+    def observe(self, params: Float[Array, " p"], data: MixtureSample) -> dict[str, Array]:
+        overlap = jnp.sum(data.mean * params)
+        towards = direction(params, data.inputs, data.labels)
+        right = (data.labels * (data.inputs @ towards) > 0).astype(params.dtype)
+        kept = (data.labels == data.clean_labels).astype(params.dtype)
+        return {
+            "train_loss": 0.5 * jnp.mean((data.labels - data.inputs @ params) ** 2),
+            "test_loss": 0.5 * ((1 - overlap) ** 2 + noise_power(params, self.correlation)),
+            "train_accuracy": jnp.mean(right),
+            "test_accuracy": jax.scipy.stats.norm.cdf(
+                jnp.sum(data.mean * towards) / jnp.sqrt(noise_power(towards, self.correlation))
+            ),
+            "overlap": overlap,
+            "squared_norm": jnp.sum(params**2),
+            "train_accuracy_clean": jnp.sum(right * kept) / jnp.sum(kept),
+            "train_accuracy_flipped": jnp.sum(right * (1 - kept)) / jnp.sum(1 - kept),
+        }
+
+    def horizon(self) -> np.ndarray:
+        return spread_times(self, 10.0)
+
+    def as_data(self, raw: Any) -> MixtureSample:
+        return as_mixture(raw, self.samples, self.dimension)
+
+    def as_start(self, raw: Any) -> np.ndarray:
+        return as_weights(raw, self.dimension)

@@ -1,0 +1,138 @@
+"""What is known without training: theories, the assumptions they rest on, and how hard a problem presses on them."""
+
+import abc
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
+from jaxtyping import Array
+
+from .fields import Parametrised
+from .problem import Problem, seed_keys
+
+if TYPE_CHECKING:
+    AbstractClassVar = ClassVar
+else:
+    from equinox import AbstractClassVar
+
+P = TypeVar("P", bound=Problem)
+Kind = Literal["value", "upper", "lower", "rate", "limit"]
+
+
+class TheoryWarning(UserWarning):
+    """A theory was asked outside its declared regime; its answer is given all the same."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where a formula comes from: a key of references.bib and the place in it."""
+
+    key: str
+    place: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.key}, {self.place}" if self.place else self.key
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """How a variable is meant: a value, a one-sided bound, a rate over `window`, or a limit reached within `approach`.
+
+    `window(problem)` gives the start and end of the times over which a `rate` is read (slope on the observable's
+    scale). `approach(problem)` is the distance from a `limit` that the theory declares at this problem's parameters.
+    """
+
+    kind: Kind = "value"
+    window: Callable[[Any], tuple[float, float]] | None = None
+    approach: Callable[[Any], float] | None = None
+
+
+VALUE = Claim()
+
+
+@dataclasses.dataclass(frozen=True)
+class Assumption:
+    """One assumption as a number: `strain(setting)` is 0 where it holds exactly, 1 at the edge of the regime.
+
+    Above 1 it is broken; inf means structurally impossible. `words` say what 1 means.
+    """
+
+    name: str
+    words: str
+    strain: Callable[["Setting"], float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Variable:
+    """A number that only theories speak of (no time axis), such as the jump times of a limit."""
+
+    name: str
+    words: str
+    unit: str = ""
+    dims: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class FiniteSize:
+    """What a limit leaves out for one variable: `amount` at this size, falling like size**(-order).
+
+    `amount` is for the mean over seeds, in the units of the variable (relative where `relative`).
+    """
+
+    amount: float
+    order: float
+    relative: bool = False
+
+
+@dataclasses.dataclass
+class Setting:
+    """The case on which assumptions are measured; a draw or a start is made only when an assumption asks for it."""
+
+    problem: Any
+    given_data: Any = None
+    given_start: Any = None
+
+    @functools.cached_property
+    def data(self) -> Any:
+        """The given data, or the draw of seed 0."""
+        if self.given_data is not None:
+            return self.given_data
+        return self.problem.draw(seed_keys(np.int64(0))[0])  # pyright: ignore[reportArgumentType]
+
+    @functools.cached_property
+    def start(self) -> Any:
+        """The given start, or the start of seed 0."""
+        if self.given_start is not None:
+            return self.given_start
+        return self.problem.initial(seed_keys(np.int64(0))[1], self.data)  # pyright: ignore[reportArgumentType]
+
+
+class Theory(Parametrised, Generic[P]):
+    """A solver that never trains. Names its problems, source, assumptions, and what it conditions on."""
+
+    of: AbstractClassVar[tuple[type[Problem], ...]]
+    source: AbstractClassVar[tuple[Source, ...]]
+    assumptions: AbstractClassVar[tuple[Assumption, ...]]
+    conditions_on: AbstractClassVar[tuple[str, ...]]
+    speaks_of: AbstractClassVar[tuple[str, ...]]
+    claims: ClassVar[Mapping[str, Claim]] = {}
+    shapes: ClassVar[tuple[str, ...]] = ()
+    own: ClassVar[tuple[Variable, ...]] = ()
+
+    @abc.abstractmethod
+    def prepare(self, problem: P, times: np.ndarray) -> "Theory[P]":
+        """A copy with all counts fixed (quadrature nodes) that this problem and these times ask for; often `self`."""
+
+    @abc.abstractmethod
+    def predict(self, problem: P, data: Any, start: Any, times: Array) -> dict[str, Array]:
+        """The curves (time first) and events (no time) that it speaks about, for the observables it chooses."""
+
+    @abc.abstractmethod
+    def finite_size(self, problem: P) -> Mapping[str, FiniteSize]:
+        """Size and order of what the limit leaves out, by variable; empty for an exact theory."""
+
+    def claim(self, name: str) -> Claim:
+        """How a variable is meant; a plain value unless declared."""
+        return self.claims.get(name, VALUE)

@@ -1,0 +1,123 @@
+"""The only training loop: draws, starts and the rule's own motion, seed by seed. No closed form enters here."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from .parallel import Progress, over_seeds
+from .problem import Problem, Trajectory, draw_events, seed_keys
+
+
+class Skeleton:
+    """The static half of a pytree: its structure and its whole numbers, which fix shapes. Hashable for jit."""
+
+    def __init__(self, tree: Any) -> None:
+        leaves, self.structure = jax.tree.flatten(tree)
+        self.fixed = tuple(leaf if isinstance(leaf, int | str) else None for leaf in leaves)
+
+    def __hash__(self) -> int:
+        return hash((self.structure, self.fixed))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Skeleton)
+            and self.structure == other.structure
+            and self.fixed == other.fixed
+            and all(type(a) is type(b) for a, b in zip(self.fixed, other.fixed, strict=True))
+        )
+
+    def join(self, loose: list[Any]) -> Any:
+        """The tree again, from its static half and the rest."""
+        return jax.tree.unflatten(
+            self.structure, [b if a is None else a for a, b in zip(self.fixed, loose, strict=True)]
+        )
+
+
+def split(tree: Any) -> tuple[Skeleton, list[Any]]:
+    """Static and traced halves of a pytree: whole numbers are static, all else may vary without a new compilation."""
+    leaves = jax.tree.leaves(tree)
+    return Skeleton(tree), [None if isinstance(leaf, int | str) else leaf for leaf in leaves]
+
+
+class Case(NamedTuple):
+    """Data set, start and path key of a seed; None in place of what the user gave for all seeds."""
+
+    data: Any
+    start: Any
+    path: Array
+
+
+@partial(jax.jit, static_argnums=0)
+def _cases(skeleton: Skeleton, loose: list[Any], given: Any, seeds: Array) -> Case:
+    problem = skeleton.join(loose)
+
+    def one(seed: Array) -> Case:
+        draw, begin, path = seed_keys(seed)
+        data = problem.draw(draw) if given[0] is None else given[0]
+        start = problem.initial(begin, data) if given[1] is None else None
+        return Case(data if given[0] is None else None, start, path)
+
+    return map_seeds(one, jnp.asarray(seeds))
+
+
+def cases(problem: Problem, given: Any, seeds: Any) -> Case:
+    """Draws and starts of some seeds, compiled once whatever the rule: neither may depend on it."""
+    skeleton, loose = split(eqx.tree_at(lambda p: p.rule, problem, None))
+    return _cases(skeleton, loose, given, seeds)
+
+
+def completed(drawn: Case, given: Any) -> tuple[Any, Any]:
+    """Data set and start of one seed, drawn or given."""
+    return (
+        drawn.data if given[0] is None else given[0],
+        drawn.start if given[1] is None else given[1],
+    )
+
+
+def map_seeds(one: Callable[[Any], Any], over: Any) -> Any:
+    """One run after the other on a CPU, where each stays in cache; all at once on an accelerator."""
+    return jax.lax.map(one, over) if jax.default_backend() == "cpu" else jax.vmap(one)(over)
+
+
+@partial(jax.jit, static_argnums=0)
+def _train(skeleton: Skeleton, loose: list[Any], ticks: Array, given: Any, drawn: Case) -> Trajectory:
+    problem = skeleton.join(loose)
+
+    def one(drawn: Case) -> Trajectory:
+        data, start = completed(drawn, given)
+        return problem.rule.trajectory(problem, data, start, ticks, drawn.path)
+
+    return map_seeds(one, drawn)
+
+
+@partial(jax.jit, static_argnums=0)
+def _draw_events(skeleton: Skeleton, loose: list[Any], given: Any, drawn: Case) -> dict[str, Array]:
+    problem = skeleton.join(loose)
+    return map_seeds(lambda one: draw_events(problem, completed(one, given)[0]), drawn)
+
+
+def run(
+    problem: Problem,
+    ticks: np.ndarray,
+    seeds: Sequence[int],
+    data: Any = None,
+    start: Any = None,
+    progress: Progress | None = None,
+    keep_final: bool = False,
+) -> tuple[list[int], Trajectory]:
+    """Train every seed; the trajectories carry a leading seed axis. Final parameters only where asked for."""
+    skeleton, loose = split(problem)
+
+    def batch(part: Any) -> Trajectory:
+        drawn = cases(problem, (data, start), part)
+        done = _train(skeleton, loose, ticks, (data, start), drawn)
+        events = {**done.events, **_draw_events(skeleton, loose, (data, start), drawn)}
+        return done._replace(events=events, final=done.final if keep_final else None)
+
+    return over_seeds(batch, seeds, progress)

@@ -1,0 +1,24 @@
+"""What every test runs under: checked shapes, float64, explicit broadcasting, no window, fixed examples."""
+
+import sys
+
+import hypothesis
+import jax
+import jaxtyping
+import matplotlib
+import pytest
+
+assert "thalweg" not in sys.modules, "thalweg was imported before its shapes could be checked"
+_hook = jaxtyping.install_import_hook("thalweg", "beartype.beartype")
+
+matplotlib.use("Agg")
+
+hypothesis.settings.register_profile("thalweg", derandomize=True, deadline=None, max_examples=25)
+hypothesis.settings.load_profile("thalweg")
+
+
+@pytest.fixture(autouse=True)
+def _strict_arithmetic():
+    """Float64 and explicit broadcasting, in this test only: thalweg itself may change no global flag."""
+    with jax.enable_x64(), jax.numpy_rank_promotion("raise"):
+        yield

@@ -1,0 +1,186 @@
+"""The import directions: whoever reads a file knows what it can depend on."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src"
+FILES = sorted((SOURCE / "thalweg").rglob("*.py"))
+
+# A part may import the parts on its own line and on the lines above.
+LAYERS = (
+    {"_version"},
+    {"mathematics"},
+    {"data"},
+    {"fields", "events", "problem", "theory", "registry"},
+    {"rules", "training", "parallel"},
+    {"solve", "results", "serial", "audit"},
+    {"compare", "testing"},
+    {"faces"},
+)
+# The public names as a whole are for those who list them: nobody else imports the package itself.
+LISTERS = {"registry", "faces"}
+# Families beside the layers: what they may import, apart from their own files.
+FAMILIES = {
+    "systems": {
+        "_version",
+        "mathematics",
+        "data",
+        "fields",
+        "events",
+        "problem",
+        "theory",
+        "registry",
+        "rules",
+    },
+    "diagnostics": {"_version", "mathematics", "data", "rules", "training"},
+    "learners": {"_version", "mathematics", "data", "rules", "training"},
+}
+
+
+def module_name(path: Path) -> str:
+    """The dotted name of a file; a package's `__init__` has the package's name."""
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def is_for_types_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def running_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes below this one, apart from what only a type checker sees."""
+    yield node
+    for child in node.orelse if is_for_types_only(node) else ast.iter_child_nodes(node):
+        yield from running_nodes(child)
+
+
+def imports(tree: ast.AST, name: str, is_package: bool) -> Iterator[str]:
+    """The dotted names inside thalweg that a file imports, `from package import name` as `package.name`."""
+    for node in running_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "thalweg")
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                up = node.level - is_package
+                base = ".".join(filter(None, [*name.split(".")[: len(name.split(".")) - up], node.module]))
+            if base.split(".")[0] == "thalweg":
+                yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def part(name: str) -> str:
+    """`thalweg.systems.linear.x` -> `systems`; the package itself -> the empty word."""
+    return [*name.split("."), ""][1]
+
+
+def family(name: str) -> str:
+    """The part with its first folder or file: members of one family of systems may know each other."""
+    return ".".join(name.split(".")[1:3])
+
+
+def allowed(importer: str, imported: str) -> bool:
+    here, there = part(importer), part(imported)
+    if not here or importer == "thalweg.systems":  # the package, and the list of systems, may name everything
+        return True
+    if not there:
+        return here in LISTERS
+    if here in FAMILIES:
+        same = family(importer) == family(imported) if here == "systems" else here == there
+        return same or there in FAMILIES[here]
+    level = next(i for i, layer in enumerate(LAYERS) if here in layer)
+    return any(there in layer for layer in LAYERS[: level + 1])
+
+
+def breaches(text: str, name: str, is_package: bool = False) -> list[str]:
+    return [i for i in imports(ast.parse(text), name, is_package) if not allowed(name, i)]
+
+
+def system_names() -> set[str]:
+    """The public classes and functions of the systems."""
+    definitions = (
+        node
+        for path in FILES
+        if part(module_name(path)) == "systems"
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef)
+    )
+    return {node.name for node in definitions if not node.name.startswith("_") and node.name[0].isupper()}
+
+
+def docstrings(tree: ast.AST) -> set[int]:
+    """Identities of the constants that are documentation, not code."""
+    owners = (n for n in ast.walk(tree) if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef))
+    first = (n.body[0] for n in owners if n.body)
+    return {id(n.value) for n in first if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)}
+
+
+def named(text: str, names: set[str], strings_too: bool) -> set[str]:
+    """Which of these names the code speaks about: as identifiers and, if asked, inside strings."""
+    tree = ast.parse(text)
+    words, skip = set(), docstrings(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            words.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            words.add(node.attr)
+        elif isinstance(node, ast.alias):
+            words.update(node.name.split("."))
+        elif (
+            strings_too
+            and isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in skip
+        ):
+            words.update(name for name in names if name in node.value)
+    return words & names
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_imports_point_downwards(path):
+    name = module_name(path)
+    known = set().union(*LAYERS, FAMILIES, {"", "__main__"})
+    assert part(name) in known, f"give {part(name)} a place in LAYERS or FAMILIES"
+    assert not breaches(path.read_text(), name, path.name == "__init__.py")
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if part(module_name(p)) == "faces"], ids=module_name)
+def test_faces_know_no_system_by_name(path):
+    """They read the registry; the demo alone may name presets, as strings."""
+    assert not named(path.read_text(), system_names(), strings_too=path.stem != "demo")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "wrong"),
+    [
+        ("thalweg.mathematics.quadrature", "from ..data import mixtures", ["thalweg.data.mixtures"]),
+        ("thalweg.problem", "import thalweg.rules", ["thalweg.rules"]),
+        ("thalweg.problem", "from . import solve", ["thalweg.solve"]),
+        ("thalweg.problem", "def f():\n    from .faces.cli import main", ["thalweg.faces.cli.main"]),
+        ("thalweg.compare", "from .systems import linear", ["thalweg.systems.linear"]),
+        ("thalweg.compare", "import thalweg", ["thalweg"]),
+        ("thalweg.registry", "import thalweg", []),
+        ("thalweg.systems.linear", "from .deep import f", ["thalweg.systems.deep.f"]),
+        ("thalweg.systems.linear", "from ..solve import predict", ["thalweg.solve.predict"]),
+        (
+            "thalweg.problem",
+            "if TYPE_CHECKING:\n  pass\nelse:\n  from .rules import f",
+            ["thalweg.rules.f"],
+        ),
+        ("thalweg.problem", "if TYPE_CHECKING:\n    from .rules import Rule", []),
+        ("thalweg.systems.linear.problem", "from .theory import f\nfrom ...rules import g\nimport jax", []),
+        ("thalweg.compare", "from .solve import predict\nfrom .results import check", []),
+    ],
+)
+def test_the_import_rule_itself(name, text, wrong):
+    assert breaches(text, name) == wrong
+
+
+def test_the_name_rule_itself():
+    names = {"LinearClassifier"}
+    text = '"""LinearClassifier, as an example."""\nhelp = "try LinearClassifier"'
+    assert named(text, names, strings_too=True) == names
+    assert not named(text, names, strings_too=False)
+    assert named("from thalweg import LinearClassifier", names, strings_too=False) == names

@@ -1,0 +1,77 @@
+"""The files around the code: sources, versions, sizes, dependencies."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from thalweg._version import __version__
+
+ROOT = Path(__file__).parent.parent
+REFERENCES = ROOT / "src/thalweg/references.bib"
+FILES = sorted((ROOT / "src").rglob("*.py"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def entries(text: str) -> list[tuple[str, dict[str, str]]]:
+    """Key and fields of each BibTeX entry; an entry ends where its braces close."""
+    found = []
+    for start in re.finditer(r"^@\w+\{([^,\s]+),", text, re.MULTILINE):
+        depth, end = 1, start.end()
+        while depth:
+            assert end < len(text), f"{start[1]} never ends"
+            depth += {"{": 1, "}": -1}.get(text[end], 0)
+            end += 1
+        body = text[start.end() : end - 1]
+        found.append((start[1], dict(re.findall(r"^\s*(\w+)\s*=\s*\{(.*)\},\s*$", body, re.MULTILINE))))
+    return found
+
+
+def functions(path: Path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            documented = ast.get_docstring(node) is not None
+            documentation = node.body[0].end_lineno - node.body[0].lineno + 1 if documented else 0
+            yield node.name, node.end_lineno - node.lineno + 1 - documentation
+
+
+def test_every_source_is_stated_once_and_in_full():
+    text = REFERENCES.read_text()
+    found = entries(text)
+    keys = [key for key, _ in found]
+    assert len(keys) == text.count("@"), "an entry that cannot be read"
+    assert len(keys) == len(set(keys))
+    for key, fields in found:
+        assert {"author", "title", "year"} <= fields.keys(), key
+        assert re.fullmatch(r"\d{4}", fields["year"]), key
+        assert re.fullmatch(r"[A-Z][A-Za-z]+\d{4}[a-z]?", key), f"{key} is not names and year"
+        assert {"doi", "eprint", "journal", "publisher", "booktitle"} & fields.keys(), (
+            f"{key} can be found nowhere"
+        )
+
+
+def test_the_version_is_the_same_everywhere():
+    citation = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert citation[1].strip("\"'") == __version__
+    assert re.search(rf"^## .*{re.escape(__version__)}", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+
+def test_torch_comes_with_its_own_extra_only():
+    extras = PROJECT["optional-dependencies"]
+    assert extras["torch"] == ["torch==2.13.0"]
+    others = PROJECT["dependencies"] + [r for name, extra in extras.items() if name != "torch" for r in extra]
+    assert not [r for r in others if r.startswith("torch")]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT / "src/thalweg")))
+def test_files_and_functions_stay_short(path):
+    assert path.read_text().count("\n") <= 300
+    assert [(name, size) for name, size in functions(path) if size > 40] == []
+
+
+def test_every_convention_has_its_own_name():
+    rows = re.findall(r"^\| (C\d+) \|", (ROOT / "docs/conventions.md").read_text(), re.MULTILINE)
+    assert rows == [f"C{i + 1}" for i in range(len(rows))]
+    assert rows

@@ -1,5 +1,6 @@
 from ._version import __version__ as __version__
 from .audit import theories as theories
+from .compare import compare as compare
 from .data.mixture import MixtureSample as MixtureSample
 from .parallel import Interrupted as Interrupted
 from .problem import Event as Event
@@ -13,6 +14,7 @@ from .problem import size as size
 from .problem import vector as vector
 from .registry import Preset as Preset
 from .registry import preset as preset
+from .rerun import rerun as rerun
 from .results import load as load
 from .results import save as save
 from .rules import GradientDescent as GradientDescent
@@ -23,6 +25,16 @@ from .rules import Optax as Optax
 from .solve import predict as predict
 from .solve import replay as replay
 from .solve import train as train
+from .sweep import sweep as sweep
+from .systems.linear_classifier.dataset import DatasetClassifier as DatasetClassifier
+from .systems.linear_classifier.dataset import SplitSample as SplitSample
+from .systems.linear_classifier.eigenmodes import Eigenmodes as Eigenmodes
+from .systems.linear_classifier.leave_one_out import LeaveOneOut as LeaveOneOut
+from .systems.linear_classifier.marchenko_pastur import MarchenkoPastur as MarchenkoPastur
+from .systems.linear_classifier.measured_mixture import MeasuredMixture as MeasuredMixture
+from .systems.linear_classifier.presets import CouilletLiao2022 as CouilletLiao2022
+from .systems.linear_classifier.presets import DigitsClassifier as DigitsClassifier
+from .systems.linear_classifier.presets import LiaoCouillet2018 as LiaoCouillet2018
 from .systems.linear_classifier.problem import LinearClassifier as LinearClassifier
 from .theory import Assumption as Assumption
 from .theory import Claim as Claim

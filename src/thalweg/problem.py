@@ -42,7 +42,11 @@ class Observable:
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """One number read from a run by a named detector; `absent` says what a NaN means. `unit` "clock" follows times."""
+    """One number read from a run by a named detector; `absent` says what a NaN means. `unit` "clock" follows times.
+
+    `bluntness` multiplies the resolution asked of a comparison: a best time at a flat optimum is ill determined by
+    nature, since missing it costs next to nothing.
+    """
 
     name: str
     words: str
@@ -50,6 +54,7 @@ class Event:
     absent: str
     unit: str = "clock"
     dims: tuple[str, ...] = ()
+    bluntness: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,8 @@ T = TypeVar("T", bound=type)
 class Preset:
     """A setting with a name: called, it builds the problem; `times` and `seeds` are those of its source.
 
-    `recalled` marks parameters that were remembered, not read in the source.
+    `recalled` marks parameters that were remembered, not read in the source. `theories` are those to compare with; the
+    one that `predict` would take where none is named.
     """
 
     def __init__(
@@ -28,16 +29,13 @@ class Preset:
         times: Callable[[Any], np.ndarray] | None = None,
         seeds: int = 24,
         recalled: bool = False,
+        theories: tuple[str, ...] = (),
     ) -> None:
         self.build, self.words, self.source = build, words, source
-        self.seeds, self.recalled = seeds, recalled
+        self.seeds, self.recalled, self.theories = seeds, recalled, theories
         self._times = times
         self.__doc__ = build.__doc__
         self.__wrapped__ = build
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        _PRESETS.pop(self.build.__name__, None)
-        _PRESETS[f"{owner.__name__}.{name}"] = self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.build(*args, **kwargs)
@@ -57,12 +55,13 @@ def preset(
     times: Callable[[Any], np.ndarray] | None = None,
     seeds: int = 24,
     recalled: bool = False,
+    theories: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Problem]], Preset]:
     """Decorator that makes a function a preset, named after the function or after its class and itself."""
 
     def wrap(build: Callable[..., Problem]) -> Preset:
-        made = Preset(build, words=words, source=source, times=times, seeds=seeds, recalled=recalled)
-        _PRESETS[build.__name__] = made
+        made = Preset(build, words=words, source=source, times=times, seeds=seeds, recalled=recalled, theories=theories)
+        _PRESETS[build.__qualname__.split("<locals>.")[-1]] = made
         return made
 
     return wrap

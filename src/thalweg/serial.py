@@ -48,6 +48,11 @@ def _revive(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
         kind = registry.find(value["class"])
         return kind(**{k: _revive(v, arrays) for k, v in value["fields"].items()})
     if isinstance(value, dict) and "array" in value:
+        if value["array"] not in arrays:
+            raise ValueError(
+                f"this result holds no copy of the array {value['array']!r} (only compare keeps a user's data); "
+                "build the problem again from your data."
+            )
         return arrays[value["array"]]
     if isinstance(value, list):
         return tuple(_revive(v, arrays) for v in value)

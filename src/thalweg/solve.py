@@ -132,7 +132,7 @@ def evaluate(
     return values, done
 
 
-def _existing(problem: Problem, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def existing(problem: Problem, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What exists for these parameters."""
     absent = {o.name for o in problem.observables} - {o.name for o in present(problem)}
     return {k: v for k, v in values.items() if k not in absent}
@@ -167,8 +167,8 @@ def predict(
         theory = audit.choose(problem, setting) if theory is None else audit.as_theory(theory)
         found = audit.check(theory, problem, setting)
         values, done = evaluate(theory, problem, axis, seed_list(seeds), data, start, progress)
-    result = label(problem, _existing(problem, values), axis, done, theory)
-    result.attrs = describe("predict", problem, theory, found, {})
+    result = label(problem, existing(problem, values), axis, done, theory)
+    result.attrs = describe("predict", problem, theory, found, _given_names(data, start))
     return result
 
 
@@ -183,6 +183,10 @@ def describe(verb: str, problem: Problem, theory: Theory | None, found: dict[str
             "source": [str(s) for s in theory.source],
         }
     return stamp(verb=verb, problem=to_json(problem)[0], remarks=remarks(problem), **attrs)
+
+
+def _given_names(data: Any, start: Any) -> dict[str, list[str]]:
+    return {"given": [name for name, value in (("data", data), ("start", start)) if value is not None]}
 
 
 def train(
@@ -206,10 +210,10 @@ def train(
     with jax.enable_x64():
         axis = time_axis(problem, times)
         done, runs = training.run(problem, ticks_of(problem, axis), wanted, data, start, progress)
-    result = label(problem, _existing(problem, {**runs.curves, **runs.events}), axis, done)
+    result = label(problem, existing(problem, {**runs.curves, **runs.events}), axis, done)
     ended = sentences(runs.outcome, runs.outcome_time, problem.rule.clock)
     result["outcome"] = ("seed", np.asarray(ended, dtype=object), {"long_name": "how the run ended"})
-    result.attrs = describe("train", problem, None, {}, {"seeds": done})
+    result.attrs = describe("train", problem, None, {}, {"seeds": done, **_given_names(data, start)})
     if len(done) < len(wanted):
         raise Interrupted(result)
     strict = len(wanted) == 1 if strict is None else strict

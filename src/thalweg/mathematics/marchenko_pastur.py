@@ -106,3 +106,30 @@ def _missing_mass(square: Float[Array, ""], nodes: int) -> Float[Array, ""]:
     small = jnp.where(inverted, 1 / jnp.where(inverted, square, 1.0), square)
     total = jnp.sum(small ** jnp.arange(nodes + 1.0))
     return jnp.where(inverted, 1.0, small**nodes) / total
+
+
+def nodes_needed(ratio: float, horizon: float, slowest: float = 0.0) -> int:
+    """Nodes for a relative error below 1e-10 in averages of h, x h, x^2 h with h one of f, g, f g, f^2, g^2.
+
+    Here f(x) decays like exp(-tau x) for all tau <= horizon and g(x) = (1 - f(x)) / x. For f = (1 - r x)^k take
+    tau = r k; if a step also remembers the last one with factor b, tau = r k / (1 - b).
+    `slowest`: smallest decay rate -log|f| / tau at the two edges, if known; it bounds the count at long horizons.
+    It is edges(ratio)[0] for f = exp(-tau x); for powers the upper edge counts too, where |1 - r x| comes close
+    to 1 near the limit of stability. 0 is always safe. A plain Python integer, a power of two.
+    """
+    # The bulk is 4 sqrt(c) wide, so exp(-tau x) has about sqrt(tau sqrt(c)) Chebyshev coefficients, until the
+    # filter is gone even at its slowest edge. A fixed cap of 64 for |1 - c| > .2 is not enough: c = .79 needs
+    # 128 at tau = 1000, and powers near the limit of stability, slow at the upper edge, need no fewer than c = 1.
+    resolved = min(horizon, 4.0 / slowest) if slowest > 0 else horizon
+    return 2 ** math.ceil(math.log2(8.0 * math.sqrt(math.sqrt(ratio) * resolved) + 8.0))
+
+
+def edge_fluctuation(ratio: Scalar, samples: Scalar) -> Float[Array, ""]:
+    """Tracy-Widom scale of the largest eigenvalue of X X^T / n, X of shape (ratio * n, n), real Gaussian, no outlier.
+
+    scale = (sqrt n + sqrt p) (1/sqrt n + 1/sqrt p)^(1/3) / n = n^(-2/3) (1 + sqrt c)^(4/3) c^(-1/6); the eigenvalue
+    has mean e_+ + TRACY_WIDOM_MEAN * scale and variance TRACY_WIDOM_VARIANCE * scale^2, up to O(n^(-1)).
+    Source: Johnstone 2001, theorem 1.1.
+    """
+    ratio, samples = jnp.asarray(ratio, float), jnp.asarray(samples, float)
+    return samples ** (-2 / 3) * (1 + jnp.sqrt(ratio)) ** (4 / 3) * ratio ** (-1 / 6)

@@ -8,18 +8,21 @@ from functools import singledispatch
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Inexact
 
 from ..problem import Rule
 from .discrete import GradientDescent, HeavyBall, Nesterov
 from .flow import GradientFlow
 
-Filter = tuple[Float[Array, "times points"], Float[Array, "times points"]]
+Filter = tuple[Inexact[Array, "times points"], Inexact[Array, "times points"]]
 
 
 @singledispatch
-def spectral_filter(rule: Rule, curvature: Float[Array, " points"], times: Float[Array, " times"]) -> Filter:
-    """f and g of the rule at each curvature u >= 0 (rows: times on the rule's clock); g(u = 0) is its limit."""
+def spectral_filter(rule: Rule, curvature: Inexact[Array, " points"], times: Float[Array, " times"]) -> Filter:
+    """f and g of the rule at each curvature (rows: times on the rule's clock); g(u = 0) is its limit.
+
+    Curvatures may be complex: f and g are entire functions, which contour integrals use.
+    """
     raise ValueError(f"{type(rule).__name__} has no spectral filter; use one of {', '.join(filtered_rules())}.")
 
 
@@ -34,7 +37,7 @@ def has_filter(rule: Rule) -> bool:
 
 
 @spectral_filter.register
-def _flow(rule: GradientFlow, curvature: Float[Array, " points"], times: Float[Array, " times"]) -> Filter:
+def _flow(rule: GradientFlow, curvature: Inexact[Array, " points"], times: Float[Array, " times"]) -> Filter:
     flat = curvature == 0
     safe = jnp.where(flat, 1.0, curvature)
     # one exponential serves both: expm1 keeps g exact near u = 0
@@ -43,11 +46,14 @@ def _flow(rule: GradientFlow, curvature: Float[Array, " points"], times: Float[A
 
 
 @spectral_filter.register
-def _descent(rule: GradientDescent, curvature: Float[Array, " points"], times: Float[Array, " times"]) -> Filter:
+def _descent(rule: GradientDescent, curvature: Inexact[Array, " points"], times: Float[Array, " times"]) -> Filter:
     shrink = rule.learning_rate * curvature
     flat = curvature == 0
     safe = jnp.where(flat, 1.0, curvature)
     k = times[:, None]
+    if jnp.iscomplexobj(curvature):
+        f = jnp.exp(k * jnp.log(1.0 - shrink))
+        return f, jnp.where(flat, k * rule.learning_rate, (1.0 - f) / safe)
     # log1p keeps g exact near u = 0; past shrink = 1 the factor is negative and alternates with k
     gentle = shrink < 0.5
     fall = jnp.expm1(k * jnp.log1p(-jnp.where(gentle, shrink, 0.0)))
@@ -59,7 +65,7 @@ def _descent(rule: GradientDescent, curvature: Float[Array, " points"], times: F
 
 
 def _two_term(
-    curvature: Float[Array, " points"], times: Float[Array, " times"], rate: Array, momentum: Array, nesterov: bool
+    curvature: Inexact[Array, " points"], times: Float[Array, " times"], rate: Array, momentum: Array, nesterov: bool
 ) -> Filter:
     """The recursion of momentum rules on all points at once, kept at the steps asked for."""
     pull = rate * curvature
@@ -85,12 +91,12 @@ def _two_term(
 
 
 @spectral_filter.register
-def _heavy_ball(rule: HeavyBall, curvature: Float[Array, " points"], times: Float[Array, " times"]) -> Filter:
+def _heavy_ball(rule: HeavyBall, curvature: Inexact[Array, " points"], times: Float[Array, " times"]) -> Filter:
     return _two_term(curvature, times, jnp.asarray(rule.learning_rate), jnp.asarray(rule.momentum), False)
 
 
 @spectral_filter.register
-def _nesterov(rule: Nesterov, curvature: Float[Array, " points"], times: Float[Array, " times"]) -> Filter:
+def _nesterov(rule: Nesterov, curvature: Inexact[Array, " points"], times: Float[Array, " times"]) -> Filter:
     return _two_term(curvature, times, jnp.asarray(rule.learning_rate), jnp.asarray(rule.momentum), True)
 
 

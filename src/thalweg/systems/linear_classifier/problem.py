@@ -34,12 +34,14 @@ BEST_LOSS = Event(
     "time of the least test loss",
     Extremum("test_loss"),
     "the test loss is least at the start or still falling at the end of the run",
+    bluntness=3.0,
 )
 BEST_ACCURACY = Event(
     "best_time_accuracy",
     "time of the best test accuracy",
     Extremum("test_accuracy", -1.0),
     "the test accuracy is best at the start or still rising at the end of the run",
+    bluntness=3.0,
 )
 LARGEST_RATE = Event(
     "largest_stable_rate",

@@ -1,0 +1,189 @@
+"""The command line: thalweg list | theories | predict | train | compare | sweep | plot | report | rerun."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from .._version import __version__
+from . import verbs
+from .console import INTERRUPTED, Sentence, keep_compiled, note, spoken_warnings
+from .index import index
+from .subject import entry_of, options_of
+
+MEANING = {
+    "theories": "Which theories speak about a problem, and how far it is from their limits.",
+    "predict": "What a theory says, without training.",
+    "train": "Train for real, without theory.",
+    "compare": "Predict, train and compare: a verdict with an error budget.",
+    "sweep": "Theory, and training where asked for, over a grid of parameters.",
+}
+EPILOG = """\b
+Exit codes of compare and rerun:
+  0  confirmed, consistent, better than promised, outside its regime
+  2  bad input
+  3  contradicted
+  4  inconclusive
+  130  interrupted; what was finished is saved"""
+
+
+def _shared(*names: str) -> list[click.Option]:
+    """Options by name, the same for every verb that has them."""
+    known: dict[str, Callable[[], click.Option]] = {
+        "times": lambda: click.Option(["--times"], metavar="A:B:N", help="start:stop:count, or numbers with commas"),
+        "theory": lambda: click.Option(["--theory"], multiple=True, metavar="NAME", help="may be given several times"),
+        "seeds": lambda: click.Option(["--seeds"], metavar="N", help="how many, or a list with commas"),
+        "resolution": lambda: click.Option(
+            ["--resolution"], type=float, help="share of a functional's scale that must be seen [default 0.1]"
+        ),
+        "strict": lambda: click.Option(["--strict/--no-strict"], default=None, help="stop at a run that went wrong"),
+        "over": lambda: click.Option(
+            ["--over"], multiple=True, metavar="FIELD=A,B,..", help="a field and its values; may be repeated"
+        ),
+        "train": lambda: click.Option(["--train"], is_flag=True, help="train too, not only predict"),
+        "out": lambda: click.Option(["--out"], default="out", metavar="FOLDER", help="for the results [default out]"),
+        "json": lambda: click.Option(["as_json", "--json"], is_flag=True, help="a summary for machines on stdout"),
+    }
+    return [known[name]() for name in names]
+
+
+VERBS: dict[str, tuple[Callable[..., int], tuple[str, ...]]] = {
+    "theories": (verbs.theories, ("json",)),
+    "predict": (verbs.predict, ("times", "theory", "seeds", "out", "json")),
+    "train": (verbs.train, ("times", "seeds", "strict", "out", "json")),
+    "compare": (verbs.compare, ("times", "theory", "seeds", "resolution", "out", "json")),
+    "sweep": (verbs.sweep, ("over", "train", "times", "theory", "seeds", "out", "json")),
+}
+
+
+class Main(click.Group):
+    """The whole command: bad input becomes one sentence, and warnings too."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a subcommand."""
+        with spoken_warnings():
+            try:
+                return super().invoke(ctx)
+            except (ValueError, FloatingPointError, ImportError) as trouble:
+                raise Sentence(str(trouble)) from trouble
+            except KeyboardInterrupt:
+                note("interrupted.")
+                ctx.exit(INTERRUPTED)
+
+
+class Subject(click.Command):
+    """A verb about one problem or preset; its options come from the index."""
+
+    def __init__(self, verb: str, name: str) -> None:
+        run, shared = VERBS[verb]
+        entry = entry_of(name)
+        own, fields = options_of(name)
+        common = _shared(*shared)
+        self.groups = {"Parameters of the preset": own, "Parameters of the problem": fields, "Run": common}
+        taken = {p.name for p in common}
+
+        def callback(**said: Any) -> None:
+            mine = {k: said.pop(k) for k in taken if k}
+            click.get_current_context().exit(run(name, said, **mine))
+
+        # \b keeps the lines of a paragraph as they are: equations stand in them
+        words = "\n\n\b\n".join([MEANING[verb], *(entry.doc or entry.words).split("\n\n")])
+        parameters = [p for group in self.groups.values() for p in group]
+        super().__init__(name, callback=callback, params=parameters, help=words, short_help=entry.words)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options under headings."""
+        self.groups["Run"] = [*self.groups["Run"], *(o for o in [self.get_help_option(ctx)] if o)]
+        for title, options in self.groups.items():
+            records = [r for r in (o.get_help_record(ctx) for o in options) if r]
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+class Verb(click.Group):
+    """A verb; its subcommands are the problems and presets of the index."""
+
+    def __init__(self, name: str) -> None:
+        usage = "NAME [OPTIONS]..."
+        super().__init__(name, help=MEANING[name], subcommand_metavar=usage, epilog=EPILOG if name == "compare" else None)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Problems, then presets."""
+        return index().subjects()
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """The command about one of them; ValueError with the nearest name otherwise."""
+        return Subject(self.name or "", cmd_name)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Options may stand before the name as well."""
+        known = set(index().subjects())
+        first = next((i for i, word in enumerate(args) if word in known), 0)
+        return super().parse_args(ctx, [*args[first : first + 1], *args[:first], *args[first + 1 :]])
+
+
+@click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="thalweg")
+def cli() -> None:
+    """Predict how a network will train, train it for real, and compare the two.
+
+    \b
+    thalweg list
+    thalweg compare NAME --help
+    """
+
+
+@cli.command("list")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="the whole index as JSON on stdout")
+def list_(name: str | None, as_json: bool) -> None:
+    """Problems, theories, rules and presets; with NAME, all about one of them."""
+    verbs.show_index(name, as_json)
+
+
+for _name in VERBS:
+    cli.add_command(Verb(_name))
+
+
+@cli.command("plot")
+@click.argument("result")
+@click.option("--out", default="picture.png", metavar="FILE", help="a .png, .svg or .pdf [default picture.png]")
+@click.option("--observables", metavar="A,B,..", help="curves to show; all by default")
+def plot_(result: str, out: str, observables: str | None) -> None:
+    """Draw a saved result (run.nc)."""
+    verbs.draw(result, out, observables)
+
+
+@cli.command("report")
+@click.argument("result")
+@click.option("--out", default="report.html", metavar="FILE", help="[default report.html]")
+def report_(result: str, out: str) -> None:
+    """Write a saved result (run.nc) as one HTML page."""
+    verbs.write_report(result, out)
+
+
+@cli.command("rerun", epilog=EPILOG)
+@click.argument("result")
+@click.option("--out", default="out", metavar="FOLDER", help="for the new results [default out]")
+@click.option("--json", "as_json", is_flag=True, help="a summary for machines on stdout")
+@click.pass_context
+def rerun_(ctx: click.Context, result: str, out: str, as_json: bool) -> None:
+    """Run again what a saved result (run.nc) describes."""
+    ctx.exit(verbs.rerun(result, out, as_json))
+
+
+def main() -> None:
+    """The console script."""
+    keep_compiled()
+    try:
+        cli(prog_name="thalweg")
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            # seeds that still run in other threads are not waited for
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        raise

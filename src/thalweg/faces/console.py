@@ -1,0 +1,124 @@
+"""What the command line does around a verb: progress, warnings, folders, exit codes, interruption."""
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+CODES = {"contradicted": 3, "inconclusive": 4}
+INTERRUPTED = 130
+
+
+class Sentence(click.ClickException):
+    """Bad input: one sentence on stderr, exit code 2, no traceback."""
+
+    exit_code = 2
+
+
+def note(text: str) -> None:
+    """A sentence beside the results, on stderr."""
+    click.echo(text, err=True)
+
+
+@contextlib.contextmanager
+def spoken_warnings() -> Iterator[None]:
+    """Warnings of the theories as sentences on stderr, each once."""
+    said: set[str] = set()
+    plain = warnings.showwarning
+
+    def show(message: Any, category: Any, *rest: Any, **more: Any) -> None:
+        if category.__name__ != "TheoryWarning":
+            plain(message, category, *rest, **more)
+        elif str(message) not in said:
+            said.add(str(message))
+            note(f"warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+def hear_theories() -> None:
+    """Let the warnings of theories pass every filter; called once jax is there."""
+    from ..theory import TheoryWarning
+
+    warnings.filterwarnings("always", category=TheoryWarning)
+
+
+@contextlib.contextmanager
+def progress(words: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on stderr, if that is a terminal: `progress(done, total)` moves it."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(words, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextlib.contextmanager
+def folder(path: str) -> Iterator[Path]:
+    """The output folder, made and tried before the work; taken away again if it stayed empty."""
+    target = Path(path)
+    made = [p for p in (target, *target.parents) if not p.exists()]
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        probe = target / f".try-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as trouble:
+        why = trouble.strerror or type(trouble).__name__
+        raise ValueError(f"--out {path}: results cannot be written there ({why}); choose another folder.") from None
+    try:
+        yield target
+    finally:
+        for empty in made:
+            with contextlib.suppress(OSError):
+                empty.rmdir()
+
+
+def finish(work: Callable[[], Any], target: Path) -> Any:
+    """`work()`; on Ctrl-C what had ended is saved, and the command leaves with code 130."""
+    from ..results import save
+
+    try:
+        return work()
+    except KeyboardInterrupt as stop:
+        finished = getattr(stop, "finished", None)
+        if finished is None:
+            note("interrupted before anything was finished.")
+        else:
+            place = save(finished, target / "run.nc")
+            note(f"interrupted; what had finished is in {place}.")
+        raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def exit_code(verdict: str | None) -> int:
+    """0 unless the verdict asks for attention; says why where 0 could be misread."""
+    if verdict == "outside its regime":
+        note("note: an assumption of the theory is broken here, so the disagreement refutes nothing.")
+    return CODES.get(verdict or "", 0)
+
+
+def keep_compiled() -> None:
+    """Let jax keep compiled programs between commands, unless the user has said otherwise."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    default = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+    cache = (Path(home) if home else default) / "thalweg" / "jax"
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache)
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")

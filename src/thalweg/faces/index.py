@@ -1,0 +1,286 @@
+"""What exists by name, read from the source text: an index of problems, presets, rules and theories without jax."""
+
+import ast
+import dataclasses
+import functools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from .words import plain_number
+
+PACKAGE = Path(__file__).parent.parent
+ROOTS = {"Problem": "problem.py", "Rule": "problem.py", "Theory": "theory.py"}
+MAKERS = ("size", "scalar", "vector", "array")
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """A parameter of a class or of a preset. `kind`: size, scalar, vector, array, module (a rule) or plain."""
+
+    name: str
+    kind: str
+    annotation: str = ""
+    required: bool = True
+    default: Any = None
+    words: str = ""
+    symbol: str = ""
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+    below: float | None = None
+    log: bool = False
+
+    def allowed(self) -> str:
+        """The range in words; empty where anything goes."""
+        signs = ((">=", self.low), (">", self.above), ("<=", self.high), ("<", self.below))
+        bounds = [f"{sign} {plain_number(bound)}" for sign, bound in signs if bound is not None]
+        noun = {"size": "a whole number", "scalar": "a number", "vector": "numbers with commas between"}
+        return " ".join(filter(None, [noun.get(self.kind, ""), " and ".join(bounds)]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A concrete class: a problem, a rule or a theory (the last three members are for theories)."""
+
+    name: str
+    kind: str
+    doc: str
+    file: str
+    fields: tuple[Field, ...]
+    of: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
+    conditions_on: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The first sentence of the docstring."""
+        return self.doc.partition("\n")[0].partition(". ")[0].removesuffix(".")
+
+
+@dataclasses.dataclass(frozen=True)
+class PresetEntry:
+    """A published setting: its own parameters, and the problem class that it returns."""
+
+    name: str
+    words: str
+    doc: str
+    file: str
+    fields: tuple[Field, ...]
+    returns: str
+    source: str | None = None
+    seeds: int | None = None
+    recalled: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Index:
+    """All entries by name."""
+
+    problems: dict[str, Entry]
+    rules: dict[str, Entry]
+    theories: dict[str, Entry]
+    presets: dict[str, PresetEntry]
+
+    def subjects(self) -> list[str]:
+        """What a verb can be asked about: problems, then presets."""
+        return [*self.problems, *self.presets]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Module:
+    """A parsed file: its classes, and its module-level constants."""
+
+    file: str
+    tree: ast.Module
+    classes: dict[str, ast.ClassDef]
+    constants: dict[str, ast.expr]
+
+
+def _parse(path: Path, folder: Path) -> _Module:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    classes = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}
+    return _Module(str(path.relative_to(folder)), tree, classes, dict(_assignments(tree.body)))
+
+
+def _assignments(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
+    for node in body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+            yield node.target.id, node.value
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            yield node.targets[0].id, node.value
+
+
+def _last_name(node: ast.expr) -> str:
+    """`Theory` of `Theory`, `theory.Theory` and `Theory[P]`."""
+    if isinstance(node, ast.Subscript):
+        return _last_name(node.value)
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _value(node: ast.expr | None, constants: dict[str, ast.expr]) -> Any:
+    """The value of a constant expression; the text of any other."""
+    if isinstance(node, ast.Name) and node.id in constants:
+        return _value(constants[node.id], constants)
+    if isinstance(node, ast.Tuple):
+        return tuple(_value(e, constants) for e in node.elts)
+    if node is None:
+        return None
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return ast.unparse(node)
+
+
+def _keywords(call: ast.Call, constants: dict[str, ast.expr]) -> dict[str, Any]:
+    """Keyword arguments by name, those of a `**CONSTANT` among them."""
+    found: dict[str, Any] = {}
+    for keyword in call.keywords:
+        value = _value(keyword.value, constants)
+        found |= {keyword.arg: value} if keyword.arg else value if isinstance(value, dict) else {}
+    return found
+
+
+@functools.cache
+def _maker_defaults() -> dict[str, dict[str, Any]]:
+    """What size(), scalar(), ... say when they are not told, from their own signatures."""
+    tree = ast.parse((PACKAGE / "fields.py").read_text(encoding="utf-8"))
+    defined = {n.name: n.args for n in tree.body if isinstance(n, ast.FunctionDef)}
+    return {
+        name: {a.arg: _value(d, {}) for a, d in zip(defined[name].kwonlyargs, defined[name].kw_defaults, strict=True)}
+        for name in MAKERS
+    }
+
+
+def _field(node: ast.AnnAssign, constants: dict[str, ast.expr]) -> Field:
+    name, annotation = ast.unparse(node.target), ast.unparse(node.annotation)
+    call = node.value if isinstance(node.value, ast.Call) else None
+    maker = _last_name(call.func) if call else ""
+    if call and maker in MAKERS:
+        said = {**_maker_defaults()[maker], "default": ..., **_keywords(call, constants)}
+        default = said.pop("default")
+        required = default is ...
+        words = _value(call.args[0], constants)
+        return Field(name, maker, annotation, required, None if required else default, words, **said)
+    if call and maker == "field":
+        said = _keywords(call, constants)
+        return Field(name, "plain", annotation, "default" not in said, said.get("default"))
+    kind = "module" if annotation in ROOTS or (call and maker[:1].isupper()) else "plain"
+    return Field(name, kind, annotation, node.value is None, _value(node.value, constants))
+
+
+class _Classes:
+    """The classes of all files, with their ancestors."""
+
+    def __init__(self, modules: list[_Module]) -> None:
+        self.modules = modules
+        self.home = {name: m for m in modules for name in m.classes}
+
+    def lineage(self, name: str, module: _Module) -> list[tuple[ast.ClassDef, _Module]]:
+        """The class after its ancestors, the root first; bases are looked for in the same file first."""
+        home = module if name in module.classes else self.home.get(name)
+        if home is None:
+            return []
+        node = home.classes[name]
+        older = [pair for base in node.bases for pair in self.lineage(_last_name(base), home)]
+        return [*older, (node, home)]
+
+    def entries(self) -> Iterator[Entry]:
+        """Every public concrete class below a root."""
+        for module in self.modules:
+            for name in module.classes:
+                line = self.lineage(name, module)
+                kind = next((node.name for node, _ in line if node.name in ROOTS), None)
+                if kind and name not in ROOTS and not name.startswith("_") and not _unfinished(line):
+                    yield _entry(kind, line)
+
+
+def _unfinished(line: list[tuple[ast.ClassDef, _Module]]) -> set[str]:
+    """Abstract methods that no descendant wrote."""
+    missing: set[str] = set()
+    for node, _ in line:
+        for part in node.body:
+            if isinstance(part, ast.FunctionDef):
+                abstract = any(_last_name(d) == "abstractmethod" for d in part.decorator_list)
+                missing = missing | {part.name} if abstract else missing - {part.name}
+    return missing
+
+
+def _entry(kind: str, line: list[tuple[ast.ClassDef, _Module]]) -> Entry:
+    fields: dict[str, Field] = {}
+    said: dict[str, Any] = {"of": (), "source": (), "conditions_on": ()}
+    for node, module in line:
+        for part in node.body:
+            if isinstance(part, ast.AnnAssign) and "ClassVar" not in ast.unparse(part.annotation):
+                if "AbstractVar" not in ast.unparse(part.annotation):
+                    fields[ast.unparse(part.target)] = _field(part, module.constants)
+        own = dict(_assignments(node.body))
+        said |= {k: _texts(own[k], module.constants) for k in said if k in own}
+    node, module = line[-1]
+    return Entry(node.name, kind, _doc(node), module.file, tuple(fields.values()), **said)
+
+
+def _doc(node: ast.ClassDef | ast.FunctionDef) -> str:
+    return ast.get_docstring(node) or ""
+
+
+def _texts(node: ast.expr, constants: dict[str, ast.expr]) -> tuple[str, ...]:
+    """A tuple of classes, texts or sources as texts: `Source("Key", "section 2")` becomes `Key, section 2`."""
+    if isinstance(node, ast.Name) and node.id in constants:
+        return _texts(constants[node.id], constants)
+    if isinstance(node, ast.Tuple | ast.List):
+        return tuple(text for e in node.elts for text in _texts(e, constants))
+    if isinstance(node, ast.Starred):
+        return _texts(node.value, constants)
+    if isinstance(node, ast.BinOp):
+        return _texts(node.left, constants) + _texts(node.right, constants)
+    if isinstance(node, ast.Call):
+        said = [_value(a, constants) for a in [*node.args, *(k.value for k in node.keywords)]]
+        return (", ".join(str(s) for s in said if s),)
+    return (str(_value(node, constants)),)
+
+
+def _presets(module: _Module) -> Iterator[PresetEntry]:
+    places = [("", module.tree.body), *((f"{n}.", c.body) for n, c in module.classes.items())]
+    for prefix, body in places:
+        for node in body:
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            for call in node.decorator_list:
+                if isinstance(call, ast.Call) and _last_name(call.func) == "preset":
+                    yield _preset(prefix + node.name, node, call, module)
+
+
+def _preset(name: str, node: ast.FunctionDef, call: ast.Call, module: _Module) -> PresetEntry:
+    said = _keywords(call, module.constants)
+    words = _value(call.args[0], module.constants) if call.args else said.get("words", "")
+    listed = [*node.args.posonlyargs, *node.args.args]
+    defaults = [None] * (len(listed) - len(node.args.defaults)) + list(node.args.defaults)
+    pairs = [*zip(listed, defaults, strict=True), *zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)]
+    fields = tuple(_preset_field(a, d, module.constants) for a, d in pairs)
+    returns = _last_name(node.returns) if node.returns else ""
+    kept = {k: said[k] for k in ("source", "seeds", "recalled") if k in said}
+    return PresetEntry(name, words, _doc(node), module.file, fields, returns, **kept)
+
+
+def _preset_field(argument: ast.arg, default: ast.expr | None, constants: dict[str, ast.expr]) -> Field:
+    annotation = ast.unparse(argument.annotation) if argument.annotation else ""
+    kind = "array" if "Array" in annotation or "ndarray" in annotation else "plain"
+    return Field(argument.arg, kind, annotation, default is None, _value(default, constants))
+
+
+def read(folder: Path = PACKAGE) -> Index:
+    """The index of a package folder, read anew from its files."""
+    paths = [*sorted((folder / "rules").glob("*.py")), *sorted((folder / "systems").rglob("*.py"))]
+    roots = [_parse(folder / file, folder) for file in dict.fromkeys(ROOTS.values())]
+    modules = [_parse(path, folder) for path in paths]
+    entries = {e.name: e for e in _Classes([*roots, *modules]).entries()}
+    kinds = ({n: e for n, e in entries.items() if e.kind == kind} for kind in ROOTS)
+    return Index(*kinds, presets={p.name: p for m in modules for p in _presets(m)})
+
+
+@functools.cache
+def index() -> Index:
+    """The index of this installation."""
+    return read()

@@ -1,0 +1,198 @@
+"""Panels: curves of theory and training, the gap below them, and the marks of events."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from .reading import Comparison, TheoryPart, mean_over_seeds
+from .style import COLOURS, DASHES, GREY, INK, PALE, dots, scale_time, wrapped
+from .words import counted, pretty
+
+CLAIMS = {"upper": "upper bound", "lower": "lower bound", "rate": "its rate is meant", "limit": "limit"}
+MOST_COMPONENTS = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """An event on the time axis of one panel (`of` is None where it belongs to all)."""
+
+    name: str
+    of: str | None
+    words: str
+
+
+def components(values: xr.DataArray) -> Iterator[np.ndarray]:
+    """The curves of a variable (dims time, and others): one for each component, at most a few."""
+    rest = [d for d in values.dims if d != "time"]
+    table = values.transpose("time", *rest).values.reshape(values.sizes["time"], -1)
+    for i in range(min(table.shape[1], MOST_COMPONENTS)):
+        yield table[:, i]
+
+
+def look(position: int) -> dict[str, Any]:
+    """Colour and dashes of the theory at this position."""
+    return {"color": COLOURS[position % len(COLOURS)], "linestyle": DASHES[position % len(DASHES)]}
+
+
+def name_axes(axes: Axes, values: xr.DataArray, values_at: str | None = None) -> None:
+    """Words above, symbol and unit beside, the clock below (where `values_at` names it)."""
+    words = str(values.attrs.get("long_name", values.name))
+    axes.set_title(wrapped(words[:1].upper() + words[1:]))
+    symbol, unit = pretty(values.attrs.get("symbol", "")), values.attrs.get("units", "")
+    axes.set_ylabel(f"{symbol} ({unit})" if symbol and unit else symbol or unit)
+    if values.attrs.get("scale") == "log":
+        axes.set_yscale("log")
+    if values_at:
+        axes.set_xlabel(values_at)
+
+
+def clock_of(dataset: xr.Dataset) -> str:
+    """What the time axis counts."""
+    return str(dataset["time"].attrs.get("long_name", "time"))
+
+
+def draw_theory(axes: Axes, part: TheoryPart, name: str, position: int) -> None:
+    """The predicted curve with the band of what its limit leaves out."""
+    if name not in part.told:
+        return
+    times = part.told["time"].values
+    mean = mean_over_seeds(part.told[name])
+    for curve in components(mean):
+        axes.plot(times, curve, lw=1.9, zorder=4, **look(position))
+    if f"{name}_allowance" in part.gap:
+        allowed = part.gap[f"{name}_allowance"].broadcast_like(mean)
+        for curve, width in zip(components(mean), components(allowed), strict=True):
+            if np.nanmax(width, initial=0.0) > 0:
+                band = {"color": COLOURS[position % len(COLOURS)], "alpha": 0.2, "lw": 0, "zorder": 2}
+                axes.fill_between(times, curve - width, curve + width, **band)
+
+
+def draw_training(axes: Axes, seen: xr.Dataset, name: str, error: xr.DataArray | None) -> None:
+    """The mean over seeds as dots with the error of the mean."""
+    times, mean = seen["time"].values, mean_over_seeds(seen[name])
+    some = dots(times)
+    widths = [None] * MOST_COMPONENTS if error is None else [e[some] for e in components(error.broadcast_like(mean))]
+    for curve, width in zip(components(mean), widths, strict=False):
+        bars = None if width is None else np.where(np.isfinite(width), width, 0.0)
+        dot = {"fmt": "o", "ms": 3.6, "mfc": "white", "mec": INK, "mew": 1.0, "ecolor": INK, "elinewidth": 1.0}
+        axes.errorbar(times[some], curve[some], yerr=bars, zorder=5, **dot)
+
+
+def in_budgets(part: TheoryPart, name: str) -> xr.DataArray:
+    """The gap in units of allowance + error; 0 where both are 0."""
+    reach = part.gap[f"{name}_allowance"] + part.gap[f"{name}_error"]
+    gap = part.gap[name]
+    ratio = gap / reach.where(reach > 0)
+    return ratio.where((reach > 0) | (np.abs(gap) > 0), 0.0)
+
+
+def draw_gap(axes: Axes, found: Comparison, name: str) -> None:
+    """All gaps in units of their budgets, with the band inside which they agree."""
+    widest = 1.5
+    bounds = {part.claims().get(name, "value") for part in found.theories if name in part.gap}
+    low, high = (-1e9 if bounds == {"upper"} else -1.0), (1e9 if bounds == {"lower"} else 1.0)
+    for position, part in enumerate(found.theories):
+        if name not in part.gap or f"{name}_error" not in part.gap:
+            continue
+        ratio = in_budgets(part, name)
+        finite = np.abs(ratio.values[np.isfinite(ratio.values)])
+        widest = max(widest, float(finite.max(initial=0.0)) * 1.15)
+        for curve in components(ratio):
+            axes.plot(part.gap["time"].values, curve, lw=1.4, **look(position))
+    axes.axhspan(max(low, -2 * widest), min(high, 2 * widest), color=PALE, zorder=0, lw=0)
+    axes.axhline(0.0, color=GREY, lw=0.7, zorder=1)
+    if widest > 20:
+        axes.set_yscale("symlog", linthresh=1.0)
+    axes.set_ylim(-widest, widest)
+    if widest < 3:
+        axes.set_yticks([-1, 0, 1])
+    elif widest <= 20:
+        axes.yaxis.get_major_locator().set_params(nbins=4, integer=True)
+
+
+def marks(found: Comparison, watched: dict[str, str]) -> list[Mark]:
+    """Events that are times, with the curve that each is read from."""
+    clock = found.training["time"].attrs.get("units", "")
+    timed = [
+        (str(n), v)
+        for n, v in found.training.data_vars.items()
+        if "time" not in v.dims and v.dtype.kind == "f" and clock and v.attrs.get("units") == clock
+    ]
+    return [Mark(name, watched.get(name), str(v.attrs.get("long_name", name))) for name, v in timed]
+
+
+def draw_marks(axes: Axes, found: Comparison, name: str, known: list[Mark]) -> bool:
+    """Events of one curve as vertical lines: theory solid, training's mean dotted with its spread. True if any."""
+    drawn = False
+    for mark in known:
+        if mark.of not in (None, name):
+            continue
+        values = found.training[mark.name].values
+        values = values[np.isfinite(values)]
+        if values.size:
+            spread = values.std(ddof=1) if values.size > 1 else 0.0
+            axes.axvspan(values.mean() - spread, values.mean() + spread, color=INK, alpha=0.07, lw=0, zorder=1)
+            axes.axvline(values.mean(), color=INK, lw=1.2, ls=(0, (1, 1.6)), zorder=3)
+        told = [(i, part.told[mark.name]) for i, part in enumerate(found.theories) if mark.name in part.told]
+        for position, value in told:
+            for when in np.ravel(mean_over_seeds(value).values)[:MOST_COMPONENTS]:
+                if np.isfinite(when):
+                    axes.axvline(when, color=look(position)["color"], lw=1.0, zorder=3)
+        if values.size or told:
+            drawn = True
+            _name_mark(axes, mark.words, [*values, *(float(mean_over_seeds(v).mean()) for _, v in told)])
+    return drawn
+
+
+def _name_mark(axes: Axes, words: str, times: list[float]) -> None:
+    """The event's name beside its lines, at the end of the panel that the curve leaves free there."""
+    place = float(np.nanmean(times))
+    line = axes.lines[0]
+    low, high = axes.get_ylim()
+    level = (float(np.interp(place, line.get_xdata(), line.get_ydata())) - low) / (high - low)
+    left, right = axes.get_xlim()
+    share = (place - left) / (right - left)
+    offset, side = ((5, 0), "left") if share < 0.6 else ((-5, 0), "right")
+    at = (place, 0.03 if level > 0.5 else 0.97)
+    style = {"size": 7.5, "color": GREY, "ha": side, "va": "bottom" if level > 0.5 else "top", "zorder": 6}
+    where = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points"}
+    axes.annotate(wrapped(words, 24), at, xytext=offset, **where, **style)
+
+
+def draw_pair(upper: Axes, lower: Axes, found: Comparison, name: str, known: list[Mark]) -> bool:
+    """Curves above, gaps below; True if events were marked."""
+    for position, part in enumerate(found.theories):
+        draw_theory(upper, part, name, position)
+    errors = [part.gap[f"{name}_error"] for part in found.theories if f"{name}_error" in part.gap]
+    draw_training(upper, found.training, name, errors[0] if errors else None)
+    name_axes(upper, found.training[name])
+    draw_gap(lower, found, name)
+    lower.set_xlabel(clock_of(found.training))
+    scale_time(upper, found.training["time"].values)
+    upper.tick_params(labelbottom=False, bottom=False)
+    return draw_marks(upper, found, name, known)
+
+
+def handles(found: Comparison, with_marks: bool) -> list[Any]:
+    """The legend: a theory with its band, the dots, the events, the zone of agreement."""
+    listed: list[Any] = []
+    for position, part in enumerate(found.theories):
+        claims = set(part.claims().values())
+        meant = f" ({CLAIMS[claims.pop()]})" if len(claims) == 1 else ""
+        listed.append(Line2D([], [], lw=1.9, label=f"theory: {part.name}{meant}", **look(position)))
+        if any(float(part.gap[n].max()) > 0 for n in part.gap.data_vars if str(n).endswith("_allowance")):
+            colour = COLOURS[position % len(COLOURS)]
+            listed.append(Patch(color=colour, alpha=0.2, lw=0, label="what its limit leaves out (finite size)"))
+    count = counted(found.training.sizes.get("seed", 1), "seed")
+    dot = {"marker": "o", "ms": 4, "mfc": "white", "mec": INK, "ls": "none"}
+    listed.append(Line2D([], [], label=f"training: mean of {count}, with error", **dot))
+    if with_marks:
+        listed.append(Line2D([], [], color=INK, lw=1.2, ls=(0, (1, 1.6)), label="event: line theory, dots training"))
+    listed.append(Patch(color=PALE, lw=0, label="gap inside its budget (below)"))
+    return listed

@@ -1,0 +1,144 @@
+"""plot: a picture of what predict, train, compare or sweep returned."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from .panels import clock_of, components, draw_pair, handles, look, marks, name_axes
+from .reading import Comparison, class_of, curves_of, mean_over_seeds, problem_of, title_of
+from .style import INK, blank, clean_style, header, scale_time
+from .words import counted, unknown
+
+COLUMNS = 3
+FORMATS = (".png", ".svg", ".pdf", ".jpg", ".jpeg")
+
+
+def plot(
+    result: Any, path: str | os.PathLike[str] | None = None, observables: Sequence[str] | str | None = None
+) -> Figure:
+    """A picture of a result (or of a saved one, by its path); written to `path` (.png, .svg, .pdf) where given.
+
+    compare: a panel a curve, theory as a line with the band of its finite size, the seeds' mean as dots with its
+    error; below, the gap in units of its budget. sweep: curves coloured by the parameter. `observables` chooses the
+    curves, all by default. Returns a matplotlib Figure; ValueError for an unknown observable or no result.
+    """
+    from ..results import check, load, write_aside
+
+    found = load(result) if isinstance(result, str | os.PathLike) else result
+    check(found)
+    if path is not None and Path(path).suffix.lower() not in FORMATS:
+        raise ValueError(f"{path}: a picture ends in {', '.join(FORMATS)}.")
+    chosen = [observables] if isinstance(observables, str) else observables
+    with clean_style():
+        figure = _drawn(found, chosen)
+        if path is not None:
+            write_aside(path, figure.savefig)
+    return figure
+
+
+def _drawn(result: Any, chosen: Sequence[str] | None) -> Figure:
+    if result.attrs["verb"] == "compare":
+        return _comparison(result, chosen)
+    if result.attrs["verb"] == "sweep":
+        from .sweep_picture import sweep_picture
+
+        return sweep_picture(result, chosen)
+    return _alone(result, chosen)
+
+
+def select(known: list[str], chosen: Sequence[str] | None) -> list[str]:
+    """The curves asked for; ValueError with the nearest name for one that is not there."""
+    for name in chosen or ():
+        if name not in known:
+            raise ValueError(unknown("observable", name, known))
+    found = known if chosen is None else list(chosen)
+    if not found:
+        raise ValueError("this result holds no curve over time, so there is nothing to draw.")
+    return found
+
+
+def _watched(result: Any) -> dict[str, str]:
+    """The curve from which each event is read, where the problem's class is at hand."""
+    kind = class_of(problem_of(result))
+    return {e.name: e.detector.watches[0] for e in getattr(kind, "events", ()) if e.detector.watches}
+
+
+def _comparison(result: xr.DataTree, chosen: Sequence[str] | None) -> Figure:
+    found = Comparison(result)
+    names = select(found.curves(), chosen)
+    columns = min(COLUMNS, len(names))
+    rows = -(-len(names) // columns)
+    figure = blank(columns, 3.75 * rows)
+    outer = figure.add_gridspec(rows, columns)
+    known = marks(found, _watched(result))
+    marked = False
+    for i, name in enumerate(names):
+        inner = outer[divmod(i, columns)].subgridspec(2, 1, height_ratios=(3.2, 1), hspace=0.06)
+        upper = figure.add_subplot(inner[0])
+        lower = figure.add_subplot(inner[1], sharex=upper)
+        marked = draw_pair(upper, lower, found, name, known) or marked
+        if i % columns == 0:
+            lower.set_ylabel("gap / budget")
+    several = len(found.theories) > 1
+    said = [((f"{t.name}: " if several else "") + t.sentence, t.verdict) for t in found.theories]
+    header(figure, title_of(result), said, handles(found, marked))
+    return figure
+
+
+def grid(figure: Figure, count: int) -> list[Any]:
+    """That many axes, at most three a row."""
+    columns = min(COLUMNS, count)
+    outer = figure.add_gridspec(-(-count // columns), columns)
+    return [figure.add_subplot(outer[divmod(i, columns)]) for i in range(count)]
+
+
+def empty_for(count: int) -> Figure:
+    """A figure of the size that so many single panels need."""
+    columns = min(COLUMNS, count)
+    return blank(columns, 2.9 * -(-count // columns))
+
+
+def _alone(result: xr.Dataset, chosen: Sequence[str] | None) -> Figure:
+    """What predict or train returned: the mean, and behind it every seed (at most a few dozen)."""
+    names = select(curves_of(result), chosen)
+    figure = empty_for(len(names))
+    theory = result.attrs["verb"] == "predict"
+    style = look(0) if theory else {"color": INK, "linestyle": "-"}
+    times = result["time"].values
+    for axes, name in zip(grid(figure, len(names)), names, strict=True):
+        values = result[name]
+        if values.sizes.get("seed", 1) > 1:
+            for one in values.transpose("seed", ...)[:48]:
+                for curve in components(one):
+                    axes.plot(times, curve, color=style["color"], lw=0.6, alpha=0.25)
+        for curve in components(mean_over_seeds(values)):
+            axes.plot(times, curve, lw=1.9, marker="o" if times.size == 1 else "", **style)
+        name_axes(axes, values, clock_of(result))
+        scale_time(axes, times)
+    header(figure, title_of(result), _remarks(result), _legend(result, theory, style))
+    return figure
+
+
+def _legend(result: xr.Dataset, theory: bool, style: dict[str, Any]) -> list[Any]:
+    count = result.sizes.get("seed", 1)
+    what = f"theory: {result.attrs.get('theory', '')}" if theory else "training"
+    listed = [Line2D([], [], lw=1.9, label=f"{what}, mean of {counted(count, 'seed')}" if count > 1 else what, **style)]
+    if count > 1:
+        listed.append(Line2D([], [], lw=0.6, color=style["color"], alpha=0.5, label="single seeds"))
+    return listed
+
+
+def _remarks(result: xr.Dataset) -> list[tuple[str, str]]:
+    """How many runs went wrong, if any did."""
+    if "outcome" not in result:
+        return []
+    wrong = [str(o) for o in np.ravel(result["outcome"].values) if str(o) != "ok"]
+    return [(f"{len(wrong)} of {result.sizes['seed']} runs went wrong: {wrong[0]}", "contradicted")] if wrong else []
+
+

@@ -1,0 +1,199 @@
+"""How the faces read a result: its parts, its words, its main parameters."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from .words import counted, plain_number, pretty
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """One parameter of a problem or of its rule, as a report shows it."""
+
+    path: str
+    value: Any
+    words: str = ""
+    symbol: str = ""
+    unit: str = ""
+
+    @property
+    def text(self) -> str:
+        """`n = 512`, or `samples = 512` where there is no symbol."""
+        return f"{pretty(self.symbol) or self.path.rpartition('.')[2]} = {self.shown}"
+
+    @property
+    def shown(self) -> str:
+        """The value in print."""
+        if isinstance(self.value, dict):
+            return "the user's array" if "array" in self.value else str(self.value.get("class"))
+        if isinstance(self.value, list):
+            return ", ".join(plain_number(v) for v in self.value) or "none"
+        return plain_number(self.value)
+
+
+@dataclasses.dataclass(frozen=True)
+class TheoryPart:
+    """What a comparison holds about one theory."""
+
+    name: str
+    told: xr.Dataset
+    gap: xr.Dataset
+    budget: xr.Dataset
+
+    @property
+    def sentence(self) -> str:
+        """The verdict with both of its numbers."""
+        return str(self.told.attrs.get("sentence", ""))
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in a word."""
+        return str(self.told.attrs.get("verdict", ""))
+
+    def claims(self) -> dict[str, str]:
+        """How each variable is meant, where it is no plain value."""
+        pairs = zip(self.budget["variable"].values, self.budget["claim"].values, strict=True)
+        return {str(v): str(c) for v, c in pairs if str(c) != "value"}
+
+
+class Comparison:
+    """The nodes of a comparison, the same for one theory and for several."""
+
+    def __init__(self, tree: xr.DataTree) -> None:
+        self.attrs = tree.attrs
+        self.training = tree["training"].to_dataset()
+        names = json.loads(tree.attrs["theories"])
+        paths = {name: "" if len(names) == 1 else f"/{name}" for name in names}
+        self.theories = [
+            TheoryPart(name, *(tree[f"{kind}{path}"].to_dataset() for kind in ("theory", "gap", "budget")))
+            for name, path in paths.items()
+        ]
+
+    def curves(self) -> list[str]:
+        """Curves that training and some theory share, in the order of the training."""
+        shared = {n for t in self.theories for n in curves_of(t.told)}
+        return [n for n in curves_of(self.training) if n in shared]
+
+
+def is_curve(values: xr.DataArray) -> bool:
+    """Whether it is a number at every time."""
+    return "time" in values.dims and values.dtype.kind == "f"
+
+
+def curves_of(dataset: xr.Dataset) -> list[str]:
+    """Names of all curves, in the order in which the problem lists its observables."""
+    found = [str(n) for n, v in dataset.data_vars.items() if is_curve(v)]
+    kind = class_of(problem_of(dataset)) if "problem" in dataset.attrs else None
+    listed = [o.name for o in getattr(kind, "observables", ())]
+    return sorted(found, key=lambda name: listed.index(name) if name in listed else len(listed))
+
+
+def mean_over_seeds(values: xr.DataArray) -> xr.DataArray:
+    """The mean over seeds of what is finite; as it is where there are none."""
+    if "seed" not in values.dims:
+        return values
+    finite = xr.where(np.isfinite(values), values, 0.0)
+    count = np.isfinite(values).sum("seed")
+    mean = finite.sum("seed") / count.where(count > 0)
+    return mean.assign_attrs(values.attrs)
+
+
+def parts_of(result: Any, read: Callable[[xr.Dataset], Any]) -> dict[str, Any]:
+    """`read` of every data set in a result, under the names of the verbs."""
+    verb = result.attrs["verb"]
+    if verb == "compare":
+        found = Comparison(result)
+        return {"theories": [read(t.told) for t in found.theories], "training": read(found.training)}
+    if verb == "sweep":
+        return {name: read(node.to_dataset()) for name, node in result.children.items()}
+    return {"theory" if verb == "predict" else "training": read(result)}
+
+
+def problem_of(result: Any) -> dict[str, Any]:
+    """Class, module and fields of the problem."""
+    return json.loads(result.attrs["problem"])
+
+
+def parameters(described: dict[str, Any], head: str = "") -> list[Parameter]:
+    """All parameters of a described module, those of its rule with dotted names."""
+    declared = _declared(described)
+    found: list[Parameter] = []
+    for name, value in described["fields"].items():
+        if isinstance(value, dict) and "class" in value:
+            found.append(Parameter(head + name, value, "law of motion" if name == "rule" else ""))
+            found += parameters(value, f"{head}{name}.")
+        else:
+            about = declared.get(name)
+            words = {k: getattr(about, k) for k in ("words", "symbol", "unit")} if about else {}
+            found.append(Parameter(head + name, value, **words))
+    return found
+
+
+def class_of(described: dict[str, Any]) -> Any:
+    """The class of a described module; None where it is not at hand (a notebook's own, not imported)."""
+    from .. import registry
+
+    try:
+        return registry.find(described["class"])
+    except ValueError:
+        return None
+
+
+def _declared(described: dict[str, Any]) -> dict[str, Any]:
+    """What a class says about its fields."""
+    from ..fields import parameters as declared
+
+    kind = class_of(described)
+    return declared(kind) if kind else {}
+
+
+def _defaults(described: dict[str, Any]) -> dict[str, Any]:
+    kind = class_of(described)
+    return {f.name: f.default for f in dataclasses.fields(kind)} if kind else {}
+
+
+def main_parameters(described: dict[str, Any]) -> list[Parameter]:
+    """Sizes, and whatever differs from its default: what a title can hold."""
+    declared, usual = _declared(described), _defaults(described)
+    chosen = []
+    for one in parameters(described):
+        if "." in one.path or isinstance(one.value, dict):
+            continue
+        sized = one.path in declared and declared[one.path].kind == "size"
+        if sized or not _same(usual.get(one.path), one.value):
+            chosen.append(one)
+    return chosen
+
+
+def _same(default: Any, value: Any) -> bool:
+    return default is not dataclasses.MISSING and bool(np.array_equal(np.asarray(default), np.asarray(value)))
+
+
+def rule_of(described: dict[str, Any]) -> str:
+    """The rule with its main parameters: `GradientDescent (η = 0.1)`."""
+    rule = described["fields"].get("rule")
+    if not isinstance(rule, dict):
+        return ""
+    told = [p.text for p in parameters(rule) if p.symbol or p.path == "maker"]
+    return rule["class"] + (f" ({', '.join(told)})" if told else "")
+
+
+def title_of(result: Any) -> str:
+    """Problem, main parameters, rule and number of seeds in one line."""
+    described = problem_of(result)
+    listed = [described["class"], ", ".join(p.text for p in main_parameters(described)), rule_of(described)]
+    seeds = result.attrs.get("seeds")
+    if seeds:
+        listed.append(counted(len(json.loads(seeds)), "seed"))
+    return " · ".join(part for part in listed if part)
+
+
+def units_text(values: xr.DataArray) -> str:
+    """Words and unit of a variable for an axis."""
+    words, unit = values.attrs.get("long_name", values.name), values.attrs.get("units", "")
+    return f"{words} ({unit})" if unit and unit != words else str(words)

@@ -1,0 +1,78 @@
+"""A result in a few numbers: for `--json`, and for the lines that a command prints."""
+
+import json
+import math
+from typing import Any
+
+from .reading import Comparison, is_curve, mean_over_seeds, parts_of, title_of
+from .words import plain_number
+
+
+def clean(value: Any) -> Any:
+    """Plain data that JSON can hold: NaN and infinities as null, arrays as lists."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(k): clean(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _numbers(dataset: Any) -> dict[str, Any]:
+    """Curves at their last time and events, averaged over seeds."""
+    found: dict[str, Any] = {"end": {}, "events": {}}
+    for name, values in dataset.data_vars.items():
+        if values.dtype.kind != "f":
+            continue
+        mean = mean_over_seeds(values)
+        kind, mean = ("end", mean.isel(time=-1)) if is_curve(values) else ("events", mean)
+        found[kind][str(name)] = clean(mean.values)
+    return found
+
+
+def _part(dataset: Any) -> dict[str, Any]:
+    kept = ("theory", "verdict", "sentence", "agreement", "sensitivity")
+    said: dict[str, Any] = {k: clean(dataset.attrs[k]) for k in kept if k in dataset.attrs}
+    for key in ("strains", "source", "seeds"):
+        if key in dataset.attrs:
+            said[key] = json.loads(dataset.attrs[key])
+    if "outcome" in dataset:
+        said["outcome"] = [str(o) for o in dataset["outcome"].values]
+    return {**said, **_numbers(dataset)}
+
+
+def summary(result: Any, files: dict[str, str] | None = None) -> dict[str, Any]:
+    """All that a script wants to know of a result, as plain data."""
+    attrs = result.attrs
+    kept = ("verb", "verdict", "sentence", "agreement", "sensitivity", "resolution", "thalweg", "jax")
+    said: dict[str, Any] = {k: clean(attrs[k]) for k in kept if k in attrs}
+    said |= {k: json.loads(attrs[k]) for k in ("problem", "remarks", "seeds", "over") if k in attrs}
+    said |= parts_of(result, _part)
+    if attrs["verb"] == "compare":
+        for told, theory in zip(said["theories"], Comparison(result).theories, strict=True):
+            rows = theory.budget.to_dataframe().reset_index()
+            told["budget"] = [clean(row) for row in rows.to_dict("records")]
+    return {**said, "files": files or {}}
+
+
+def lines(result: Any) -> list[str]:
+    """The same for people: the verdict or the last values, and what must be said beside them."""
+    said: list[str] = []
+    if result.attrs["verb"] == "compare":
+        theories = Comparison(result).theories
+        prefix = len(theories) > 1
+        said += [(f"{t.name}: " if prefix else "") + t.sentence for t in theories]
+    said.append(title_of(result))
+    if result.attrs["verb"] in ("predict", "train"):
+        found = _numbers(result)
+        for kind, word in (("end", "at the end"), ("events", "event")):
+            said += [f"  {n} ({word}): {_short(v)}" for n, v in found[kind].items()]
+    remarks = json.loads(result.attrs.get("remarks", "[]"))
+    return said + [f"  {remark}" for remark in remarks]
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_short(v) for v in value)
+    return "did not happen" if value is None else plain_number(float(f"{value:.5g}"))

@@ -1,0 +1,108 @@
+"""The picture of a sweep: curves coloured by the parameter, and events against it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from .panels import clock_of, components, name_axes
+from .plot import empty_for, grid, select
+from .reading import curves_of, mean_over_seeds, title_of
+from .style import INK, dots, header, scale_time
+from .words import plain_number
+
+
+def _shade(position: int, count: int) -> Any:
+    """Colours from dark blue to yellow-green that keep their order in grey."""
+    return matplotlib.colormaps["viridis"](0.02 + 0.86 * position / max(count - 1, 1))
+
+
+def sweep_picture(result: xr.DataTree, chosen: Sequence[str] | None) -> Figure:
+    """One panel a curve (a line a value; with several parameters the curve's last value), then the events."""
+    parts = {name: result[name].to_dataset() for name in ("theory", "training") if name in result.children}
+    first = next(iter(parts.values()))
+    swept = [str(d) for d in _swept(result)]
+    curves = select(list(dict.fromkeys(n for part in parts.values() for n in curves_of(part))), chosen)
+    events = [n for n in _events(first) if any(_varies(p, n) for p in parts.values())] if chosen is None else []
+    figure = empty_for(len(curves) + len(events))
+    axes = grid(figure, len(curves) + len(events))
+    for one, name in zip(axes, [*curves, *events], strict=True):
+        values = next(part[name] for part in parts.values() if name in part)
+        if name in curves and len(swept) == 1:
+            _over_time(one, parts, name, swept[0])
+        else:
+            _over_parameter(one, parts, name, swept)
+        name_axes(one, values)
+        if name in curves and len(swept) > 1:
+            one.set_title(f"{one.get_title(loc='left')}\nat the last time", loc="left")
+    header(figure, f"{title_of(result)} · sweep over {', '.join(swept)}", [], _legend(parts, first, swept))
+    return figure
+
+
+def _swept(result: xr.DataTree) -> list[str]:
+    import json
+
+    return list(json.loads(result.attrs["over"]))
+
+
+def _events(dataset: xr.Dataset) -> list[str]:
+    return [str(n) for n, v in dataset.data_vars.items() if "time" not in v.dims and v.dtype.kind == "f"]
+
+
+def _varies(dataset: xr.Dataset, name: str) -> bool:
+    return name in dataset and bool(np.isfinite(dataset[name].values).any())
+
+
+def _over_time(axes: Axes, parts: dict[str, xr.Dataset], name: str, parameter: str) -> None:
+    for kind, part in parts.items():
+        if name not in part:
+            continue
+        times, mean = part["time"].values, mean_over_seeds(part[name])
+        some = dots(times, 16)
+        for i in range(mean.sizes[parameter]):
+            colour = _shade(i, mean.sizes[parameter])
+            for curve in components(mean.isel({parameter: i})):
+                if kind == "theory":
+                    axes.plot(times, curve, color=colour, lw=1.7)
+                else:
+                    axes.plot(times[some], curve[some], "o", ms=3.4, mfc="white", mec=colour, mew=1.0)
+    first = next(iter(parts.values()))
+    axes.set_xlabel(clock_of(first))
+    scale_time(axes, first["time"].values)
+
+
+def _over_parameter(axes: Axes, parts: dict[str, xr.Dataset], name: str, swept: list[str]) -> None:
+    """Values against the first parameter; a colour for each value of the second, means over any others."""
+    for kind, part in parts.items():
+        if name not in part:
+            continue
+        values = part[name].isel(time=-1) if "time" in part[name].dims else part[name]
+        mean = mean_over_seeds(values)
+        rest = [d for d in mean.dims if d not in swept[:2]]
+        table = mean.mean(rest) if rest else mean
+        lines = table.transpose(swept[0], ...).values.reshape(table.sizes[swept[0]], -1)
+        for i in range(lines.shape[1]):
+            colour = _shade(i, lines.shape[1]) if len(swept) > 1 else INK
+            style = {"lw": 1.7} if kind == "theory" else {"ls": "none", "marker": "o", "ms": 4, "mfc": "white"}
+            axes.plot(part[swept[0]].values, lines[:, i], color=colour, **style)
+    axes.set_xlabel(swept[0])
+
+
+def _legend(parts: dict[str, xr.Dataset], first: xr.Dataset, swept: list[str]) -> list[Any]:
+    shaded = swept[0] if len(swept) == 1 else swept[1]
+    values = first[shaded].values
+    shown = range(len(values)) if len(values) <= 6 else np.unique(np.linspace(0, len(values) - 1, 5).astype(int))
+    listed = [
+        Line2D([], [], color=_shade(int(i), len(values)), lw=2.4, label=f"{shaded} = {plain_number(float(values[i]))}")
+        for i in shown
+    ]
+    if "theory" in parts:
+        listed.append(Line2D([], [], color=INK, lw=1.7, label=f"theory: {parts['theory'].attrs.get('theory', '')}"))
+    if "training" in parts:
+        listed.append(Line2D([], [], ls="none", marker="o", mfc="white", mec=INK, ms=4, label="training: mean"))
+    return listed

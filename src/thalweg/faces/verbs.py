@@ -1,0 +1,255 @@
+"""What each command does: build the problem, call the verb, write and print the result."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import listing
+from .console import exit_code, finish, folder, hear_theories, progress
+from .index import index
+from .subject import build
+from .words import unknown
+
+
+def _said(**options: Any) -> dict[str, Any]:
+    """Options that were given; the verb's own defaults stand for the others."""
+    return {k: v for k, v in options.items() if v is not None and v != ()}
+
+
+def read_numbers(text: str, what: str) -> Any:
+    """`start:stop:count` or numbers with commas, as an array; ValueError otherwise."""
+    import numpy as np
+
+    try:
+        if ":" in text:
+            start, stop, count = text.split(":")
+            if not 1 <= int(count) <= 10_000_000:
+                raise ValueError
+            return np.linspace(float(start), float(stop), int(count))
+        return np.asarray([float(part) for part in text.split(",")])
+    except ValueError:
+        raise ValueError(f"{what} {text!r} cannot be read; give start:stop:count (0:10:201) or numbers: 0,1,2.") from None
+
+
+def read_seeds(text: str | None) -> Any:
+    """A number of seeds, or a list with commas."""
+    if text is None:
+        return None
+    try:
+        listed = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--seeds {text!r} is not allowed; give a whole number >= 1, or a list such as 0,3,7.") from None
+    return listed if "," in text else listed[0]
+
+
+def _theory(names: Sequence[str]) -> Any:
+    for name in names:
+        if name not in index().theories:
+            raise ValueError(unknown("theory", name, index().theories))
+    return list(names) if len(names) > 1 else (*names, None)[0]
+
+
+class Asked:
+    """A problem made from words, with the times and seeds of its preset where nothing else was said."""
+
+    def __init__(self, name: str, said: dict[str, Any], times: str | None = None, seeds: str | None = None) -> None:
+        from .. import registry
+
+        hear_theories()
+        given = None if times is None else read_numbers(times, "--times")
+        listed = read_seeds(seeds)
+        self.problem = build(name, said)
+        preset = registry.presets().get(name)
+        self.times = preset.times(self.problem) if preset is not None and given is None else given
+        self.seeds = preset.seeds if preset is not None and listed is None else listed
+
+
+def show_index(name: str | None, as_json: bool) -> None:
+    """`list`."""
+    found = index()
+    if as_json:
+        listed = listing.as_json(found)
+        if name is not None:
+            listing.about(found, name)
+            listed = {k: [e for e in entries if e["name"] == name] for k, entries in listed.items()}
+        click.echo(json.dumps(listed, indent=1))
+        return
+    _print(*(listing.tables(found) if name is None else listing.about(found, name)))
+
+
+def _print(*parts: Any) -> None:
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=110)
+    for part in parts:
+        console.print(part, highlight=False, markup=False, soft_wrap=isinstance(part, str))
+
+
+def theories(name: str, said: dict[str, Any], as_json: bool) -> int:
+    """`theories`."""
+    import thalweg as tw
+
+    from .summary import clean
+
+    table = tw.theories(Asked(name, said).problem)
+    if as_json:
+        click.echo(json.dumps([clean(row) for row in table.to_dict("records")], indent=1))
+    else:
+        _print(listing.strain_table(table.to_dict("records")))
+    return 0
+
+
+def predict(
+    name: str,
+    said: dict[str, Any],
+    times: str | None,
+    theory: tuple[str, ...],
+    seeds: str | None,
+    out: str,
+    as_json: bool,
+) -> int:
+    """`predict`."""
+    import thalweg as tw
+
+    if len(theory) > 1:
+        raise ValueError(f"predict takes one theory, not {len(theory)}; compare shows several side by side.")
+    chosen = _theory(theory)
+    asked = Asked(name, said, times)
+    more = _said(theory=chosen, seeds=read_seeds(seeds))
+    with folder(out) as target, progress("predicting") as told:
+        result = finish(lambda: tw.predict(asked.problem, asked.times, progress=told, **more), target)
+    return deliver(result, out, as_json)
+
+
+def train(
+    name: str,
+    said: dict[str, Any],
+    times: str | None,
+    seeds: str | None,
+    strict: bool | None,
+    out: str,
+    as_json: bool,
+) -> int:
+    """`train`."""
+    import thalweg as tw
+
+    asked = Asked(name, said, times, seeds)
+    more = _said(seeds=asked.seeds, strict=strict)
+    with folder(out) as target:
+        with progress("training") as told:
+            result = finish(lambda: tw.train(asked.problem, asked.times, progress=told, **more), target)
+        return deliver(result, out, as_json)
+
+
+def compare(
+    name: str,
+    said: dict[str, Any],
+    times: str | None,
+    theory: tuple[str, ...],
+    seeds: str | None,
+    resolution: float | None,
+    out: str,
+    as_json: bool,
+) -> int:
+    """`compare`."""
+    import thalweg as tw
+
+    chosen = _theory(theory)
+    asked = Asked(name, said, times, seeds)
+    more = _said(theory=chosen, seeds=asked.seeds, resolution=resolution)
+    with folder(out) as target:
+        with progress("training") as told:
+            result = finish(lambda: tw.compare(asked.problem, asked.times, progress=told, **more), target)
+        return deliver(result, out, as_json)
+
+
+def _grid(over: tuple[str, ...]) -> dict[str, Any]:
+    grid: dict[str, Any] = {}
+    for text in over:
+        field, sign, values = text.partition("=")
+        if not sign:
+            raise ValueError(f"--over {text!r} cannot be read; give FIELD=A,B,.. such as --over learning_rate=0.1,0.2.")
+        grid[field.strip().replace("-", "_")] = read_numbers(values, f"--over {field}").tolist()
+    if not grid:
+        raise ValueError("sweep needs at least one --over FIELD=A,B,..")
+    return grid
+
+
+def sweep(
+    name: str,
+    said: dict[str, Any],
+    over: tuple[str, ...],
+    train: bool,
+    times: str | None,
+    theory: tuple[str, ...],
+    seeds: str | None,
+    out: str,
+    as_json: bool,
+) -> int:
+    """`sweep`."""
+    import thalweg as tw
+
+    grid = _grid(over)
+    if len(theory) > 1:
+        raise ValueError(f"sweep takes one theory, not {len(theory)}.")
+    chosen = _theory(theory)
+    asked = Asked(name, said, times, seeds)
+    trained = asked.seeds or 8 if train or seeds is not None else None
+    more = _said(theory=chosen, seeds=trained)
+    with folder(out) as target:
+        with progress("sweeping") as told:
+            work = finish(lambda: tw.sweep(asked.problem, grid, asked.times, progress=told, **more), target)
+        return deliver(work, out, as_json)
+
+
+def rerun(path: str, out: str, as_json: bool) -> int:
+    """`rerun`."""
+    import thalweg as tw
+
+    hear_theories()
+    found = tw.load(path)
+    with folder(out) as target:
+        with progress("running again") as told:
+            result = finish(lambda: tw.rerun(found, progress=told), target)
+        return deliver(result, out, as_json)
+
+
+def deliver(result: Any, out: str, as_json: bool) -> int:
+    """Write a result, its picture and (for a comparison) its report; print it; say the exit code."""
+    import thalweg as tw
+
+    from .plot import plot
+    from .report import report
+    from .summary import lines, summary
+
+    target = Path(out)
+    files = {"result": str(tw.save(result, target / "run.nc"))}
+    plot(result, target / "picture.png")
+    files["picture"] = str(target / "picture.png")
+    if result.attrs["verb"] == "compare":
+        files["report"] = str(report(result, target / "report.html"))
+    if as_json:
+        click.echo(json.dumps(summary(result, files), indent=1))
+    else:
+        _print(*lines(result), f"written: {', '.join(files.values())}")
+    return exit_code(result.attrs.get("verdict"))
+
+
+def draw(path: str, out: str, observables: str | None) -> None:
+    """`plot`."""
+    from .plot import plot
+
+    plot(path, out, observables.split(",") if observables else None)
+    click.echo(f"written: {out}")
+
+
+def write_report(path: str, out: str) -> None:
+    """`report`."""
+    from .report import report
+
+    click.echo(f"written: {report(path, out)}")

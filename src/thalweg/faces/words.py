@@ -1,0 +1,39 @@
+"""Small sentences shared by the faces; nothing here needs jax."""
+
+import difflib
+import re
+from collections.abc import Iterable
+
+GREEK = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "eta": "η", "theta": "θ", "kappa": "κ",
+    "lambda": "λ", "mu": "μ", "nu": "ν", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "omega": "ω",
+}  # fmt: skip
+RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def unknown(noun: str, given: str, known: Iterable[str], place: str = "") -> str:
+    """The sentence for a name that does not exist, with the nearest one that does."""
+    names = list(known)
+    lower = {k.lower(): k for k in names}
+    near = difflib.get_close_matches(given.lower(), list(lower), n=1, cutoff=0.4)
+    hint = f"; did you mean {lower[near[0]]!r}?" if near else "."
+    return f"unknown {noun} {given!r}{place}{hint} Known: {', '.join(names) or 'none'}."
+
+
+def pretty(symbol: str) -> str:
+    """A symbol as print has it: `sigma^2` becomes σ², `|mu|` becomes |μ|, `mu.w` becomes μ·w."""
+    text = re.sub(r"[A-Za-z]+", lambda m: GREEK.get(m[0], m[0]), symbol)
+    text = re.sub(r"\^(-?\d+)", lambda m: m[1].translate(RAISED), text)
+    return re.sub(r"(?<=[^\W\d_])\.(?=[^\W\d_])", "·", text)
+
+
+def plain_number(value: object) -> str:
+    """A number as short as it can be said without loss that matters; other things as they are."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 seed`, `24 seeds`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,97 @@
+"""The few numbers of a curve that a comparison looks at, declared before any gap is seen."""
+
+import dataclasses
+
+import numpy as np
+
+from .problem import Observable
+
+
+@dataclasses.dataclass(frozen=True)
+class Functional:
+    """One number of a result: `measure` of `variable` ("start", "end", "area", "half-time", or "event").
+
+    `sensitivity` turns an error of the curve into one of this number; `scale` is what percentages refer to.
+    """
+
+    variable: str
+    measure: str
+    component: tuple[int, ...]
+    sensitivity: float
+    scale: float
+
+    @property
+    def name(self) -> str:
+        """A name for tables."""
+        index = f"[{','.join(map(str, self.component))}]" if self.component else ""
+        return f"{self.variable}{index}: {self.measure}"
+
+
+def on_scale(observable: Observable | None, values: np.ndarray) -> np.ndarray:
+    """Values on the observable's own scale: natural logarithm where it is logarithmic."""
+    if observable is None or not observable.log:
+        return values
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(values)
+
+
+def area(curve: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Mean of the curve over time (trapezoids), along the last axis."""
+    return np.trapezoid(curve, times, axis=-1) / (times[-1] - times[0])
+
+
+def half_time(curve: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """First time at which a curve has gone half of its way from start to end; NaN where it goes nowhere."""
+    begin, end = curve[..., :1], curve[..., -1:]
+    way = np.where(end == begin, np.nan, end - begin)
+    done = (curve - begin) / way
+    past = done >= 0.5
+    index = np.maximum(np.argmax(past, axis=-1), 1)[..., None]
+    before = np.take_along_axis(done, index - 1, -1)
+    after = np.take_along_axis(done, index, -1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = (0.5 - before) / (after - before)
+    found = times[index - 1] + share * (times[index] - times[index - 1])
+    return np.where(np.any(past, axis=-1), found[..., 0], np.nan)
+
+
+def measure(functional: Functional, values: np.ndarray, times: np.ndarray, observable: Observable | None) -> np.ndarray:
+    """The functional of arrays (..., time, components) or of events (..., components)."""
+    if functional.component:
+        values = values[(..., *functional.component)]
+    if functional.measure == "event":
+        return values
+    curve = on_scale(observable, values)
+    if functional.measure == "start":
+        return curve[..., 0]
+    if functional.measure == "end":
+        return curve[..., -1]
+    return area(curve, times) if functional.measure == "area" else half_time(curve, times)
+
+
+def declare(observable: Observable, theory: np.ndarray, times: np.ndarray) -> list[Functional]:
+    """Functionals of one predicted curve (mean over seeds, shape (time, components)), from the theory alone."""
+    found: list[Functional] = []
+    for component in np.ndindex(theory.shape[1:]):
+        curve = on_scale(observable, theory[(slice(None), *component)])
+        if not np.all(np.isfinite(curve)):
+            continue
+        # on a logarithmic scale an error of 1 is a factor e: percentages are already relative
+        scale = 1.0 if observable.log else float(np.max(np.abs(curve))) or 1.0
+        names = ["start"] if times.size == 1 else ["start", "end", "area"]
+        found += [Functional(observable.name, name, component, 1.0, scale) for name in names]
+        found += _half_time(observable, curve, times, component, scale)
+    return found
+
+
+def _half_time(
+    observable: Observable, curve: np.ndarray, times: np.ndarray, component: tuple[int, ...], scale: float
+) -> list[Functional]:
+    """The half-time, where the curve has a way to go: more than a third of its scale, and more than half its range."""
+    way = abs(curve[-1] - curve[0])
+    if times.size < 8 or way < scale / 3 or way < 0.5 * np.ptp(curve):
+        return []
+    when = float(half_time(curve, times))
+    slope = abs(float(np.interp(when, times, np.gradient(curve, times))))
+    # the level and the curve can both be off, hence twice the error over the slope
+    return [Functional(observable.name, "half-time", component, 2.0 / slope, when)] if slope > 0 else []

@@ -1,0 +1,293 @@
+"""Deterministic equivalent for mixtures of K Gaussians with one shared covariance, by contour integrals.
+
+Columns x_i = m_{k(i)} + C^(1/2) z_i, i = 1..n, class fractions pi, targets y_i = T_{k(i)}; S = X X^T / n (p x p),
+b = X y / n. For functions f and g, analytic around the spectrum of S, the vector w = f(S) w_0 + g(S) b, with w_0 of
+independent entries of variance v / p, has averages that are contour integrals over f, g, f^2, g^2 and, for the
+variance on fresh columns, double integrals over g(z1) g(z2) and f(z1) f(z2). Everything that does not depend on f
+and g is computed once, by `shared_covariance`; any number of pairs (f, g) then costs matrix products, by `curves`.
+
+In the eigenbasis of C, with eigenvalues l_i and D = diag(sqrt pi):
+
+    Q = 1 / (a l - z),  a = 1 / (1 + delta),  delta = (1/n) sum_i l_i Q_i       (Im delta > 0 for Im z > 0)
+    G = D M^T Q M D + delta I,   R = (I + G)^(-1) D T
+
+Source: card linear_classifier, section 2.8; method of Liao and Couillet 2018, arXiv 1805.11917; spectral equation
+in the companion variable: Silverstein and Bai 1995.
+"""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float, Real
+
+Scalar = int | float | Real[Array, ""]
+
+_HALVINGS = 60
+_LEVELS = 24
+_STEPS = 3
+_POLISH = 4
+
+
+class Equivalent(NamedTuple):
+    """Real kernels that act on filter values stacked as [Re, Im] over the nodes (length 2N).
+
+    outputs, direction: linear in g. variance_*: quadratic forms. residual_*, size_*: linear in g, g^2 or f^2.
+    defect: relative error of the integrals that are known exactly (f = g = 1), inf where Im delta is not
+    positive; above 1e-8 the contour does not enclose the spectrum or has too few nodes.
+    """
+
+    outputs: Float[Array, "twice classes"]
+    direction: Float[Array, "twice p"]
+    variance_g: Float[Array, "twice twice"]
+    variance_f: Float[Array, "twice twice"]
+    residual_0: Float[Array, ""]
+    residual_g: Float[Array, " twice"]
+    residual_gg: Float[Array, " twice"]
+    residual_ff: Float[Array, " twice"]
+    size_gg: Float[Array, " twice"]
+    size_ff: Float[Array, " twice"]
+    defect: Float[Array, ""]
+
+
+class Curves(NamedTuple):
+    """Averages for each of T filter pairs.
+
+    outputs: mean of w.x over class k, m_k.w, (T, K). variance: of w.x over a fresh x of one class, w^T C w, (T,).
+    residual: mean of (y_i - w.x_i)^2 over the n columns, (T,). size: |w|^2, (T,).
+    """
+
+    outputs: Float[Array, "times classes"]
+    variance: Float[Array, " times"]
+    residual: Float[Array, " times"]
+    size: Float[Array, " times"]
+
+
+def largest_eigenvalue(
+    eigenvalues: Float[Array, " p"],
+    means: Float[Array, "p classes"],
+    fractions: Float[Array, " classes"],
+    samples: Scalar,
+) -> Float[Array, ""]:
+    """Limit of the largest eigenvalue of S, outliers included: the `largest` for `contour`.
+
+    z(u) = 1/u + (1/n) sum_i l_i / (1 - l_i u) at the smallest u in (0, 1 / max l) where either (edge of the bulk)
+    u^2 (1/n) sum_i l_i^2 / (1 - l_i u)^2 = 1 or (outlier) u |D M^T (1 - l u)^(-1) M D| = 1; both sides increase.
+    For C = I and one direction: (1 + sqrt c)^2 or 1 + c + rho + c/rho. Source: Silverstein and Choi 1995 (edge);
+    outlier: det(I + G) = 0 with the G of this module.
+    """
+    scaled = means * jnp.sqrt(fractions)[None, :]
+
+    def excess(u: Float[Array, ""]) -> Float[Array, ""]:
+        scale = 1 / (1 - eigenvalues * u)
+        bulk = u**2 * jnp.sum((eigenvalues * scale) ** 2) / samples
+        outlier = u * jnp.linalg.eigvalsh(scaled.T @ (scaled * scale[:, None]))[-1]
+        return jnp.maximum(bulk, outlier) - 1
+
+    def halve(_: int, ends: tuple[Float[Array, ""], Float[Array, ""]]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        low, high = ends
+        middle = (low + high) / 2
+        inside = excess(middle) < 0
+        return jnp.where(inside, middle, low), jnp.where(inside, high, middle)
+
+    start = (jnp.zeros(()), 1 / jnp.max(eigenvalues))
+    root = jax.lax.stop_gradient(jax.lax.fori_loop(0, _HALVINGS, halve, start)[0])
+    # Bisection has no derivative; one Newton step has the right one.
+    value, slope = jax.jvp(excess, (root,), (jnp.ones(()),))
+    root = root - value / slope
+    return 1 / root + jnp.sum(eigenvalues / (1 - eigenvalues * root)) / samples
+
+
+def contour_nodes(largest: float, horizon: float) -> int:
+    """Nodes for 1e-10 in products h(z1) h(z2), for filters f that decay like exp(-tau x), tau <= horizon.
+
+    Powers (1 - r x)^k count as tau = r k; with memory b of the last step, tau = r k / (1 - b). A plain Python
+    integer, a power of two, at least 16 + 5 sqrt(horizon * largest).
+    """
+    return 2 ** math.ceil(math.log2(16.0 + 5.0 * math.sqrt(horizon * largest)))
+
+
+def contour(
+    largest: Scalar, horizon: Scalar, nodes: int
+) -> tuple[Complex[Array, " nodes"], Complex[Array, " nodes"]]:
+    """Upper half of an anticlockwise loop around [0, largest], as points z and weights dz / (2 pi i).
+
+    z = w^2, w = A cos(phi) + i B sin(phi), B = 1.2 / sqrt(horizon), A^2 = largest + B^2, 0 < phi < pi / 2, midpoint
+    rule: |exp(-tau z)| stays below exp(1.44), and so does |1 - r z|^k for r <= 2 / largest, so `largest` should be
+    the true one (`largest_eigenvalue`), not a loose bound.
+    For F with F(conj z) = conj F(z), (1 / 2 pi i) oint F dz = 2 Re sum(weights * F(z)).
+    """
+    largest = jnp.asarray(largest, float)
+    # A horizon shorter than 1 / largest would only blow the loop up.
+    minor = 1.2 / jnp.sqrt(jnp.maximum(jnp.asarray(horizon, float), 1 / largest))
+    major = jnp.sqrt(largest + minor**2)
+    angle = (np.arange(nodes) + 0.5) * (math.pi / (2 * nodes))
+    cosine, sine = jnp.asarray(np.cos(angle)), jnp.asarray(np.sin(angle))
+    root = jax.lax.complex(major * cosine, minor * sine)
+    slope = jax.lax.complex(-major * sine, minor * cosine)
+    return root**2, root * slope / (2j * nodes)
+
+
+def shared_covariance(
+    eigenvalues: Float[Array, " p"],
+    means: Float[Array, "p classes"],
+    fractions: Float[Array, " classes"],
+    targets: Float[Array, " classes"],
+    samples: Scalar,
+    start_variance: Scalar,
+    z: Complex[Array, " nodes"],
+    weights: Complex[Array, " nodes"],
+) -> Equivalent:
+    """All kernels for one mixture on one contour (from `contour`); `start_variance` is E|w_0|^2.
+
+    Cost O(N^2 p). Rows of `means` are coordinates in the eigenbasis of the covariance.
+    """
+    resolvent, delta = _resolvent(eigenvalues, samples, z)
+    root = jnp.sqrt(fractions)
+    scaled, aim = means * root[None, :], root * targets
+    inner, response = _response(resolvent, delta, scaled, aim)
+    pulled = response @ scaled.T
+    direction = -weights[:, None] * resolvent * pulled
+    fit = -weights * jnp.einsum("k,nkl,nl->n", aim, inner, response)
+    mass = -weights * jnp.mean(resolvent, axis=1)
+    pair_g, pair_f = _pairs(eigenvalues, samples, resolvent, delta, pulled, response, weights)
+    return Equivalent(
+        outputs=_linear(direction) @ means,
+        direction=_linear(direction),
+        variance_g=pair_g,
+        variance_f=start_variance * pair_f,
+        residual_0=jnp.sum(aim**2),
+        residual_g=-2 * _linear(fit),
+        residual_gg=_linear(z * fit),
+        residual_ff=start_variance * _linear(z * mass),
+        size_gg=_linear(fit),
+        size_ff=start_variance * _linear(mass),
+        defect=_defect(direction, mass, delta, scaled @ aim),
+    )
+
+
+def curves(
+    equivalent: Equivalent, f: Complex[Array, "times nodes"], g: Complex[Array, "times nodes"]
+) -> Curves:
+    """Averages for T filter pairs given on the nodes: f(z_j), g(z_j), one row each."""
+    once_f, once_g, twice_f, twice_g = _stack(f), _stack(g), _stack(f**2), _stack(g**2)
+    quadratic = _form(equivalent.variance_g, once_g) + _form(equivalent.variance_f, once_f)
+    residual = equivalent.residual_0 + once_g @ equivalent.residual_g
+    return Curves(
+        outputs=once_g @ equivalent.outputs,
+        variance=quadratic,
+        residual=residual + twice_g @ equivalent.residual_gg + twice_f @ equivalent.residual_ff,
+        size=twice_g @ equivalent.size_gg + twice_f @ equivalent.size_ff,
+    )
+
+
+def overlap(
+    equivalent: Equivalent, g: Complex[Array, "times nodes"], vector: Float[Array, " p"]
+) -> Float[Array, " times"]:
+    """Mean of vector.w for a fixed vector, in the eigenbasis of the covariance, for each of T filters."""
+    return _stack(g) @ (equivalent.direction @ vector)
+
+
+def _stack(values: Complex[Array, "times nodes"]) -> Float[Array, "times twice"]:
+    return jnp.concatenate([values.real, values.imag], axis=1)
+
+
+def _linear(kernel: Complex[Array, "nodes ..."]) -> Float[Array, "twice ..."]:
+    """Real kernel of 2 Re sum_j h_j kernel_j, for h stacked as [Re, Im]."""
+    return jnp.concatenate([2 * kernel.real, -2 * kernel.imag], axis=0)
+
+
+def _form(kernel: Float[Array, "twice twice"], stacked: Float[Array, "times twice"]) -> Float[Array, " times"]:
+    return jnp.sum((stacked @ kernel) * stacked, axis=1)
+
+
+def _resolvent(
+    eigenvalues: Float[Array, " p"], samples: Scalar, z: Complex[Array, " nodes"]
+) -> tuple[Complex[Array, "nodes p"], Complex[Array, " nodes"]]:
+    """Q_i(z) and delta(z). With v = -a / z: F(v) = 1 + z v - (1/n) sum l v / (1 + l v) = 0, Im v > 0.
+
+    Newton from far above the axis, where v = -1/z, straight down to each node: a start at the node itself may end
+    on a wrong branch, and the path never comes nearer to the spectrum than the node is.
+    """
+    top = 8 * (jnp.max(jnp.abs(z)) + jnp.max(eigenvalues) + jnp.sum(eigenvalues) / samples)
+    descent = (z.imag / top)[None, :] ** jnp.asarray(np.arange(_LEVELS + 1) / _LEVELS)[:, None]
+    path = jax.lax.complex(jnp.broadcast_to(z.real[None, :], descent.shape), top * descent)
+
+    def newton(v: Complex[Array, " nodes"], at: Complex[Array, " nodes"]) -> Complex[Array, " nodes"]:
+        scale = 1 / (1 + v[:, None] * eigenvalues[None, :])
+        value = 1 + at * v - v * (scale @ eigenvalues.astype(z.dtype)) / samples
+        return v - value / (at - (scale**2 @ eigenvalues.astype(z.dtype)) / samples)
+
+    def level(v: Complex[Array, " nodes"], at: Complex[Array, " nodes"]) -> tuple[Complex[Array, " nodes"], None]:
+        return jax.lax.fori_loop(0, _STEPS, lambda _, u: newton(u, at), v), None
+
+    v, _ = jax.lax.scan(level, -1 / path[0], path)
+    v = jax.lax.fori_loop(0, _POLISH, lambda _, u: newton(u, z), v)
+    resolvent = -1 / (z[:, None] * (1 + v[:, None] * eigenvalues[None, :]))
+    return resolvent, resolvent @ eigenvalues.astype(z.dtype) / samples
+
+
+def _response(
+    resolvent: Complex[Array, "nodes p"],
+    delta: Complex[Array, " nodes"],
+    scaled: Float[Array, "p classes"],
+    aim: Float[Array, " classes"],
+) -> tuple[Complex[Array, "nodes classes classes"], Complex[Array, "nodes classes"]]:
+    """G and R = (I + G)^(-1) D T on every node."""
+    identity = jnp.eye(aim.size)[None, :, :]
+    inner = jnp.einsum("pk,np,pl->nkl", scaled, resolvent, scaled) + delta[:, None, None] * identity
+    right = jnp.broadcast_to(aim.astype(delta.dtype)[None, :, None], (delta.size, aim.size, 1))
+    return inner, jnp.linalg.solve(identity + inner, right)[:, :, 0]
+
+
+def _pairs(
+    eigenvalues: Float[Array, " p"],
+    samples: Scalar,
+    resolvent: Complex[Array, "nodes p"],
+    delta: Complex[Array, " nodes"],
+    pulled: Complex[Array, "nodes p"],
+    response: Complex[Array, "nodes classes"],
+    weights: Complex[Array, " nodes"],
+) -> tuple[Float[Array, "twice twice"], Float[Array, "twice twice"]]:
+    """Quadratic forms of the double integrals: w^T C w from g, and tr(f C f) / p from f.
+
+    U = tr(C Q1 C Q2) / n, Th = Q1 C Q2 / (1 - a1 a2 U), d = U / (1 - a1 a2 U):
+    R1^T (D M^T Th M D + d) R2 and tr Th / p.
+    """
+    root = jnp.sqrt(eigenvalues)[None, :]
+    factor = 1 / (1 + delta)
+
+    def kernels(conjugate: bool) -> tuple[Complex[Array, "nodes nodes"], Complex[Array, "nodes nodes"]]:
+        def product(first: Complex[Array, "nodes m"]) -> Complex[Array, "nodes nodes"]:
+            return first @ (first.conj() if conjugate else first).T
+
+        overlaps = product(resolvent * root**2) / samples
+        gain = product(weights[:, None]) / (1 - product(factor[:, None]) * overlaps)
+        through = product(resolvent * pulled * root) + overlaps * product(response)
+        return gain * through, gain * product(resolvent * root) / eigenvalues.size
+
+    (same_g, same_f), (cross_g, cross_f) = kernels(False), kernels(True)
+    return _quadratic(same_g, cross_g), _quadratic(same_f, cross_f)
+
+
+def _quadratic(same: Complex[Array, "nodes nodes"], cross: Complex[Array, "nodes nodes"]) -> Float[Array, "twice twice"]:
+    """Real form of 2 Re sum_jk (h_j h_k same_jk + h_j conj(h_k) cross_jk), for h stacked as [Re, Im]."""
+    upper = jnp.concatenate([same.real + cross.real, cross.imag - same.imag], axis=1)
+    lower = jnp.concatenate([-same.imag - cross.imag, cross.real - same.real], axis=1)
+    return 2 * jnp.concatenate([upper, lower], axis=0)
+
+
+def _defect(
+    direction: Complex[Array, "nodes p"],
+    mass: Complex[Array, " nodes"],
+    delta: Complex[Array, " nodes"],
+    column: Float[Array, " p"],
+) -> Float[Array, ""]:
+    """Error of sum(mass) = 1 (f = 1) and sum(direction) = M D^2 T (g = 1, the mean of b); inf if Im delta <= 0."""
+    error = jnp.linalg.norm(2 * jnp.sum(direction.real, axis=0) - column)
+    size = jnp.linalg.norm(column)
+    relative = error / jnp.where(size > 0, size, 1.0)
+    worst = jnp.maximum(jnp.abs(2 * jnp.sum(mass.real) - 1), relative)
+    return jnp.where(jnp.all(delta.imag > 0), worst, jnp.inf)

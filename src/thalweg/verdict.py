@@ -1,0 +1,97 @@
+"""The verdict: what the budget says, in one word and one sentence."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from .budget import Row, good_seeds
+
+WORDS = ("confirmed", "consistent", "inconclusive", "contradicted", "better than promised", "outside its regime")
+
+
+@dataclasses.dataclass
+class Verdict:
+    """One of WORDS, a sentence, the worst gap and the worst allowance + error as shares of their scale, and notes."""
+
+    verdict: str
+    sentence: str
+    agreement: float
+    sensitivity: float
+    notes: list[str]
+
+
+def judge(
+    budget: Sequence[Row], strain: tuple[str, float], resolution: float, seeds: int, seen: xr.Dataset
+) -> Verdict:
+    """Mark each row as resolved or not, and sum up.
+
+    Agreement with assumptions held is "confirmed" (or "consistent" for limits) only where every functional was seen
+    as sharply as asked; else "inconclusive". With an assumption broken it is "better than promised". Disagreement is
+    "contradicted", or "outside its regime" where an assumption is broken.
+    """
+    notes = _lost(seen)
+    usable = [row for row in budget if math.isfinite(row.gap)]
+    notes += [f"{row.name} did not happen in the runs; it is left out." for row in budget if not math.isfinite(row.gap)]
+    if not usable:
+        return Verdict("inconclusive", "inconclusive: nothing could be compared", math.nan, math.nan, notes)
+    for row in usable:
+        row.resolved = row.allowance - row.margin + row.error <= resolution * row.bluntness * row.scale
+    agreement = max(abs(row.gap) / row.scale for row in usable)
+    sensitivity = max((row.allowance + row.error) / row.scale for row in usable)
+    missed = [row for row in usable if not row.agrees]
+    broken = strain[1] > 1
+    word = _word(usable, missed, broken)
+    return Verdict(word, _sentence(word, usable, missed, strain, resolution, seeds), agreement, sensitivity, notes)
+
+
+def _word(usable: Sequence[Row], missed: Sequence[Row], broken: bool) -> str:
+    if missed:
+        return "outside its regime" if broken else "contradicted"
+    if broken:
+        return "better than promised"
+    if not all(row.resolved for row in usable):
+        return "inconclusive"
+    return "consistent" if all(row.claim == "limit" for row in usable) else "confirmed"
+
+
+def _sentence(
+    word: str, usable: Sequence[Row], missed: Sequence[Row], strain: tuple[str, float], resolution: float, seeds: int
+) -> str:
+    agreement = max(abs(row.gap) / row.scale for row in usable)
+    sensitivity = max((row.allowance + row.error) / row.scale for row in usable)
+    numbers = f"agrees within {agreement:.2%}; this run could have seen {sensitivity:.2%}"
+    if word in ("contradicted", "outside its regime"):
+        worst = max(missed, key=lambda row: abs(row.gap) / (row.allowance + row.error or 1e-300))
+        numbers = (
+            f"{worst.name} is off by {abs(worst.gap) / worst.scale:.2%}, allowed are "
+            f"{(worst.allowance + worst.error) / worst.scale:.2%} ({len(missed)} of {len(usable)} functionals disagree)"
+        )
+    if word in ("better than promised", "outside its regime"):
+        numbers += f"; {strain[0]!r} is strained to {strain[1]:.3g} (1 is the edge)"
+    if word == "inconclusive":
+        numbers += f", {resolution:.0%} was asked for; {_more(usable, resolution, seeds)}"
+    return f"{word}: {numbers}"
+
+
+def _more(usable: Sequence[Row], resolution: float, seeds: int) -> str:
+    """What would decide an inconclusive comparison."""
+    blurred = [row for row in usable if not row.resolved]
+    systematic = [row for row in blurred if row.allowance - row.margin >= resolution * row.bluntness * row.scale]
+    if systematic:
+        return f"no number of seeds decides {systematic[0].name}: its allowance alone is larger (use a larger size)"
+    if seeds < 2:
+        return "give at least two seeds"
+    ratio = max(row.error / (resolution * row.bluntness * row.scale - row.allowance + row.margin) for row in blurred)
+    worst = max(blurred, key=lambda row: row.error / row.scale)
+    return f"about {math.ceil(seeds * ratio**2)} seeds would decide (the least sharp is {worst.name})"
+
+
+def _lost(seen: xr.Dataset) -> list[str]:
+    good = good_seeds(seen)
+    return [
+        f"seed {int(s)} {text} and is left out of the comparison."
+        for s, text in zip(seen["seed"].values[~good], np.asarray(seen["outcome"].values)[~good], strict=True)
+    ]

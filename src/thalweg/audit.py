@@ -35,7 +35,8 @@ def check(theory: Theory, problem: Problem, setting: Setting) -> dict[str, float
     if not isinstance(problem, theory.of):
         speaking = sorted(k.__name__ for k in registry.theories_of(problem)) or ["none"]
         raise ValueError(
-            f"{type(theory).__name__} says nothing about {type(problem).__name__}; theories that do: {', '.join(speaking)}."
+            f"{type(theory).__name__} says nothing about {type(problem).__name__}; "
+            f"theories that do: {', '.join(speaking)}."
         )
     found = strains(theory, setting)
     name, strain = worst(found)
@@ -95,7 +96,9 @@ def theories(problem: Problem) -> Any:
 
     if not isinstance(problem, Problem):
         known = sorted(registry.problems())
-        raise ValueError(f"theories() takes a problem such as {', '.join(known)}; it was given {type(problem).__name__}.")
+        raise ValueError(
+            f"theories() takes a problem such as {', '.join(known)}; it was given {type(problem).__name__}."
+        )
     with jax.enable_x64():
         rows = menu(problem)
     table = []

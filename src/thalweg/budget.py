@@ -68,7 +68,7 @@ def _observable(problem: Problem, name: str) -> Observable | None:
     return next((o for o in problem.observables if o.name == name), None)
 
 
-def _functionals(problem: Problem, told: xr.Dataset, seen: xr.Dataset) -> list[Functional]:
+def _functionals(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset) -> list[Functional]:
     times = told["time"].values
     found: list[Functional] = []
     for name in told.data_vars:
@@ -76,8 +76,10 @@ def _functionals(problem: Problem, told: xr.Dataset, seen: xr.Dataset) -> list[F
             continue
         observable, values = _observable(problem, str(name)), told[name]
         mean = values.mean("seed").values if "seed" in values.dims else values.values
+        claim = theory.claim(str(name))
+        window = claim.window(problem) if claim.window is not None else None
         if observable is not None:
-            found += declare(observable, mean, times)
+            found += declare(observable, mean, times, claim.kind, window)
         else:
             found += [
                 Functional(str(name), "event", part, 1.0, abs(float(mean[part])))
@@ -87,11 +89,9 @@ def _functionals(problem: Problem, told: xr.Dataset, seen: xr.Dataset) -> list[F
     return found
 
 
-def rows(
-    problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset, tighter: list[Any]
-) -> list[Row]:
+def rows(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset, tighter: list[Any]) -> list[Row]:
     """The budget of one theory. `tighter` holds training and theory at a tighter tolerance (first seeds), or None."""
-    functionals = _functionals(problem, told, seen)
+    functionals = _functionals(problem, theory, told, seen)
     good = good_seeds(seen)
     sizes = theory.finite_size(problem)
     times = told["time"].values
@@ -125,7 +125,7 @@ def rows(
                 gap=gap,
                 finite_size=amount,
                 tolerance=SAFETY * tolerance + ROUNDING * functional.scale,
-                margin=problem.margins.get(functional.variable, 0.0) * functional.scale,
+                margin=_margin(problem, theory, functional),
                 error=error,
                 scale=functional.scale,
                 bluntness=next((e.bluntness for e in problem.events if e.name == functional.variable), 1.0),
@@ -134,8 +134,18 @@ def rows(
     return table
 
 
+def _margin(problem: Problem, theory: Theory, functional: Functional) -> float:
+    """The problem's practical margin, and how far from its limit a `limit` says that it may still be."""
+    approach = theory.claim(functional.variable).approach
+    return problem.margins.get(functional.variable, 0.0) * functional.scale + (approach(problem) if approach else 0.0)
+
+
 def _tolerance(
-    functional: Functional, base: xr.Dataset, run: dict[str, Any], times: np.ndarray, observable: Observable | None
+    functional: Functional,
+    base: xr.Dataset,
+    run: dict[str, Any],
+    times: np.ndarray,
+    observable: Observable | None,
 ) -> float:
     """Largest change of a functional when the tolerance is ten times tighter, over the seeds run again."""
     loose = measure(functional, base[functional.variable].values, times, observable)
@@ -174,11 +184,9 @@ def gap_curves(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Data
         quantile = student(count, len(told.data_vars) * 3)
         content[f"{name}_error"] = spread * quantile if count > 1 else spread * np.nan
         size = sizes.get(name)
-        level = np.abs(told[name]) if "seed" not in told[name].dims else np.abs(told[name]).mean("seed")
+        level: Any = abs(told[name]) if "seed" not in told[name].dims else abs(told[name]).mean("seed")
         amount = 0.0 if size is None else size.amount
         whole = observable.log or (size is not None and size.relative)
-        scale = level if whole else xr.ones_like(level)
+        scale: Any = level if whole else 1.0 + 0.0 * level
         content[f"{name}_allowance"] = amount * scale + problem.margins.get(name, 0.0) * level.max("time")
     return xr.Dataset(content).drop_vars("seed", errors="ignore")
-
-

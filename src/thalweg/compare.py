@@ -96,9 +96,10 @@ def _tighter_run(problem: Problem, axis: np.ndarray, seeds: list[int], data: Any
     """The first seeds again at ten times tighter tolerance: what the integrator leaves open. None if it has none."""
     import equinox as eqx
 
-    if not hasattr(problem.rule, "tolerance"):
+    tolerance = getattr(problem.rule, "tolerance", None)
+    if tolerance is None:
         return None
-    tight = eqx.tree_at(lambda p: p.rule.tolerance, problem, problem.rule.tolerance / 10)
+    tight: Problem = eqx.tree_at(lambda p: p.rule.tolerance, problem, tolerance / 10)
     _, runs = training.run(tight, ticks_of(problem, axis), seeds, data, start)
     return {**runs.curves, **runs.events}
 
@@ -129,7 +130,12 @@ def _table(budget: Sequence[Row]) -> xr.Dataset:
 
 
 def _tree(
-    problem: Problem, parts: list[Any], seen: xr.Dataset, given_arrays: xr.Dataset, resolution: float, seeds: list[int]
+    problem: Problem,
+    parts: list[Any],
+    seen: xr.Dataset,
+    given_arrays: xr.Dataset,
+    resolution: float,
+    seeds: list[int],
 ) -> xr.DataTree:
     first: Verdict = parts[0][4]
     names = [type(part[0]).__name__ for part in parts]

@@ -8,6 +8,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
+from jax.core import Tracer
 
 REQUIRED = dataclasses.MISSING
 
@@ -46,13 +47,14 @@ class Parameter:
         )
 
 
-def _is_traced(value: Any) -> bool:
-    return isinstance(value, jax.core.Tracer)
+def is_traced(value: Any) -> bool:
+    """Whether a value is a stand-in inside a transformation, which no range check can read."""
+    return isinstance(value, Tracer)
 
 
 def _number(value: Any) -> Any:
     """A Python float when the value is concrete; arrays of a sweep and tracers pass."""
-    if _is_traced(value) or isinstance(value, bool | str) or np.ndim(value) > 0:
+    if is_traced(value) or isinstance(value, bool | str) or np.ndim(value) > 0:
         return value
     try:
         return float(value)
@@ -68,7 +70,7 @@ def _whole(value: Any) -> Any:
 
 def _floats(value: Any) -> Any:
     """A float64 NumPy array when the value is concrete and numeric."""
-    if _is_traced(value) or isinstance(value, jax.Array):
+    if is_traced(value) or isinstance(value, jax.Array):
         return value
     try:
         return np.asarray(value, dtype=np.float64)
@@ -128,7 +130,7 @@ class Parametrised(eqx.Module):
 
 
 def _check(owner: str, name: str, parameter: Parameter, value: Any) -> None:
-    if _is_traced(value) or value is None:
+    if is_traced(value) or value is None:
         return
     if parameter.kind in ("vector", "array"):
         _check_array(owner, name, value)

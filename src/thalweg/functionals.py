@@ -9,7 +9,7 @@ from .problem import Observable
 
 @dataclasses.dataclass(frozen=True)
 class Functional:
-    """One number of a result: `measure` of `variable` ("start", "end", "area", "half-time", or "event").
+    """One number of a result: `measure` of `variable` ("start", "end", "area", "half-time", "slope", or "event").
 
     `sensitivity` turns an error of the curve into one of this number; `scale` is what percentages refer to.
     """
@@ -19,6 +19,7 @@ class Functional:
     component: tuple[int, ...]
     sensitivity: float
     scale: float
+    window: tuple[float, float] | None = None
 
     @property
     def name(self) -> str:
@@ -55,6 +56,14 @@ def half_time(curve: np.ndarray, times: np.ndarray) -> np.ndarray:
     return np.where(np.any(past, axis=-1), found[..., 0], np.nan)
 
 
+def slope(curve: np.ndarray, times: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:
+    """Mean rate of change over a window of times, by a straight line through all its points."""
+    low, high = window or (times[0], times[-1])
+    inside = (times >= low) & (times <= high)
+    lever = times[inside] - times[inside].mean()
+    return curve[..., inside] @ lever / np.sum(lever**2)
+
+
 def measure(functional: Functional, values: np.ndarray, times: np.ndarray, observable: Observable | None) -> np.ndarray:
     """The functional of arrays (..., time, components) or of events (..., components)."""
     if functional.component:
@@ -66,11 +75,23 @@ def measure(functional: Functional, values: np.ndarray, times: np.ndarray, obser
         return curve[..., 0]
     if functional.measure == "end":
         return curve[..., -1]
+    if functional.measure == "slope":
+        return slope(curve, times, functional.window)
     return area(curve, times) if functional.measure == "area" else half_time(curve, times)
 
 
-def declare(observable: Observable, theory: np.ndarray, times: np.ndarray) -> list[Functional]:
-    """Functionals of one predicted curve (mean over seeds, shape (time, components)), from the theory alone."""
+def declare(
+    observable: Observable,
+    theory: np.ndarray,
+    times: np.ndarray,
+    kind: str,
+    window: tuple[float, float] | None,
+) -> list[Functional]:
+    """Functionals of one predicted curve (mean over seeds, shape (time, components)), from the theory alone.
+
+    A `limit` speaks of the end alone, a `rate` of the slope over its window; values and bounds of start, end and area,
+    values of the half-time too.
+    """
     found: list[Functional] = []
     for component in np.ndindex(theory.shape[1:]):
         curve = on_scale(observable, theory[(slice(None), *component)])
@@ -78,10 +99,30 @@ def declare(observable: Observable, theory: np.ndarray, times: np.ndarray) -> li
             continue
         # on a logarithmic scale an error of 1 is a factor e: percentages are already relative
         scale = 1.0 if observable.log else float(np.max(np.abs(curve))) or 1.0
-        names = ["start"] if times.size == 1 else ["start", "end", "area"]
+        if kind == "rate":
+            found.append(_slope(observable, curve, times, component, window))
+            continue
+        names = ["end"] if kind == "limit" else ["start"] if times.size == 1 else ["start", "end", "area"]
         found += [Functional(observable.name, name, component, 1.0, scale) for name in names]
-        found += _half_time(observable, curve, times, component, scale)
+        found += _half_time(observable, curve, times, component, scale) if kind == "value" else []
     return found
+
+
+def _slope(
+    observable: Observable,
+    curve: np.ndarray,
+    times: np.ndarray,
+    component: tuple[int, ...],
+    window: tuple[float, float] | None,
+) -> Functional:
+    low, high = window or (times[0], times[-1])
+    if np.sum((times >= low) & (times <= high)) < 2:
+        raise ValueError(
+            f"the rate of {observable.name} is read over times from {low:g} to {high:g}, where fewer than two of the "
+            f"given times (to {times[-1]:g}) lie; give more, or longer, times."
+        )
+    steep = abs(float(slope(curve, times, (low, high))))
+    return Functional(observable.name, "slope", component, 2.0 / (high - low), steep or 1.0, (low, high))
 
 
 def _half_time(

@@ -14,11 +14,22 @@ from .events import CurveDetector, Detector, FromDraw
 from .fields import Parametrised, array, scalar, size, vector
 
 if TYPE_CHECKING:
-    AbstractClassVar = ClassVar
+    from typing import ClassVar as AbstractClassVar
 else:
     from equinox import AbstractClassVar
 
-__all__ = ["Event", "Observable", "Problem", "Remark", "Rule", "Trajectory", "array", "scalar", "size", "vector"]
+__all__ = [
+    "Event",
+    "Observable",
+    "Problem",
+    "Remark",
+    "Rule",
+    "Trajectory",
+    "array",
+    "scalar",
+    "size",
+    "vector",
+]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -76,7 +76,7 @@ def _subclasses(kind: type) -> Iterator[type]:
 def _load() -> None:
     import thalweg
 
-    for name in thalweg.__all__:
+    for name in dir(thalweg):
         getattr(thalweg, name)
 
 

@@ -27,7 +27,9 @@ def rerun(result: Any, *, progress: Progress | None = None) -> Any:
         return _compare(found, progress)
     problem = from_json(found.attrs["problem"], {})
     if json.loads(found.attrs.get("given", "[]")):
-        raise ValueError("this result was made with data= or start=, of which only compare keeps a copy; call it again.")
+        raise ValueError(
+            "this result was made with data= or start=, of which only compare keeps a copy; call it again."
+        )
     if verb == "sweep":
         source = found["theory"].ds if "theory" in found.children else found["training"].ds
         seeds = json.loads(found["training"].attrs["seeds"]) if "training" in found.children else None
@@ -54,4 +56,3 @@ def _compare(found: xr.DataTree, progress: Progress | None) -> xr.DataTree:
         resolution=float(found.attrs["resolution"]),
         progress=progress,
     )
-

@@ -61,9 +61,7 @@ def label(
 def sentences(codes: np.ndarray, when: np.ndarray, clock: str) -> list[str]:
     """One sentence per run on how it ended."""
     noun = {"steps": "step", "flow time": "flow time"}.get(clock, clock)
-    return [
-        OUTCOMES[0] if c == 0 else f"{OUTCOMES[int(c)]} at {noun} {t:g}" for c, t in zip(codes, when, strict=True)
-    ]
+    return [OUTCOMES[0] if c == 0 else f"{OUTCOMES[int(c)]} at {noun} {t:g}" for c, t in zip(codes, when, strict=True)]
 
 
 def stamp(**attrs: Any) -> dict[str, Any]:
@@ -115,7 +113,9 @@ def write_aside(path: str | os.PathLike[str], write: Any) -> Path:
     except BaseException as trouble:
         Path(name).unlink(missing_ok=True)
         if isinstance(trouble, OSError):
-            raise ValueError(f"{target} could not be written ({trouble.strerror}); free space or choose another place.") from trouble
+            raise ValueError(
+                f"{target} could not be written ({trouble.strerror}); free space or choose another place."
+            ) from trouble
         raise
     return target
 

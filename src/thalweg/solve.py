@@ -73,7 +73,9 @@ def ticks_of(problem: Problem, axis: np.ndarray) -> np.ndarray:
 def given(problem: Problem, data: Any, start: Any) -> tuple[Any, Any]:
     """A user's data and start in the problem's form."""
     if not isinstance(problem, Problem):
-        raise ValueError(f"a problem is wanted, such as tw.LinearClassifier(...); it was given {type(problem).__name__}.")
+        raise ValueError(
+            f"a problem is wanted, such as tw.LinearClassifier(...); it was given {type(problem).__name__}."
+        )
     return (
         None if data is None else problem.as_data(data),
         None if start is None else problem.as_start(start),
@@ -172,7 +174,9 @@ def predict(
     return result
 
 
-def describe(verb: str, problem: Problem, theory: Theory | None, found: dict[str, float], more: dict[str, Any]) -> dict[str, Any]:
+def describe(
+    verb: str, problem: Problem, theory: Theory | None, found: dict[str, float], more: dict[str, Any]
+) -> dict[str, Any]:
     """Provenance of a result as attributes."""
     attrs = dict(more)
     if theory is not None:
@@ -209,7 +213,8 @@ def train(
     wanted = seed_list(seeds)
     with jax.enable_x64():
         axis = time_axis(problem, times)
-        done, runs = training.run(problem, ticks_of(problem, axis), wanted, data, start, progress)
+        done, found = training.run(problem, ticks_of(problem, axis), wanted, data, start, progress)
+    runs: Any = found
     result = label(problem, existing(problem, {**runs.curves, **runs.events}), axis, done)
     ended = sentences(runs.outcome, runs.outcome_time, problem.rule.clock)
     result["outcome"] = ("seed", np.asarray(ended, dtype=object), {"long_name": "how the run ended"})
@@ -219,7 +224,9 @@ def train(
     strict = len(wanted) == 1 if strict is None else strict
     if strict and np.any(runs.outcome != 0):
         bad = int(np.argmax(runs.outcome != 0))
-        raise FloatingPointError(f"seed {done[bad]} {ended[bad]}. {_repair(problem, result)} strict=False keeps the data.")
+        raise FloatingPointError(
+            f"seed {done[bad]} {ended[bad]}. {_repair(problem, result)} strict=False keeps the data."
+        )
     return result
 
 

@@ -57,7 +57,9 @@ def sweep(
         if found:
             nodes[kind] = _grid(found, names, over, points)
     tree = xr.DataTree.from_dict(nodes)
-    tree.attrs = stamp(verb="sweep", problem=to_json(problem)[0], over={k: [float(x) for x in v] for k, v in over.items()})
+    tree.attrs = stamp(
+        verb="sweep", problem=to_json(problem)[0], over={k: [float(x) for x in v] for k, v in over.items()}
+    )
     return tree
 
 
@@ -131,10 +133,20 @@ def _on_cluster(client: Any, jobs: list[Any], progress: Progress | None) -> list
     return client.gather(futures)
 
 
-def _grid(parts: list[xr.Dataset], names: list[str], over: Mapping[str, Sequence[float]], points: list[Point]) -> xr.Dataset:
+def _grid(
+    parts: list[xr.Dataset], names: list[str], over: Mapping[str, Sequence[float]], points: list[Point]
+) -> xr.Dataset:
     """Points side by side, one dim a field, in the order of the grid."""
     index = [xr.DataArray(np.arange(len(points)), dims="point")]
-    joined = xr.concat(parts, dim=index[0], join="exact", combine_attrs="drop_conflicts", data_vars="all", coords="minimal", compat="override")
+    joined = xr.concat(
+        parts,
+        dim=index[0],
+        join="exact",
+        combine_attrs="drop_conflicts",
+        data_vars="all",
+        coords="minimal",
+        compat="override",
+    )
     shape = [len(over[name]) for name in names]
     content = {}
     for name, variable in joined.data_vars.items():

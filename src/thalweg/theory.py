@@ -13,7 +13,7 @@ from .fields import Parametrised
 from .problem import Problem, seed_keys
 
 if TYPE_CHECKING:
-    AbstractClassVar = ClassVar
+    from typing import ClassVar as AbstractClassVar
 else:
     from equinox import AbstractClassVar
 

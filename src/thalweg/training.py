@@ -120,4 +120,5 @@ def run(
         events = {**done.events, **_draw_events(skeleton, loose, (data, start), drawn)}
         return done._replace(events=events, final=done.final if keep_final else None)
 
-    return over_seeds(batch, seeds, progress)
+    done, runs = over_seeds(batch, seeds, progress)
+    return done, runs

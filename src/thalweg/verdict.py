@@ -9,7 +9,14 @@ import xarray as xr
 
 from .budget import Row, good_seeds
 
-WORDS = ("confirmed", "consistent", "inconclusive", "contradicted", "better than promised", "outside its regime")
+WORDS = (
+    "confirmed",
+    "consistent",
+    "inconclusive",
+    "contradicted",
+    "better than promised",
+    "outside its regime",
+)
 
 
 @dataclasses.dataclass
@@ -23,9 +30,7 @@ class Verdict:
     notes: list[str]
 
 
-def judge(
-    budget: Sequence[Row], strain: tuple[str, float], resolution: float, seeds: int, seen: xr.Dataset
-) -> Verdict:
+def judge(budget: Sequence[Row], strain: tuple[str, float], resolution: float, seeds: int, seen: xr.Dataset) -> Verdict:
     """Mark each row as resolved or not, and sum up.
 
     Agreement with assumptions held is "confirmed" (or "consistent" for limits) only where every functional was seen
@@ -58,7 +63,12 @@ def _word(usable: Sequence[Row], missed: Sequence[Row], broken: bool) -> str:
 
 
 def _sentence(
-    word: str, usable: Sequence[Row], missed: Sequence[Row], strain: tuple[str, float], resolution: float, seeds: int
+    word: str,
+    usable: Sequence[Row],
+    missed: Sequence[Row],
+    strain: tuple[str, float],
+    resolution: float,
+    seeds: int,
 ) -> str:
     agreement = max(abs(row.gap) / row.scale for row in usable)
     sensitivity = max((row.allowance + row.error) / row.scale for row in usable)

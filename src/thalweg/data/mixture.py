@@ -24,21 +24,30 @@ class MixtureSample(eqx.Module):
 
 def as_mixture(raw: Any, samples: int, dimension: int) -> MixtureSample:
     """A user's data set, checked: a MixtureSample, a mapping with its names, or a tuple (inputs, labels, mean)."""
+    names = ("inputs", "labels", "mean")
+    parts: dict[str, Any] = {}
     if isinstance(raw, MixtureSample):
-        parts = {"inputs": raw.inputs, "labels": raw.labels, "mean": raw.mean, "clean_labels": raw.clean_labels}
+        parts = {name: getattr(raw, name) for name in (*names, "clean_labels")}
     elif isinstance(raw, Mapping):
-        parts = dict(raw)
+        parts = {str(name): value for name, value in raw.items()}
     elif isinstance(raw, tuple | list) and len(raw) == 3:
-        parts = dict(zip(("inputs", "labels", "mean"), raw, strict=True))
+        parts = dict(zip(names, raw, strict=True))
     else:
         raise ValueError("data must be tw.MixtureSample(inputs=(n, p), labels=(n,), mean=(p,)).")
     if parts.get("clean_labels") is None:
         parts["clean_labels"] = parts.get("labels")
-    shapes = {"inputs": (samples, dimension), "labels": (samples,), "mean": (dimension,), "clean_labels": (samples,)}
+    shapes = {
+        "inputs": (samples, dimension),
+        "labels": (samples,),
+        "mean": (dimension,),
+        "clean_labels": (samples,),
+    }
     for name, shape in shapes.items():
         value = np.asarray(parts.get(name), dtype=np.float64)
         if value.shape != shape or not np.all(np.isfinite(value)):
-            raise ValueError(f"data.{name} has shape {value.shape}; {shape} finite numbers are wanted for this problem.")
+            raise ValueError(
+                f"data.{name} has shape {value.shape}; {shape} finite numbers are wanted for this problem."
+            )
         if "labels" in name and not np.all(np.abs(value) == 1):
             raise ValueError(f"data.{name} must hold +1 and -1 only.")
         parts[name] = value

@@ -16,14 +16,19 @@ def digit_groups(groups: Groups) -> tuple[tuple[int, ...], tuple[int, ...]]:
     parts = groups.split(",") if isinstance(groups, str) else groups
     try:
         found = [
-            tuple(int(d) for d in (named.get(part.strip(), part.strip()) if isinstance(part, str) else np.atleast_1d(part)))
+            tuple(
+                int(d)
+                for d in (named.get(part.strip(), part.strip()) if isinstance(part, str) else np.atleast_1d(part))
+            )
             for part in parts
         ]
     except (TypeError, ValueError):
         found = []
     legal = len(found) == 2 and all(part and set(part) <= set(range(10)) for part in found)
     if not legal or set(found[0]) & set(found[1]):
-        raise ValueError(f"groups = {groups!r} is not allowed; give two different digits (3, 8), or two disjoint groups.")
+        raise ValueError(
+            f"groups = {groups!r} is not allowed; give two different digits (3, 8), or two disjoint groups."
+        )
     return found[0], found[1]
 
 

@@ -6,7 +6,23 @@ from typing import Any
 
 import numpy as np
 
+from .index import index
 from .reading import problem_of
+
+
+def _changed(described: dict[str, Any]) -> dict[str, Any]:
+    """The fields that differ from their defaults; all of them where the class is none of thalweg's."""
+    found = index()
+    entry = found.problems.get(described["class"]) or found.rules.get(described["class"])
+    entry = entry or found.theories.get(described["class"])
+    usual = {f.name: f.default for f in entry.fields if not f.required} if entry else {}
+    return {k: v for k, v in described["fields"].items() if k not in usual or not _usual(v, usual[k])}
+
+
+def _usual(value: Any, default: Any) -> bool:
+    if isinstance(value, dict) and "class" in value:
+        return default == f"{value['class']}()" and not _changed(value)
+    return value == (list(default) if isinstance(default, tuple) else default)
 
 
 def _arrays(fields: dict[str, Any]) -> bool:
@@ -26,7 +42,7 @@ def construct(described: dict[str, Any]) -> str:
     """The Python expression that makes a described module."""
     own = described["module"].split(".")[0] == "thalweg"
     name = f"tw.{described['class']}" if own else described["class"]
-    return f"{name}({', '.join(f'{k}={_literal(v)}' for k, v in described['fields'].items())})"
+    return f"{name}({', '.join(f'{k}={_literal(v)}' for k, v in _changed(described).items())})"
 
 
 def even(times: np.ndarray) -> tuple[float, float, int] | None:
@@ -61,12 +77,12 @@ def python(result: Any, times: np.ndarray) -> str:
     return "\n".join(lines)
 
 
-def _flags(fields: dict[str, Any], head: str = "") -> list[str]:
+def _flags(described: dict[str, Any], head: str = "") -> list[str]:
     words: list[str] = []
-    for name, value in fields.items():
+    for name, value in _changed(described).items():
         flag = "--" + (head + name).replace("_", "-")
         if isinstance(value, dict) and "class" in value:
-            words += [flag, value["class"], *_flags(value["fields"], f"{head}{name}.")]
+            words += [flag, value["class"], *_flags(value, f"{head}{name}.")]
         elif isinstance(value, list) and all(isinstance(v, int | float) for v in value):
             words += [flag, ",".join(repr(v) for v in value)] if value else []
         elif isinstance(value, int | float | str):
@@ -80,7 +96,7 @@ def command(result: Any, times: np.ndarray) -> str:
     own = described["module"].split(".")[0] == "thalweg"
     if _arrays(described["fields"]) or span is None or not own or result.attrs["verb"] != "compare":
         return "thalweg rerun run.nc --out again"
-    words = ["thalweg", "compare", described["class"], *_flags(described["fields"])]
+    words = ["thalweg", "compare", described["class"], *_flags(described)]
     words += ["--times", f"{span[0]:g}:{span[1]:g}:{span[2]}"]
     for name in json.loads(result.attrs["theories"]):
         words += ["--theory", name]

@@ -10,7 +10,7 @@ import click
 from .._version import __version__
 from . import verbs
 from .console import INTERRUPTED, Sentence, keep_compiled, note, spoken_warnings
-from .index import index
+from .index import PresetEntry, index
 from .subject import entry_of, options_of
 
 MEANING = {
@@ -81,7 +81,8 @@ class Subject(click.Command):
         entry = entry_of(name)
         own, fields = options_of(name)
         common = _shared(*shared)
-        self.groups = {"Parameters of the preset": own, "Parameters of the problem": fields, "Run": common}
+        change = "Changes to what it sets" if isinstance(entry, PresetEntry) else "Parameters"
+        self.groups = {"Parameters of the preset": own, change: fields, "Run": common}
         taken = {p.name for p in common}
 
         def callback(**said: Any) -> None:

@@ -72,6 +72,7 @@ class PresetEntry:
     source: str | None = None
     seeds: int | None = None
     recalled: bool = False
+    theories: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -260,7 +261,7 @@ def _preset(name: str, node: ast.FunctionDef, call: ast.Call, module: _Module) -
     pairs = [*zip(listed, defaults, strict=True), *zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)]
     fields = tuple(_preset_field(a, d, module.constants) for a, d in pairs)
     returns = _last_name(node.returns) if node.returns else ""
-    kept = {k: said[k] for k in ("source", "seeds", "recalled") if k in said}
+    kept = {k: said[k] for k in ("source", "seeds", "recalled", "theories") if k in said}
     return PresetEntry(name, words, _doc(node), module.file, fields, returns, **kept)
 
 
@@ -277,7 +278,17 @@ def read(folder: Path = PACKAGE) -> Index:
     modules = [_parse(path, folder) for path in paths]
     entries = {e.name: e for e in _Classes([*roots, *modules]).entries()}
     kinds = ({n: e for n, e in entries.items() if e.kind == kind} for kind in ROOTS)
-    return Index(*kinds, presets={p.name: p for m in modules for p in _presets(m)})
+    presets = (_with_words(p, entries.get(p.returns)) for m in modules for p in _presets(m))
+    return Index(*kinds, presets={p.name: p for p in presets})
+
+
+def _with_words(preset: PresetEntry, problem: Entry | None) -> PresetEntry:
+    """A preset's parameter that bears the name of a field of its problem means the same."""
+    known = {f.name: f for f in (problem.fields if problem else ()) if f.kind in MAKERS}
+    fields = [
+        dataclasses.replace(known.get(f.name, f), required=f.required, default=f.default) for f in preset.fields
+    ]
+    return dataclasses.replace(preset, fields=tuple(fields))
 
 
 @functools.cache

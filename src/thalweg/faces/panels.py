@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from .reading import Comparison, TheoryPart, mean_over_seeds
-from .style import COLOURS, DASHES, GREY, INK, PALE, dots, scale_time, wrapped
+from .style import COLOURS, DASHES, GREY, INK, PALE, dots, scale_time, visible, wrapped
 from .words import counted, pretty
 
 CLAIMS = {"upper": "upper bound", "lower": "lower bound", "rate": "its rate is meant", "limit": "limit"}
@@ -61,12 +61,13 @@ def draw_theory(axes: Axes, part: TheoryPart, name: str, position: int) -> None:
     """The predicted curve with the band of what its limit leaves out."""
     if name not in part.told:
         return
-    times = part.told["time"].values
-    mean = mean_over_seeds(part.told[name])
+    some = visible(part.told["time"].values)
+    times = part.told["time"].values[some]
+    mean = mean_over_seeds(part.told[name]).isel(time=some)
     for curve in components(mean):
         axes.plot(times, curve, lw=1.9, zorder=4, **look(position))
     if f"{name}_allowance" in part.gap:
-        allowed = part.gap[f"{name}_allowance"].broadcast_like(mean)
+        allowed = part.gap[f"{name}_allowance"].isel(time=some).broadcast_like(mean)
         for curve, width in zip(components(mean), components(allowed), strict=True):
             if np.nanmax(width, initial=0.0) > 0:
                 band = {"color": COLOURS[position % len(COLOURS)], "alpha": 0.2, "lw": 0, "zorder": 2}
@@ -100,11 +101,12 @@ def draw_gap(axes: Axes, found: Comparison, name: str) -> None:
     for position, part in enumerate(found.theories):
         if name not in part.gap or f"{name}_error" not in part.gap:
             continue
-        ratio = in_budgets(part, name)
+        some = visible(part.gap["time"].values)
+        ratio = in_budgets(part, name).isel(time=some)
         finite = np.abs(ratio.values[np.isfinite(ratio.values)])
         widest = max(widest, float(finite.max(initial=0.0)) * 1.15)
         for curve in components(ratio):
-            axes.plot(part.gap["time"].values, curve, lw=1.4, **look(position))
+            axes.plot(ratio["time"].values, curve, lw=1.4, **look(position))
     axes.axhspan(max(low, -2 * widest), min(high, 2 * widest), color=PALE, zorder=0, lw=0)
     axes.axhline(0.0, color=GREY, lw=0.7, zorder=1)
     if widest > 20:
@@ -152,13 +154,15 @@ def draw_marks(axes: Axes, found: Comparison, name: str, known: list[Mark]) -> b
 
 def _name_mark(axes: Axes, words: str, times: list[float]) -> None:
     """The event's name beside its lines, at the end of the panel that the curve leaves free there."""
-    place = float(np.nanmean(times))
+    finite = [t for t in times if np.isfinite(t)]
+    if not finite or not axes.lines:
+        return
+    left, right = axes.get_xlim()
+    place = max(finite) if max(finite) < left + 0.6 * (right - left) else min(finite)
     line = axes.lines[0]
     low, high = axes.get_ylim()
     level = (float(np.interp(place, line.get_xdata(), line.get_ydata())) - low) / (high - low)
-    left, right = axes.get_xlim()
-    share = (place - left) / (right - left)
-    offset, side = ((5, 0), "left") if share < 0.6 else ((-5, 0), "right")
+    offset, side = ((5, 0), "left") if place == max(finite) else ((-5, 0), "right")
     at = (place, 0.03 if level > 0.5 else 0.97)
     style = {"size": 7.5, "color": GREY, "ha": side, "va": "bottom" if level > 0.5 else "top", "zorder": 6}
     where = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points"}
@@ -175,7 +179,7 @@ def draw_pair(upper: Axes, lower: Axes, found: Comparison, name: str, known: lis
     draw_gap(lower, found, name)
     lower.set_xlabel(clock_of(found.training))
     scale_time(upper, found.training["time"].values)
-    upper.tick_params(labelbottom=False, bottom=False)
+    upper.tick_params(which="both", labelbottom=False, bottom=False)
     return draw_marks(upper, found, name, known)
 
 

@@ -12,9 +12,11 @@ from matplotlib.lines import Line2D
 
 from .panels import clock_of, components, draw_pair, handles, look, marks, name_axes
 from .reading import Comparison, class_of, curves_of, mean_over_seeds, problem_of, title_of
-from .style import INK, blank, clean_style, header, scale_time
+from .style import INK, blank, clean_style, header, scale_time, visible
 from .words import counted, unknown
 
+# a figure, the sentences of its header with their verdicts, and the entries of its legend
+Parts = tuple[Figure, list[tuple[str, str]], list[Any]]
 COLUMNS = 3
 FORMATS = (".png", ".svg", ".pdf", ".jpg", ".jpeg")
 
@@ -36,20 +38,24 @@ def plot(
         raise ValueError(f"{path}: a picture ends in {', '.join(FORMATS)}.")
     chosen = [observables] if isinstance(observables, str) else observables
     with clean_style():
-        figure = _drawn(found, chosen)
+        figure = drawn(found, chosen)
         if path is not None:
             write_aside(path, figure.savefig)
     return figure
 
 
-def _drawn(result: Any, chosen: Sequence[str] | None) -> Figure:
+def drawn(result: Any, chosen: Sequence[str] | None = None, titled: bool = True) -> Figure:
+    """The figure of a loaded result; without title and verdict for a page that says them itself."""
     if result.attrs["verb"] == "compare":
-        return _comparison(result, chosen)
-    if result.attrs["verb"] == "sweep":
+        figure, said, listed = _comparison(result, chosen)
+    elif result.attrs["verb"] == "sweep":
         from .sweep_picture import sweep_picture
 
-        return sweep_picture(result, chosen)
-    return _alone(result, chosen)
+        figure, said, listed = sweep_picture(result, chosen)
+    else:
+        figure, said, listed = _alone(result, chosen)
+    header(figure, title_of(result) if titled else "", said if titled else [], listed)
+    return figure
 
 
 def select(known: list[str], chosen: Sequence[str] | None) -> list[str]:
@@ -69,17 +75,17 @@ def _watched(result: Any) -> dict[str, str]:
     return {e.name: e.detector.watches[0] for e in getattr(kind, "events", ()) if e.detector.watches}
 
 
-def _comparison(result: xr.DataTree, chosen: Sequence[str] | None) -> Figure:
+def _comparison(result: xr.DataTree, chosen: Sequence[str] | None) -> Parts:
     found = Comparison(result)
     names = select(found.curves(), chosen)
     columns = min(COLUMNS, len(names))
     rows = -(-len(names) // columns)
     figure = blank(columns, 3.75 * rows)
-    outer = figure.add_gridspec(rows, columns)
+    outer = figure.add_gridspec(rows, columns, hspace=0.045)
     known = marks(found, _watched(result))
     marked = False
     for i, name in enumerate(names):
-        inner = outer[divmod(i, columns)].subgridspec(2, 1, height_ratios=(3.2, 1), hspace=0.06)
+        inner = outer[divmod(i, columns)].subgridspec(2, 1, height_ratios=(3.2, 1), hspace=0.0)
         upper = figure.add_subplot(inner[0])
         lower = figure.add_subplot(inner[1], sharex=upper)
         marked = draw_pair(upper, lower, found, name, known) or marked
@@ -87,8 +93,7 @@ def _comparison(result: xr.DataTree, chosen: Sequence[str] | None) -> Figure:
             lower.set_ylabel("gap / budget")
     several = len(found.theories) > 1
     said = [((f"{t.name}: " if several else "") + t.sentence, t.verdict) for t in found.theories]
-    header(figure, title_of(result), said, handles(found, marked))
-    return figure
+    return figure, said, handles(found, marked)
 
 
 def grid(figure: Figure, count: int) -> list[Any]:
@@ -104,12 +109,13 @@ def empty_for(count: int) -> Figure:
     return blank(columns, 2.9 * -(-count // columns))
 
 
-def _alone(result: xr.Dataset, chosen: Sequence[str] | None) -> Figure:
+def _alone(result: xr.Dataset, chosen: Sequence[str] | None) -> Parts:
     """What predict or train returned: the mean, and behind it every seed (at most a few dozen)."""
     names = select(curves_of(result), chosen)
     figure = empty_for(len(names))
     theory = result.attrs["verb"] == "predict"
     style = look(0) if theory else {"color": INK, "linestyle": "-"}
+    result = result.isel(time=visible(result["time"].values))
     times = result["time"].values
     for axes, name in zip(grid(figure, len(names)), names, strict=True):
         values = result[name]
@@ -121,8 +127,7 @@ def _alone(result: xr.Dataset, chosen: Sequence[str] | None) -> Figure:
             axes.plot(times, curve, lw=1.9, marker="o" if times.size == 1 else "", **style)
         name_axes(axes, values, clock_of(result))
         scale_time(axes, times)
-    header(figure, title_of(result), _remarks(result), _legend(result, theory, style))
-    return figure
+    return figure, _remarks(result), _legend(result, theory, style)
 
 
 def _legend(result: xr.Dataset, theory: bool, style: dict[str, Any]) -> list[Any]:

@@ -76,8 +76,8 @@ class Comparison:
 
     def curves(self) -> list[str]:
         """Curves that training and some theory share, in the order of the training."""
-        shared = {n for t in self.theories for n in curves_of(t.told)}
-        return [n for n in curves_of(self.training) if n in shared]
+        shared = {str(n) for t in self.theories for n in t.told.data_vars}
+        return [n for n in curves_of(self.training, self) if n in shared]
 
 
 def is_curve(values: xr.DataArray) -> bool:
@@ -85,11 +85,10 @@ def is_curve(values: xr.DataArray) -> bool:
     return "time" in values.dims and values.dtype.kind == "f"
 
 
-def curves_of(dataset: xr.Dataset) -> list[str]:
-    """Names of all curves, in the order in which the problem lists its observables."""
+def curves_of(dataset: xr.Dataset, whole: Any = None) -> list[str]:
+    """Names of all curves, in the order in which the problem of the `whole` result lists its observables."""
     found = [str(n) for n, v in dataset.data_vars.items() if is_curve(v)]
-    kind = class_of(problem_of(dataset)) if "problem" in dataset.attrs else None
-    listed = [o.name for o in getattr(kind, "observables", ())]
+    listed = [o.name for o in getattr(class_of(problem_of(whole or dataset)), "observables", ())]
     return sorted(found, key=lambda name: listed.index(name) if name in listed else len(listed))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from . import again, sources
-from .plot import plot
+from .plot import drawn
 from .reading import (
     Comparison,
     TheoryPart,
@@ -91,7 +91,7 @@ def content(result: Any) -> dict[str, Any]:
 def picture(result: Any) -> str:
     """The plot as SVG text that can stand inside a page."""
     with clean_style():
-        figure = plot(result)
+        figure = drawn(result, titled=False)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     drawn = text.getvalue()
@@ -109,12 +109,15 @@ def _told(result: Any) -> list[xr.Dataset]:
 
 def _theories(result: Any) -> list[dict[str, Any]]:
     if result.attrs["verb"] == "compare":
-        return [_theory(part) for part in Comparison(result).theories]
+        found = Comparison(result)
+        return [_theory(part, found.curves()) for part in found.theories]
     return [{"name": t.attrs.get("theory", ""), "assumptions": _assumptions(t)} for t in _told(result)]
 
 
-def _theory(part: TheoryPart) -> dict[str, Any]:
+def _theory(part: TheoryPart, curves: list[str]) -> dict[str, Any]:
     rows = part.budget.to_dataframe().reset_index().to_dict("records")
+    # curves in the problem's order, events after them
+    rows.sort(key=lambda row: curves.index(row["variable"]) if row["variable"] in curves else len(curves))
     for row in rows:
         reach = row["allowance"] + row["error"]
         row["ratio"] = abs(row["gap"]) / reach if reach > 0 else (0.0 if row["gap"] == 0 else math.inf)
@@ -180,23 +183,26 @@ def _failures(result: Any) -> list[str]:
     return found
 
 
-def number(value: Any) -> str:
-    """A number for a table: four digits, a dash where there is none."""
+def number(value: Any, digits: int = 4) -> str:
+    """A number for a table: a few digits, a dash where there is none."""
     if value is None or isinstance(value, float) and math.isnan(value):
         return "–"
     if isinstance(value, float | int) and math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if value == 0:
         return "0"
-    small = not 1e-3 <= abs(value) < 1e5
-    if small:
-        digits, power = f"{value:.1e}".split("e")
-        return f"{digits}·10{pretty('^' + str(int(power)))}".replace("-", "−")
-    return f"{value:.4g}".replace("-", "−")
+    if not 1e-3 <= abs(value) < 1e5:
+        mantissa, power = f"{value:.1e}".split("e")
+        return f"{mantissa}·10{pretty('^' + str(int(power)))}".replace("-", "−")
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:.{decimals}f}".replace("-", "−")
 
 
 def percent(value: Any) -> str:
     """A share as a percentage with two digits that matter."""
     if value is None or not math.isfinite(float(value)):
         return "–"
-    return f"{100 * float(value):.2g} %" if abs(float(value)) < 10 else f"{100 * float(value):.0f} %"
+    share = 100 * float(value)
+    if 0 < abs(share) < 0.01:
+        return "< 0.01 %"
+    return f"{share:.0f} %" if abs(share) >= 10 else f"{share:.2g} %"

@@ -111,6 +111,11 @@ def spans_decades(times: np.ndarray, least: float = 2.5) -> bool:
     return positive.size > 1 and math.log10(positive.max() / positive.min()) > least
 
 
+def visible(times: np.ndarray) -> np.ndarray:
+    """Indices of the times that the axis can show: a logarithmic one has no place for 0."""
+    return np.flatnonzero(times > 0) if spans_decades(times) else np.arange(times.size)
+
+
 def scale_time(axes: Axes, times: np.ndarray) -> None:
     """A logarithmic time axis where the times ask for it; limits at the data."""
     positive = times[times > 0]
@@ -125,7 +130,7 @@ def scale_time(axes: Axes, times: np.ndarray) -> None:
 
 def dots(times: np.ndarray, most: int = 22) -> np.ndarray:
     """Indices of a few times, even on the axis that is shown."""
-    shown = np.flatnonzero(times > 0) if spans_decades(times) else np.arange(times.size)
+    shown = visible(times)
     if shown.size <= most:
         return shown
     axis = np.log(times[shown]) if spans_decades(times) else times[shown]

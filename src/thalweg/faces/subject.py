@@ -55,25 +55,25 @@ def flag(path: str) -> str:
     return f"--{path.replace('_', '-')}"
 
 
-def describe(field: Field) -> str:
+def describe(field: Field, with_default: bool = True) -> str:
     """What a field means and takes, in one line."""
     symbol = f" {pretty(field.symbol)}" if field.symbol else ""
     allowed = f"; {field.allowed()}" if field.kind != "plain" and field.allowed() else ""
-    default = "required" if field.required else f"default {plain_number(field.default)}"
-    return f"{field.words or field.annotation}{symbol}{allowed} [{default}]"
+    default = " [required]" if field.required else f" [default {plain_number(field.default)}]"
+    return f"{field.words or field.annotation}{symbol}{allowed}{default if with_default else ''}"
 
 
 def _option(field: Field, path: str, words: str) -> click.Option:
     return click.Option([path.replace(".", NEST), flag(path)], type=FieldValue(field), help=words)
 
 
-def _options(fields: Iterable[Field]) -> Iterator[click.Option]:
+def _options(fields: Iterable[Field], with_default: bool = True) -> Iterator[click.Option]:
     for field in fields:
         if field.kind == "array":
             continue
-        words = describe(field)
+        words = describe(field, with_default)
         if field.kind == "module":
-            words = f"law of motion: {', '.join(index().rules)} [{words.rpartition('[')[2]}"
+            words = f"law of motion: {', '.join(index().rules)}{words.removeprefix(field.annotation)}"
         yield _option(field, field.name, words)
         if field.kind == "module":
             yield from _inner_options(field.name)
@@ -130,7 +130,8 @@ def options_of(name: str) -> tuple[list[click.Parameter], list[click.Parameter]]
         words = f"{', '.join(arrays)}: FILE.npz with these keys, FILE.csv, or sklearn:NAME such as sklearn:breast_cancer"
         extra.append(click.Option(["data", "--data"], metavar="FILE", help=words))
         extra.append(click.Option(["target", "--target"], metavar="COLUMN", help="column of FILE.csv to be learned"))
-    return list(_options(own)), [*_options(fields), *extra]
+    of_problem = _options(fields, with_default=isinstance(entry_of(name), Entry))
+    return list(_options(own)), [*of_problem, *extra]
 
 
 def build(name: str, said: dict[str, Any]) -> Any:

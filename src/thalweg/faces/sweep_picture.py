@@ -7,14 +7,13 @@ import matplotlib
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from .panels import clock_of, components, name_axes
-from .plot import empty_for, grid, select
-from .reading import curves_of, mean_over_seeds, title_of
-from .style import INK, dots, header, scale_time
-from .words import plain_number
+from .plot import Parts, empty_for, grid, select
+from .reading import curves_of, mean_over_seeds, parameters, problem_of
+from .style import INK, dots, scale_time, visible
+from .words import counted, plain_number, pretty
 
 
 def _shade(position: int, count: int) -> Any:
@@ -22,12 +21,12 @@ def _shade(position: int, count: int) -> Any:
     return matplotlib.colormaps["viridis"](0.02 + 0.86 * position / max(count - 1, 1))
 
 
-def sweep_picture(result: xr.DataTree, chosen: Sequence[str] | None) -> Figure:
+def sweep_picture(result: xr.DataTree, chosen: Sequence[str] | None) -> Parts:
     """One panel a curve (a line a value; with several parameters the curve's last value), then the events."""
     parts = {name: result[name].to_dataset() for name in ("theory", "training") if name in result.children}
     first = next(iter(parts.values()))
     swept = [str(d) for d in _swept(result)]
-    curves = select(list(dict.fromkeys(n for part in parts.values() for n in curves_of(part))), chosen)
+    curves = select(list(dict.fromkeys(n for part in parts.values() for n in curves_of(part, result))), chosen)
     events = [n for n in _events(first) if any(_varies(p, n) for p in parts.values())] if chosen is None else []
     figure = empty_for(len(curves) + len(events))
     axes = grid(figure, len(curves) + len(events))
@@ -37,11 +36,11 @@ def sweep_picture(result: xr.DataTree, chosen: Sequence[str] | None) -> Figure:
             _over_time(one, parts, name, swept[0])
         else:
             _over_parameter(one, parts, name, swept)
+            one.set_xlabel(_label(result, swept[0]))
         name_axes(one, values)
         if name in curves and len(swept) > 1:
             one.set_title(f"{one.get_title(loc='left')}\nat the last time", loc="left")
-    header(figure, f"{title_of(result)} · sweep over {', '.join(swept)}", [], _legend(parts, first, swept))
-    return figure
+    return figure, [(f"sweep over {', '.join(swept)}", "")], _legend(parts, first, swept)
 
 
 def _swept(result: xr.DataTree) -> list[str]:
@@ -62,7 +61,8 @@ def _over_time(axes: Axes, parts: dict[str, xr.Dataset], name: str, parameter: s
     for kind, part in parts.items():
         if name not in part:
             continue
-        times, mean = part["time"].values, mean_over_seeds(part[name])
+        shown = part[name].isel(time=visible(part["time"].values))
+        times, mean = shown["time"].values, mean_over_seeds(shown)
         some = dots(times, 16)
         for i in range(mean.sizes[parameter]):
             colour = _shade(i, mean.sizes[parameter])
@@ -88,9 +88,16 @@ def _over_parameter(axes: Axes, parts: dict[str, xr.Dataset], name: str, swept: 
         lines = table.transpose(swept[0], ...).values.reshape(table.sizes[swept[0]], -1)
         for i in range(lines.shape[1]):
             colour = _shade(i, lines.shape[1]) if len(swept) > 1 else INK
-            style = {"lw": 1.7} if kind == "theory" else {"ls": "none", "marker": "o", "ms": 4, "mfc": "white"}
+            style = {"lw": 1.7, "marker": "o", "ms": 2.8} if kind == "theory" else {"ls": "none", "marker": "o", "ms": 4, "mfc": "white"}
             axes.plot(part[swept[0]].values, lines[:, i], color=colour, **style)
-    axes.set_xlabel(swept[0])
+
+
+def _label(result: xr.DataTree, path: str) -> str:
+    """A parameter's words and symbol for an axis."""
+    for one in parameters(problem_of(result)):
+        if one.path == path and one.words:
+            return f"{one.words} {pretty(one.symbol)}".strip()
+    return path
 
 
 def _legend(parts: dict[str, xr.Dataset], first: xr.Dataset, swept: list[str]) -> list[Any]:
@@ -104,5 +111,6 @@ def _legend(parts: dict[str, xr.Dataset], first: xr.Dataset, swept: list[str]) -
     if "theory" in parts:
         listed.append(Line2D([], [], color=INK, lw=1.7, label=f"theory: {parts['theory'].attrs.get('theory', '')}"))
     if "training" in parts:
-        listed.append(Line2D([], [], ls="none", marker="o", mfc="white", mec=INK, ms=4, label="training: mean"))
+        count = parts["training"].sizes.get("seed", 1)
+        listed.append(Line2D([], [], ls="none", marker="o", mfc="white", mec=INK, ms=4, label=f"training: mean of {counted(count, 'seed')}"))
     return listed

@@ -65,6 +65,7 @@ class Asked:
         preset = registry.presets().get(name)
         self.times = preset.times(self.problem) if preset is not None and given is None else given
         self.seeds = preset.seeds if preset is not None and listed is None else listed
+        self.theories: list[str] = list(preset.theories) if preset is not None else []
 
 
 def show_index(name: str | None, as_json: bool) -> None:
@@ -161,7 +162,7 @@ def compare(
 
     chosen = _theory(theory)
     asked = Asked(name, said, times, seeds)
-    more = _said(theory=chosen, seeds=asked.seeds, resolution=resolution)
+    more = _said(theory=chosen or asked.theories or None, seeds=asked.seeds, resolution=resolution)
     with folder(out) as target:
         with progress("training") as told:
             result = finish(lambda: tw.compare(asked.problem, asked.times, progress=told, **more), target)

@@ -1,18 +1,19 @@
 """Deterministic equivalent for mixtures of K Gaussians with one shared covariance, by contour integrals.
 
-Columns x_i = m_{k(i)} + C^(1/2) z_i, i = 1..n, class fractions pi, targets y_i = T_{k(i)}; S = X X^T / n (p x p),
-b = X y / n. For functions f and g, analytic around the spectrum of S, the vector w = f(S) w_0 + g(S) b, with w_0 of
-independent entries of variance v / p, has averages that are contour integrals over f, g, f^2, g^2 and, for the
-variance on fresh columns, double integrals over g(z1) g(z2) and f(z1) f(z2). Everything that does not depend on f
-and g is computed once, by `shared_covariance`; any number of pairs (f, g) then costs matrix products, by `curves`.
+Columns x_i = m_{k(i)} + C^(1/2) z_i, i = 1..n, class fractions pi, targets y_i = T_{k(i)}; S = X X^T / n (p x
+p), b = X y / n. For functions f and g, analytic around the spectrum of S, the vector w = f(S) w_0 + g(S) b,
+with w_0 of independent entries of variance v / p, has averages that are contour integrals over f, g, f^2, g^2
+and, for the variance on fresh columns, double integrals over g(z1) g(z2) and f(z1) f(z2). Everything that
+does not depend on f and g is computed once, by `shared_covariance`; any number of pairs (f, g) then costs
+matrix products, by `curves`.
 
 In the eigenbasis of C, with eigenvalues l_i and D = diag(sqrt pi):
 
     Q = 1 / (a l - z),  a = 1 / (1 + delta),  delta = (1/n) sum_i l_i Q_i       (Im delta > 0 for Im z > 0)
     G = D M^T Q M D + delta I,   R = (I + G)^(-1) D T
 
-Source: card linear_classifier, section 2.8; method of Liao and Couillet 2018, arXiv 1805.11917; spectral equation
-in the companion variable: Silverstein and Bai 1995.
+Source: card linear_classifier, section 2.8; method of Liao and Couillet 2018, arXiv 1805.11917; spectral
+equation in the companion variable: Silverstein and Bai 1995.
 """
 
 import math
@@ -34,9 +35,9 @@ _POLISH = 4
 class Equivalent(NamedTuple):
     """Real kernels that act on filter values stacked as [Re, Im] over the nodes (length 2N).
 
-    outputs, direction: linear in g. variance_*: quadratic forms. residual_*, size_*: linear in g, g^2 or f^2.
-    defect: relative error of the integrals that are known exactly (f = g = 1), inf where Im delta is not
-    positive; above 1e-8 the contour does not enclose the spectrum or has too few nodes.
+    outputs, direction: linear in g. variance_*, size_g: quadratic forms in g or f. Others: linear in g, g^2
+    or f^2. defect: relative error of the integrals that are known exactly (f = g = 1), inf where Im delta is
+    not positive; above 1e-8 the contour does not enclose the spectrum or has too few nodes.
     """
 
     outputs: Float[Array, "twice classes"]
@@ -47,7 +48,7 @@ class Equivalent(NamedTuple):
     residual_g: Float[Array, " twice"]
     residual_gg: Float[Array, " twice"]
     residual_ff: Float[Array, " twice"]
-    size_gg: Float[Array, " twice"]
+    size_g: Float[Array, "twice twice"]
     size_ff: Float[Array, " twice"]
     defect: Float[Array, ""]
 
@@ -55,8 +56,8 @@ class Equivalent(NamedTuple):
 class Curves(NamedTuple):
     """Averages for each of T filter pairs.
 
-    outputs: mean of w.x over class k, m_k.w, (T, K). variance: of w.x over a fresh x of one class, w^T C w, (T,).
-    residual: mean of (y_i - w.x_i)^2 over the n columns, (T,). size: |w|^2, (T,).
+    outputs: mean of w.x over class k, m_k.w, (T, K). variance: of w.x over a fresh x of one class, w^T C w,
+    (T,). residual: mean of (y_i - w.x_i)^2 over the n columns, (T,). size: |w|^2, (T,).
     """
 
     outputs: Float[Array, "times classes"]
@@ -73,10 +74,10 @@ def largest_eigenvalue(
 ) -> Float[Array, ""]:
     """Limit of the largest eigenvalue of S, outliers included: the `largest` for `contour`.
 
-    z(u) = 1/u + (1/n) sum_i l_i / (1 - l_i u) at the smallest u in (0, 1 / max l) where either (edge of the bulk)
-    u^2 (1/n) sum_i l_i^2 / (1 - l_i u)^2 = 1 or (outlier) u |D M^T (1 - l u)^(-1) M D| = 1; both sides increase.
-    For C = I and one direction: (1 + sqrt c)^2 or 1 + c + rho + c/rho. Source: Silverstein and Choi 1995 (edge);
-    outlier: det(I + G) = 0 with the G of this module.
+    z(u) = 1/u + (1/n) sum_i l_i / (1 - l_i u) at the smallest u in (0, 1 / max l) where either (edge of the
+    bulk) u^2 (1/n) sum_i l_i^2 / (1 - l_i u)^2 = 1 or (outlier) u |D M^T (1 - l u)^(-1) M D| = 1; both sides
+    increase. For C = I and one direction: (1 + sqrt c)^2 or 1 + c + rho + c/rho. Source: Silverstein and Choi
+    1995 (edge); outlier: det(I + G) = 0 with the G of this module.
     """
     scaled = means * jnp.sqrt(fractions)[None, :]
 
@@ -86,7 +87,9 @@ def largest_eigenvalue(
         outlier = u * jnp.linalg.eigvalsh(scaled.T @ (scaled * scale[:, None]))[-1]
         return jnp.maximum(bulk, outlier) - 1
 
-    def halve(_: int, ends: tuple[Float[Array, ""], Float[Array, ""]]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    def halve(
+        _: int, ends: tuple[Float[Array, ""], Float[Array, ""]]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         low, high = ends
         middle = (low + high) / 2
         inside = excess(middle) < 0
@@ -114,10 +117,10 @@ def contour(
 ) -> tuple[Complex[Array, " nodes"], Complex[Array, " nodes"]]:
     """Upper half of an anticlockwise loop around [0, largest], as points z and weights dz / (2 pi i).
 
-    z = w^2, w = A cos(phi) + i B sin(phi), B = 1.2 / sqrt(horizon), A^2 = largest + B^2, 0 < phi < pi / 2, midpoint
-    rule: |exp(-tau z)| stays below exp(1.44), and so does |1 - r z|^k for r <= 2 / largest, so `largest` should be
-    the true one (`largest_eigenvalue`), not a loose bound.
-    For F with F(conj z) = conj F(z), (1 / 2 pi i) oint F dz = 2 Re sum(weights * F(z)).
+    z = w^2, w = A cos(phi) + i B sin(phi), B = 1.2 / sqrt(horizon), A^2 = largest + B^2, 0 < phi < pi / 2,
+    midpoint rule: |exp(-tau z)| stays below exp(1.44), and so does |1 - r z|^k for r <= 2 / largest, so
+    `largest` should be the true one (`largest_eigenvalue`), not a loose bound. For F with F(conj z) = conj
+    F(z), (1 / 2 pi i) oint F dz = 2 Re sum(weights * F(z)).
     """
     largest = jnp.asarray(largest, float)
     # A horizon shorter than 1 / largest would only blow the loop up.
@@ -152,7 +155,7 @@ def shared_covariance(
     direction = -weights[:, None] * resolvent * pulled
     fit = -weights * jnp.einsum("k,nkl,nl->n", aim, inner, response)
     mass = -weights * jnp.mean(resolvent, axis=1)
-    pair_g, pair_f = _pairs(eigenvalues, samples, resolvent, delta, pulled, response, weights)
+    pair_g, pair_f, pair_size = _pairs(eigenvalues, samples, resolvent, delta, pulled, response, weights)
     return Equivalent(
         outputs=_linear(direction) @ means,
         direction=_linear(direction),
@@ -162,7 +165,7 @@ def shared_covariance(
         residual_g=-2 * _linear(fit),
         residual_gg=_linear(z * fit),
         residual_ff=start_variance * _linear(z * mass),
-        size_gg=_linear(fit),
+        size_g=pair_size,
         size_ff=start_variance * _linear(mass),
         defect=_defect(direction, mass, delta, scaled @ aim),
     )
@@ -179,7 +182,7 @@ def curves(
         outputs=once_g @ equivalent.outputs,
         variance=quadratic,
         residual=residual + twice_g @ equivalent.residual_gg + twice_f @ equivalent.residual_ff,
-        size=twice_g @ equivalent.size_gg + twice_f @ equivalent.size_ff,
+        size=_form(equivalent.size_g, once_g) + twice_f @ equivalent.size_ff,
     )
 
 
@@ -199,7 +202,9 @@ def _linear(kernel: Complex[Array, "nodes ..."]) -> Float[Array, "twice ..."]:
     return jnp.concatenate([2 * kernel.real, -2 * kernel.imag], axis=0)
 
 
-def _form(kernel: Float[Array, "twice twice"], stacked: Float[Array, "times twice"]) -> Float[Array, " times"]:
+def _form(
+    kernel: Float[Array, "twice twice"], stacked: Float[Array, "times twice"]
+) -> Float[Array, " times"]:
     return jnp.sum((stacked @ kernel) * stacked, axis=1)
 
 
@@ -208,8 +213,8 @@ def _resolvent(
 ) -> tuple[Complex[Array, "nodes p"], Complex[Array, " nodes"]]:
     """Q_i(z) and delta(z). With v = -a / z: F(v) = 1 + z v - (1/n) sum l v / (1 + l v) = 0, Im v > 0.
 
-    Newton from far above the axis, where v = -1/z, straight down to each node: a start at the node itself may end
-    on a wrong branch, and the path never comes nearer to the spectrum than the node is.
+    Newton from far above the axis, where v = -1/z, straight down to each node: a start at the node itself may
+    end on a wrong branch, and the path never comes nearer to the spectrum than the node is.
     """
     top = 8 * (jnp.max(jnp.abs(z)) + jnp.max(eigenvalues) + jnp.sum(eigenvalues) / samples)
     descent = (z.imag / top)[None, :] ** jnp.asarray(np.arange(_LEVELS + 1) / _LEVELS)[:, None]
@@ -220,7 +225,9 @@ def _resolvent(
         value = 1 + at * v - v * (scale @ eigenvalues.astype(z.dtype)) / samples
         return v - value / (at - (scale**2 @ eigenvalues.astype(z.dtype)) / samples)
 
-    def level(v: Complex[Array, " nodes"], at: Complex[Array, " nodes"]) -> tuple[Complex[Array, " nodes"], None]:
+    def level(
+        v: Complex[Array, " nodes"], at: Complex[Array, " nodes"]
+    ) -> tuple[Complex[Array, " nodes"], None]:
         return jax.lax.fori_loop(0, _STEPS, lambda _, u: newton(u, at), v), None
 
     v, _ = jax.lax.scan(level, -1 / path[0], path)
@@ -250,29 +257,38 @@ def _pairs(
     pulled: Complex[Array, "nodes p"],
     response: Complex[Array, "nodes classes"],
     weights: Complex[Array, " nodes"],
-) -> tuple[Float[Array, "twice twice"], Float[Array, "twice twice"]]:
-    """Quadratic forms of the double integrals: w^T C w from g, and tr(f C f) / p from f.
+) -> tuple[Float[Array, "twice twice"], Float[Array, "twice twice"], Float[Array, "twice twice"]]:
+    """Quadratic forms of the double integrals: w^T C w from g, tr(f C f) / p from f, |w|^2 from g.
 
-    U = tr(C Q1 C Q2) / n, Th = Q1 C Q2 / (1 - a1 a2 U), d = U / (1 - a1 a2 U):
-    R1^T (D M^T Th M D + d) R2 and tr Th / p.
+    For a test matrix A with U = tr(C Q1 C Q2) / n, t = tr(C Q1 A Q2) / n, gain = 1 / (1 - a1 a2 U), d = t
+    gain: Th(A) = Q1 A Q2 + a1 a2 d Q1 C Q2 (for A = C: gain Q1 C Q2), and g gives R1^T (D M^T Th M D + d) R2.
+    |w|^2 would also be a single integral over g^2, but g^2 reaches (3 tau)^2 on the loop: 1e-9 of rounding at
+    tau = 1000, which the double integral does not have.
     """
     root = jnp.sqrt(eigenvalues)[None, :]
     factor = 1 / (1 + delta)
 
-    def kernels(conjugate: bool) -> tuple[Complex[Array, "nodes nodes"], Complex[Array, "nodes nodes"]]:
+    def kernels(conjugate: bool) -> tuple[Complex[Array, "nodes nodes"], ...]:
         def product(first: Complex[Array, "nodes m"]) -> Complex[Array, "nodes nodes"]:
             return first @ (first.conj() if conjugate else first).T
 
+        crossed, both = product(resolvent * root), product(factor[:, None])
+        through, aligned = product(resolvent * pulled * root), product(response)
         overlaps = product(resolvent * root**2) / samples
-        gain = product(weights[:, None]) / (1 - product(factor[:, None]) * overlaps)
-        through = product(resolvent * pulled * root) + overlaps * product(response)
-        return gain * through, gain * product(resolvent * root) / eigenvalues.size
+        measure = product(weights[:, None])
+        gain = 1 / (1 - both * overlaps)
+        share = gain * crossed / samples
+        size = product(resolvent * pulled) + share * (both * through + aligned)
+        variance = gain * (through + overlaps * aligned)
+        return measure * variance, measure * gain * crossed / eigenvalues.size, measure * size
 
-    (same_g, same_f), (cross_g, cross_f) = kernels(False), kernels(True)
-    return _quadratic(same_g, cross_g), _quadratic(same_f, cross_f)
+    same, cross = kernels(False), kernels(True)
+    return _quadratic(same[0], cross[0]), _quadratic(same[1], cross[1]), _quadratic(same[2], cross[2])
 
 
-def _quadratic(same: Complex[Array, "nodes nodes"], cross: Complex[Array, "nodes nodes"]) -> Float[Array, "twice twice"]:
+def _quadratic(
+    same: Complex[Array, "nodes nodes"], cross: Complex[Array, "nodes nodes"]
+) -> Float[Array, "twice twice"]:
     """Real form of 2 Re sum_jk (h_j h_k same_jk + h_j conj(h_k) cross_jk), for h stacked as [Re, Im]."""
     upper = jnp.concatenate([same.real + cross.real, cross.imag - same.imag], axis=1)
     lower = jnp.concatenate([-same.imag - cross.imag, cross.real - same.real], axis=1)

@@ -1,63 +1,106 @@
-"""Time of the best value of a smooth curve inside an interval, by sign changes of its derivative on zooming grids."""
+"""Where a smooth curve on (0, horizon], or on whole steps, has its best interior value; NaN if it has none inside.
+
+Everything is a fixed number of vector evaluations, so it can be jitted, vmapped and differentiated forward.
+`sign` is +1 for a minimum, -1 for a maximum. Values that are not finite count as worst.
+"""
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Real
 
+Scalar = int | float | Real[Array, ""]
 Curve = Callable[[Float[Array, " m"]], Float[Array, " m"]]
 
-_POINTS = 17
+_FIRST = 1e-6
+_FAN = 16
+_STEPS = 64
 
 
-def interior_extremum(curve: Curve, horizon: Float[Array, ""] | float, sign: int, rounds: int = 9) -> Float[Array, ""]:
-    """Time in (0, horizon) of the least (`sign=1`) or the largest (`sign=-1`) value of `curve(times) -> values`.
+def interior_extremum(
+    curve: Curve, horizon: Scalar, sign: int, coarse: int = 96, rounds: int = 11
+) -> Float[Array, ""]:
+    """Time of the best interior value of `curve`, (m,) times -> (m,) values, on (0, horizon]; the first, if tied.
 
-    NaN where the best value stands at an end. A coarse grid, geometric near 0 and linear beyond, finds the interval
-    in which the derivative (by forward differentiation) turns from down to up; each round then divides it by 16.
+    A grid of `coarse` points, half geometric from 1e-6 horizon and half linear, brackets the best value; the
+    sign of the derivative then narrows the bracket by 17 in each of `rounds` rounds. NaN if the best value is
+    within a relative 1e-6 of an end, or the curve still improves there. At t = 0 the curve is never evaluated
+    (often 0/0). The result has the derivative of the implicit function curve'(t) = 0 in whatever the curve
+    closes over.
     """
     horizon = jnp.asarray(horizon, float)
-    share = jnp.concatenate([jnp.zeros(1), jnp.geomspace(1e-4, 0.05, 24), jnp.linspace(0.05, 1.0, 40)[1:]])
-    grid = share * horizon
+    half = coarse // 2
+    unit = np.union1d(np.geomspace(_FIRST, 1.0, coarse - half), np.arange(1, half + 1) / half)
+    times = jax.lax.stop_gradient(horizon) * jnp.asarray(unit)
 
-    def slope(times: Array) -> tuple[Array, Array]:
-        value, rate = jax.jvp(curve, (times,), (jnp.ones_like(times),))
-        return sign * value, sign * rate
+    def slope(t: Float[Array, " m"]) -> Float[Array, " m"]:
+        return sign * jax.jvp(curve, (t,), (jnp.ones_like(t),))[1]
 
-    value, rate = slope(grid)
-    turns = (rate[:-1] < 0) & (rate[1:] >= 0)
-    depth = jnp.where(turns, jnp.minimum(value[:-1], value[1:]), jnp.inf)
-    first = jnp.argmin(depth)
-
-    def zoom(bracket: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
-        low, high = bracket
-        times = low + (high - low) * jnp.linspace(0.0, 1.0, _POINTS)
-        up = slope(times)[1] >= 0
-        index = jnp.maximum(jnp.argmax(up), 1)
-        return (times[index - 1], times[index]), None
-
-    (low, high), _ = jax.lax.scan(zoom, (grid[first], grid[first + 1]), None, length=rounds)
-    found = 0.5 * (low + high)
-    inside = turns[first] & (sign * curve(found[None])[0] < jnp.minimum(value[0], value[-1]))
-    return jnp.where(inside, found, jnp.nan)
+    best = jnp.argmin(_cost(curve(times), sign))
+    ends = (times[jnp.maximum(best - 1, 0)], times[jnp.minimum(best + 1, unit.size - 1)])
+    outer = slope(jnp.stack(ends))
+    low, high = jax.lax.fori_loop(0, rounds, lambda _, bracket: _narrow(slope, bracket), ends)
+    root = jax.lax.stop_gradient((low + high) / 2)
+    turned = (outer[0] < 0) & (outer[1] > 0)
+    inside = (root > times[0] * (1 + _FIRST)) & (root < times[-1] * (1 - _FIRST))
+    return jnp.where(turned & inside, _newton(slope, root), jnp.nan)
 
 
-def integer_extremum(curve: Curve, horizon: Float[Array, ""] | float, sign: int, rounds: int = 4) -> Float[Array, ""]:
-    """First whole step in (0, horizon) with the best value of `curve`; NaN where the best value stands at an end.
+def integer_extremum(curve: Curve, horizon: Scalar, sign: int, rounds: int = 8) -> Float[Array, ""]:
+    """Whole step with the best value of `curve`, (m,) steps -> (m,) values, on 0..horizon; the first, if tied.
 
-    Grids of at most 64 steps, each between the neighbours of the last grid's best; four rounds reach 1e6 steps.
+    Each of `rounds` rounds evaluates 64 steps, the first time dense near 0, then evenly between the
+    neighbours of the best one: 8 rounds settle any horizon below 1e9. Steps are passed as whole floats. NaN
+    if the best step is 0 or the horizon. The curve should be smooth on the scale of the first grid: of an
+    oscillation faster than that, some local best is found.
     """
-    horizon = jnp.asarray(horizon, float)
+    last = jnp.floor(jnp.asarray(horizon, float))
+    unit = np.concatenate(
+        [[0.0], np.geomspace(_FIRST, 1.0, _STEPS // 2)[:-1], np.linspace(0.0, 1.0, _STEPS // 2)[1:]]
+    )
+    first = np.arange(_STEPS // 4)
+    steps = jnp.sort(
+        jnp.concatenate([jnp.minimum(jnp.asarray(first, float), last), jnp.floor(last * jnp.asarray(unit))])
+    )
 
-    def zoom(bracket: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], None]:
-        low, high, _best = bracket
-        steps = jnp.round(low + (high - low) * jnp.linspace(0.0, 1.0, 64))
-        value = sign * curve(steps)
-        index = jnp.argmin(value)
-        lower, upper = steps[jnp.maximum(index - 1, 0)], steps[jnp.minimum(index + 1, 63)]
-        # repeated steps in a short bracket: step back by one so that the neighbour is a different step
-        return (jnp.minimum(lower, steps[index] - 1).clip(0), jnp.maximum(upper, steps[index] + 1).clip(0, horizon), steps[index]), None
+    def refine(_: int, bracket: tuple[Float[Array, ""], ...]) -> tuple[Float[Array, ""], ...]:
+        low, best, high = bracket
+        grid = jnp.round(low + (high - low) * jnp.asarray(np.linspace(0.0, 1.0, _STEPS - 1)))
+        return _neighbours(curve, jnp.sort(jnp.append(grid, best)), last, sign)
 
-    (_, _, best), _ = jax.lax.scan(zoom, (jnp.zeros(()), horizon, jnp.zeros(())), None, length=rounds)
-    return jnp.where((best > 0) & (best < horizon), best, jnp.nan)
+    best = jax.lax.fori_loop(0, rounds, refine, _neighbours(curve, steps, last, sign))[1]
+    return jnp.where((best > 0) & (best < last), best, jnp.nan)
+
+
+def _cost(values: Float[Array, " m"], sign: int) -> Float[Array, " m"]:
+    return jnp.where(jnp.isfinite(values), sign * values, jnp.inf)
+
+
+def _narrow(
+    slope: Curve, bracket: tuple[Float[Array, ""], Float[Array, ""]]
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """One of the 17 equal parts of the bracket: the first that ends with a rising curve."""
+    low, high = bracket
+    points = low + (high - low) * jnp.linspace(0.0, 1.0, _FAN + 2)
+    rising = (slope(points[1:]) > 0).at[-1].set(True)
+    part = jnp.argmax(rising)
+    return points[part], points[part + 1]
+
+
+def _newton(slope: Curve, root: Float[Array, ""]) -> Float[Array, ""]:
+    """One Newton step: it refines the root, and carries the derivative that bracketing does not have."""
+    value, curvature = jax.jvp(slope, (root[None],), (jnp.ones(1),))
+    convex = curvature[0] > 0
+    return root - jnp.where(convex, value[0] / jnp.where(convex, curvature[0], 1.0), 0.0)
+
+
+def _neighbours(
+    curve: Curve, steps: Float[Array, " m"], last: Float[Array, ""], sign: int
+) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+    """The best of the sorted steps, which may repeat, between the nearest different ones (or itself at an end)."""
+    best = steps[jnp.argmin(_cost(curve(steps), sign))]
+    low = jnp.max(jnp.where(steps < best, steps, 0.0))
+    high = jnp.min(jnp.where(steps > best, steps, last))
+    return low, best, high

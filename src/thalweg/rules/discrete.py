@@ -126,9 +126,9 @@ class HeavyBall(_PlainSteps):
 
 
 class Nesterov(_PlainSteps):
-    """Nesterov's momentum, constant: v = w_k + momentum (w_k - w_{k-1}), w_{k+1} = v - learning_rate grad(v), w_{-1} = w_0.
+    """Nesterov's constant momentum: v = w_k + momentum (w_k - w_{k-1}), w_{k+1} = v - learning_rate grad(v).
 
-    Clock: whole steps k; `flow_time` counts learning_rate k. On a quadratic loss stable iff
+    w_{-1} = w_0. Clock: whole steps k; `flow_time` counts learning_rate k. On a quadratic loss stable iff
     learning_rate < 2 (1 + momentum) / ((1 + 2 momentum) (largest curvature)). Source: Nesterov 1983.
     """
 

@@ -65,7 +65,11 @@ def _descent(rule: GradientDescent, curvature: Inexact[Array, " points"], times:
 
 
 def _two_term(
-    curvature: Inexact[Array, " points"], times: Float[Array, " times"], rate: Array, momentum: Array, nesterov: bool
+    curvature: Inexact[Array, " points"],
+    times: Float[Array, " times"],
+    rate: Array,
+    momentum: Array,
+    nesterov: bool,
 ) -> Filter:
     """The recursion of momentum rules on all points at once, kept at the steps asked for."""
     pull = rate * curvature

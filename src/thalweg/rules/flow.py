@@ -47,10 +47,11 @@ class GradientFlow(Rule):
         if detectors:
             saves["steps"] = diffrax.SubSaveAt(t0=True, steps=True)
         solution = self._solve(velocity, start, ticks, diffrax.SaveAt(subs=saves))
-        final = jax.tree.map(lambda leaf: leaf[0], solution.ys["end"])
+        saved: Any = solution.ys
+        final = jax.tree.map(lambda leaf: leaf[0], saved["end"])
         found = _events(problem, data, solution, velocity, detectors) if detectors else {}
         outcome, when = _outcome(solution, final, ticks)
-        finite = jax.tree.map(lambda a: jnp.where(jnp.isfinite(a), a, jnp.nan), solution.ys["curves"])
+        finite = jax.tree.map(lambda a: jnp.where(jnp.isfinite(a), a, jnp.nan), saved["curves"])
         return Trajectory(finite, found, outcome, when, final)
 
     def _solve(self, velocity: Any, start: Any, ticks: Array, saves: diffrax.SaveAt) -> diffrax.Solution:
@@ -80,16 +81,22 @@ def _rms(tree: Any) -> Float[Array, ""]:
 
 
 def _events(
-    problem: Problem, data: Any, solution: diffrax.Solution, velocity: Any, detectors: dict[str, CurveDetector]
+    problem: Problem,
+    data: Any,
+    solution: diffrax.Solution,
+    velocity: Any,
+    detectors: dict[str, CurveDetector],
 ) -> dict[str, Array]:
-    """Events from the accepted steps; the step that holds one is walked again in sixteenths before its root is taken."""
+    """Events from the accepted steps; the step that holds one is walked again in sixteenths for its root."""
     watched = tuple(dict.fromkeys(d.of for d in detectors.values()))
 
     def reading(params: Any) -> Any:
         slope = velocity(params)
         return jax.jvp(lambda p: observed(problem, p, data, watched), (params,), (slope,))
 
-    times, params = solution.ts["steps"], solution.ys["steps"]
+    saved_times: Any = solution.ts
+    saved: Any = solution.ys
+    times, params = saved_times["steps"], saved["steps"]
     values, rates = _read_steps(reading, params, solution.stats["num_accepted_steps"] + 1)
     rough = {n: d.locate(times, values[d.of], rates[d.of]) for n, d in detectors.items()}
     index = jnp.stack([i for i, _ in rough.values()])
@@ -138,11 +145,12 @@ def _walk(reading: Any, velocity: Any, start: Any, begin: Array, end: Array) -> 
 
 
 def _outcome(solution: diffrax.Solution, final: Any, ticks: Array) -> tuple[Array, Array]:
+    """Code of the outcome, and the last observed time that was still reached (NaN after a good run)."""
+    saved: Any = solution.ys
     finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(final)]))
     done = solution.result == diffrax.RESULTS.successful
     ceiling = solution.result == diffrax.RESULTS.max_steps_reached
     outcome = jnp.where(done & finite, 0, jnp.where(ceiling, 2, 1))
-    reached = jnp.max(jnp.where(jnp.isfinite(jax.tree.leaves(solution.ys["curves"])[0].reshape(ticks.shape[0], -1)[:, 0]), ticks, 0.0))
+    first = jax.tree.leaves(saved["curves"])[0].reshape(ticks.shape[0], -1)[:, 0]
+    reached = jnp.max(jnp.where(jnp.isfinite(first), ticks, 0.0))
     return outcome, jnp.where(outcome == 0, jnp.nan, reached)
-
-

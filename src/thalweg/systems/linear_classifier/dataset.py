@@ -1,5 +1,6 @@
 """A linear classifier on a user's own two-class data, with an honest three-way split."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...fields import is_traced
 from ...problem import Event, Observable, Problem, Remark, Rule, array, scalar, size, spread_times
 from ...rules import GradientFlow
 from .problem import (
@@ -21,7 +23,6 @@ from .problem import (
     as_weights,
     direction,
 )
-
 
 
 class SplitSample(eqx.Module):
@@ -59,7 +60,7 @@ class DatasetClassifier(Problem):
     three disjoint parts: `samples` training points, `moments` points for population means and covariances (0: two
     thirds of what is left), and all others as fresh test points, from which the test observables are measured.
     Preprocessing, from the moment part alone: pooled mean subtracted, each feature divided by (within-class standard
-    deviation + deviation_floor), constant features set to 0, one factor so that the mean feature variance within classes is 1.
+    deviation + deviation_floor), constant features set to 0, one factor so that the mean within-class variance is 1.
     Loss: (1/2n) sum (y_i - w.x_i)^2 plus (weight_decay/2)|w|^2 in what the rule descends; no intercept beyond the
     centring. Start: independent entries of variance init_variance/p. Clock: that of the rule.
     Practical margin: 10 % of the losses and of the norm, 3 % in accuracies, since real data keep no law exactly.
@@ -84,7 +85,7 @@ class DatasetClassifier(Problem):
         SQUARED_NORM,
     )
     events: ClassVar[tuple[Event, ...]] = (BEST_LOSS, LARGEST_RATE)
-    margins: ClassVar = {
+    margins: ClassVar[Mapping[str, float]] = {
         "train_loss": 0.1,
         "test_loss": 0.1,
         "squared_norm": 0.1,
@@ -105,7 +106,7 @@ class DatasetClassifier(Problem):
     )
 
     def __check_init__(self) -> None:
-        if isinstance(self.inputs, jax.core.Tracer) or self.samples is None:
+        if is_traced(self.inputs) or self.samples is None:
             return
         if np.ndim(self.inputs) != 2 or np.shape(self.labels) != (np.shape(self.inputs)[0],):
             raise ValueError(
@@ -182,7 +183,9 @@ class DatasetClassifier(Problem):
         for name in ("", "moment_", "test_"):
             x, y = np.asarray(getattr(raw, f"{name}inputs")), np.asarray(getattr(raw, f"{name}labels"))
             if x.ndim != 2 or y.shape != x.shape[:1] or not np.all(np.abs(y) == 1) or not np.all(np.isfinite(x)):
-                raise ValueError(f"data.{name}inputs {x.shape} and labels {y.shape}: finite rows and +-1 labels are wanted.")
+                raise ValueError(
+                    f"data.{name}inputs {x.shape} and labels {y.shape}: finite rows and +-1 labels are wanted."
+                )
         return raw
 
     def as_start(self, raw: Any) -> np.ndarray:

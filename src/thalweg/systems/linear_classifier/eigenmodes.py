@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ...problem import Problem
 from ...rules import largest_stable_rate, spectral_filter
 from ...theory import Assumption, FiniteSize, Source, Theory
 from .marchenko_pastur import CURVES, EVENTS, FILTERED, FLIPS, best_times, ratio_cdf
@@ -25,8 +26,8 @@ class Eigenmodes(Theory[LinearClassifier]):
     Source: linear algebra; Liao & Couillet 2018, equation (2).
     """
 
-    of: ClassVar = (LinearClassifier,)
-    source: ClassVar = (Source("LiaoCouillet2018", "equation (2)"),)
+    of: ClassVar[tuple[type[Problem], ...]] = (LinearClassifier,)
+    source: ClassVar[tuple[Source, ...]] = (Source("LiaoCouillet2018", "equation (2)"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("start", "draw")
     speaks_of: ClassVar[tuple[str, ...]] = (*CURVES, *FLIPS, *EVENTS)
     shapes: ClassVar[tuple[str, ...]] = ("dimension", "samples")
@@ -41,7 +42,11 @@ class Eigenmodes(Theory[LinearClassifier]):
         values, vectors = jnp.linalg.eigh(data.inputs.T @ data.inputs / n)
         # a rank-deficient covariance has exact zeros; rounding must not turn them into growing modes
         values = jnp.where(jnp.arange(p) < p - n, 0.0, jnp.maximum(values, 0.0))
-        drive, begin, mean = vectors.T @ (data.labels @ data.inputs / n), vectors.T @ start, vectors.T @ data.mean
+        drive, begin, mean = (
+            vectors.T @ (data.labels @ data.inputs / n),
+            vectors.T @ start,
+            vectors.T @ data.mean,
+        )
         lags = jnp.abs(jnp.arange(p)[:, None] - jnp.arange(p)[None, :])
         covariance = vectors.T @ (problem.correlation**lags @ vectors)
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.extremum import integer_extremum, interior_extremum
+from ...problem import Problem
 from ...rules import spectral_filter
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from .dataset import DatasetClassifier
@@ -34,8 +35,8 @@ class LeaveOneOut(Theory[DatasetClassifier]):
     Source: Patil et al. 2024 (consistency along the path).
     """
 
-    of: ClassVar = (DatasetClassifier,)
-    source: ClassVar = (Source("Patil2024", "leave-one-out along the path"),)
+    of: ClassVar[tuple[type[Problem], ...]] = (DatasetClassifier,)
+    source: ClassVar[tuple[Source, ...]] = (Source("Patil2024", "leave-one-out along the path"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
     speaks_of: ClassVar[tuple[str, ...]] = ("test_loss", "test_accuracy", "best_time_loss")
     shapes: ClassVar[tuple[str, ...]] = ("samples", "moments")

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from ...mathematics import marchenko_pastur as law
 from ...mathematics.extremum import integer_extremum, interior_extremum
+from ...problem import Problem
 from ...rules import has_filter, largest_stable_rate, spectral_filter
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from .problem import LinearClassifier
@@ -28,7 +29,7 @@ def filter_strain(setting: Setting) -> float:
 
 FILTERED = Assumption(
     "linear rule",
-    "The rule must be gradient flow, gradient descent, heavy ball or Nesterov; any other cannot be followed mode by mode.",
+    "The rule must be gradient flow, gradient descent, heavy ball or Nesterov; no other can be followed by modes.",
     filter_strain,
 )
 
@@ -40,9 +41,11 @@ def _anisotropy(setting: Setting) -> float:
 
 def _step_strain(setting: Setting) -> float:
     problem = setting.problem
-    rate = getattr(problem.rule, "learning_rate", 0.0)
+    rate = getattr(problem.rule, "learning_rate", None)
+    if rate is None:
+        return 0.0
     limit = largest_stable_rate(problem.rule, _top(problem))
-    return float(rate) / float(limit) if rate else 0.0
+    return float(rate) / float(limit)
 
 
 def _top(problem: Any) -> Float[Array, ""]:
@@ -151,8 +154,8 @@ class MarchenkoPastur(Theory[LinearClassifier]):
 
     nodes: int | None = None
 
-    of: ClassVar = (LinearClassifier,)
-    source: ClassVar = (
+    of: ClassVar[tuple[type[Problem], ...]] = (LinearClassifier,)
+    source: ClassVar[tuple[Source, ...]] = (
         Source("LiaoCouillet2018", "theorems 1 and 2"),
         Source("CouilletLiao2022", "section 5.2"),
         Source("MarchenkoPastur1967"),
@@ -209,15 +212,16 @@ class MarchenkoPastur(Theory[LinearClassifier]):
         """
         size = min(problem.dimension, problem.samples)
         start = 0.5 * problem.mean_norm**2 * problem.init_variance / problem.dimension
-        edge = abs(law.TRACY_WIDOM_MEAN) * float(law.edge_fluctuation(problem.dimension / problem.samples, problem.samples))
+        ratio = problem.dimension / problem.samples
+        edge = abs(law.TRACY_WIDOM_MEAN) * law.edge_fluctuation(ratio, problem.samples) / law.edges(ratio)[1]
         loss, accuracy = FiniteSize(start + 0.8 / size, 1.0), FiniteSize(0.2 / size, 1.0)
         return {
             "train_loss": FiniteSize(start + 0.2 / size, 1.0),
             "test_loss": loss,
             **{name: accuracy for name in ("train_accuracy", "test_accuracy", *FLIPS)},
-            "overlap": FiniteSize(0.25 / size, 1.0),
+            "overlap": FiniteSize(0.35 / size, 1.0),
             "squared_norm": FiniteSize(1.0 / size, 1.0, relative=True),
-            "best_time_loss": FiniteSize(2.0 / size, 1.0, relative=True),
-            "best_time_accuracy": FiniteSize(6.0 / size, 1.0, relative=True),
-            "largest_stable_rate": FiniteSize(edge, 2 / 3, relative=True),
+            "best_time_loss": FiniteSize(6.0 / size, 1.0, relative=True),
+            "best_time_accuracy": FiniteSize(11.0 / size, 1.0, relative=True),
+            "largest_stable_rate": FiniteSize(float(edge), 2 / 3, relative=True),
         }

@@ -1,15 +1,18 @@
 """Real two-class data seen as a mixture of two Gaussians with measured moments."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
 from ...mathematics import covariance_equivalent as equivalent
 from ...mathematics.extremum import integer_extremum, interior_extremum
-from ...rules import largest_stable_rate, spectral_filter
+from ...problem import Problem
+from ...rules import spectral_filter
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from .dataset import DatasetClassifier, Moments, class_moments
 from .marchenko_pastur import FILTERED, ratio_cdf
@@ -18,7 +21,7 @@ TARGETS = (-1.0, 1.0)
 
 
 def _weight_change(setting: Setting, variance: float) -> float:
-    """How much a relative variance of delta = tr(CQ)/n between points changes the mean weight 1/(1+delta), over the margin.
+    """Effect of a relative variance of delta = tr(CQ)/n between points on the mean weight 1/(1+delta), over the margin.
 
     Jensen to second order: the change is variance delta^2 / (1 + delta)^2, at the smallest resolvable eigenvalue 1/t.
     """
@@ -63,37 +66,47 @@ def plug_in(setting: Setting) -> float:
     problem = setting.problem
     times = problem.horizon()[-1:]
     x, y = jnp.asarray(setting.data.moment_inputs), jnp.asarray(setting.data.moment_labels)
+    nodes = contour_size(problem, times)
     # alternate points of each class, so that both halves keep the class fractions
     order = np.argsort(np.asarray(y), kind="stable")
     found = [
-        float(mixture_curves(problem, class_moments(x[i], y[i]), jnp.asarray(times), _nodes(problem, times, x, y))[0]["test_loss"][0])
+        float(_end_loss(problem, class_moments(x[i], y[i]), jnp.asarray(times), nodes))
         for i in (order, order[::2], order[1::2])
     ]
     return abs(0.5 * (found[1] + found[2]) - found[0]) / found[0] / problem.margins["test_loss"]
 
 
-def _nodes(problem: DatasetClassifier, times: np.ndarray, inputs: Any, labels: Any) -> int:
-    del labels
-    flow = float(problem.rule.flow_time(problem, times)[-1])
-    speed = 1 / (1 - float(getattr(problem.rule, "momentum", 0.0)))
-    # an upper bound of the top eigenvalue of any part of these points
-    largest = float(np.linalg.eigvalsh(np.asarray(inputs.T @ inputs) / inputs.shape[0])[-1])
-    ratio = np.shape(problem.inputs)[1] / problem.samples
-    return equivalent.contour_nodes(2 * largest * (1 + np.sqrt(ratio)) ** 2, flow * speed)
+def _speed(problem: DatasetClassifier) -> Any:
+    """Flow time of one unit of the clock; momentum runs up to 1/(1 - beta) times faster."""
+    return getattr(problem.rule, "learning_rate", 1.0) / (1 - getattr(problem.rule, "momentum", 0.0))
 
 
-def mixture_curves(
-    problem: DatasetClassifier, found: Moments, times: Array, nodes: int
-) -> tuple[dict[str, Array], Array]:
-    """Curves of a mixture with these moments, and a bound of the largest eigenvalue of the sample covariance."""
+def contour_size(problem: DatasetClassifier, times: np.ndarray) -> int:
+    """Nodes of the contour, from the moments of all points; a part of them may have a top eigenvalue a third larger."""
+    inputs, values = np.asarray(problem.inputs), np.asarray(problem.labels)
+    labels = np.where(values > values.min(), 1.0, -1.0)
+    found = class_moments(jnp.asarray(inputs), jnp.asarray(labels))
+    within = np.sqrt(np.diagonal(found.covariance))
+    used = within > 1e-12 * np.max(np.abs(inputs), axis=0)
+    factor = np.where(used, 1 / (np.where(used, within, 1.0) + problem.deviation_floor), 0.0)
+    factor = factor / np.sqrt(np.mean((within * factor) ** 2))
+    scaled = np.asarray(found.covariance) * factor[:, None] * factor[None, :]
+    means = (np.asarray(found.means) - inputs.mean(axis=0)[:, None]) * factor[:, None]
+    values, vectors = np.linalg.eigh(scaled)
+    largest = equivalent.largest_eigenvalue(
+        jnp.asarray(values), jnp.asarray(vectors.T @ means), found.fractions, problem.samples
+    )
+    return equivalent.contour_nodes(4 / 3 * float(largest), float(times[-1] * _speed(problem)))
+
+
+def mixture_curves(problem: DatasetClassifier, found: Moments, times: Array, nodes: int) -> dict[str, Array]:
+    """Curves of a mixture with these moments; NaN where the contour integrals fail their own check."""
     values, vectors = jnp.linalg.eigh(found.covariance)
     values = jnp.maximum(values, 0.0)
     means = vectors.T @ found.means
     targets = jnp.asarray(TARGETS)
-    largest = equivalent.largest_eigenvalue_bound(values, means, found.fractions, problem.samples)
-    speed = 1 / (1 - getattr(problem.rule, "momentum", 0.0))
-    flow = times[-1] * getattr(problem.rule, "learning_rate", 1.0) * speed
-    z, weights = equivalent.contour(largest, flow, nodes)
+    largest = equivalent.largest_eigenvalue(values, means, found.fractions, problem.samples)
+    z, weights = equivalent.contour(largest, times[-1] * _speed(problem), nodes)
     kernels = equivalent.shared_covariance(
         values, means, found.fractions, targets, problem.samples, problem.init_variance, z, weights
     )
@@ -115,7 +128,13 @@ def mixture_curves(
     flowing = problem.rule.steps_per_unit(problem) is None
     search = interior_extremum if flowing else integer_extremum
     best = search(lambda t: at(t)["test_loss"], times[-1], 1)
-    return {**at(times), "best_time_loss": best}, largest
+    sound = kernels.defect < 1e-6
+    return {name: jnp.where(sound, value, jnp.nan) for name, value in {**at(times), "best_time_loss": best}.items()}
+
+
+@partial(jax.jit, static_argnums=3)
+def _end_loss(problem: Any, found: Moments, times: Array, nodes: int) -> Array:
+    return mixture_curves(problem, found, times, nodes)["test_loss"][-1]
 
 
 class MeasuredMixture(Theory[DatasetClassifier]):
@@ -135,8 +154,8 @@ class MeasuredMixture(Theory[DatasetClassifier]):
 
     nodes: int | None = None
 
-    of: ClassVar = (DatasetClassifier,)
-    source: ClassVar = (Source("CouilletLiao2022", "section 5.2"), Source("LouartCouillet2018"))
+    of: ClassVar[tuple[type[Problem], ...]] = (DatasetClassifier,)
+    source: ClassVar[tuple[Source, ...]] = (Source("CouilletLiao2022", "section 5.2"), Source("LouartCouillet2018"))
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
     speaks_of: ClassVar[tuple[str, ...]] = (
         "train_loss",
@@ -160,12 +179,12 @@ class MeasuredMixture(Theory[DatasetClassifier]):
     def prepare(self, problem: DatasetClassifier, times: np.ndarray) -> "MeasuredMixture":
         if self.nodes is not None:
             return self
-        return MeasuredMixture(nodes=64)
+        return MeasuredMixture(nodes=contour_size(problem, times))
 
     def predict(self, problem: DatasetClassifier, data: Any, start: Any, times: Array) -> dict[str, Array]:
         assert self.nodes is not None
         found = class_moments(data.moment_inputs, data.moment_labels)
-        return mixture_curves(problem, found, jnp.asarray(times), self.nodes)[0]
+        return mixture_curves(problem, found, jnp.asarray(times), self.nodes)
 
     def finite_size(self, problem: DatasetClassifier) -> Mapping[str, FiniteSize]:
         return {}

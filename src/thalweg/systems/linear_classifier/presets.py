@@ -42,9 +42,14 @@ class CouilletLiao2022:
     )
     @staticmethod
     def decay(weight_decay: float = 0.1) -> LinearClassifier:
-        """p = n = 512, |mu|^2 = 2, start variance 0.1, decay 0.1 (or 0): 1000 steps of rate 0.1 there, flow time 100."""
+        """p = n = 512, |mu|^2 = 2, start variance 0.1, decay 0.1 (or 0): 1000 steps of rate 0.1 there, flow 100."""
         return LinearClassifier(
-            dimension=512, samples=512, mean_norm=2**0.5, init_variance=0.1, weight_decay=weight_decay, rule=FLOW
+            dimension=512,
+            samples=512,
+            mean_norm=2**0.5,
+            init_variance=0.1,
+            weight_decay=weight_decay,
+            rule=FLOW,
         )
 
 
@@ -107,7 +112,11 @@ class LiaoCouillet2018:
         )
 
 
-@preset("odd against even (or other groups) of scikit-learn's real digits", seeds=24, theories=("LeaveOneOut", "MeasuredMixture"))
+@preset(
+    "odd against even (or other groups) of scikit-learn's real digits",
+    seeds=24,
+    theories=("LeaveOneOut", "MeasuredMixture"),
+)
 def DigitsClassifier(samples: int = 200, groups: Groups = ((0, 2, 4, 6, 8), (1, 3, 5, 7, 9))) -> DatasetClassifier:
     """8 x 8 digits of scikit-learn, p = 64; `groups` are two disjoint groups of digits, such as (3, 8).
 

@@ -12,12 +12,16 @@ from ...events import Extremum, FromDraw
 from ...problem import Event, Observable, Problem, Remark, Rule, scalar, size, spread_times
 from ...rules import GradientFlow, largest_stable_rate
 
-ACCURACY = {"low": 0.0, "high": 1.0}
+
+def accuracy(name: str, words: str, needs: str | None = None) -> Observable:
+    """A share of points classified rightly."""
+    return Observable(name, words, low=0.0, high=1.0, needs=needs)
+
 
 TRAIN_LOSS = Observable("train_loss", "training loss, half the mean squared error", "L", low=0.0)
 TEST_LOSS = Observable("test_loss", "test loss, half the mean squared error", "L_test", low=0.0)
-TRAIN_ACCURACY = Observable("train_accuracy", "training accuracy, observed labels", **ACCURACY)
-TEST_ACCURACY = Observable("test_accuracy", "test accuracy", **ACCURACY)
+TRAIN_ACCURACY = accuracy("train_accuracy", "training accuracy, observed labels")
+TEST_ACCURACY = accuracy("test_accuracy", "test accuracy")
 SQUARED_NORM = Observable("squared_norm", "squared norm of the weights", "|w|^2", low=0.0)
 
 
@@ -60,18 +64,19 @@ def as_weights(raw: Any, dimension: int) -> np.ndarray:
     return weights
 
 
-def direction(weights: Float[Array, " p"], inputs: Float[Array, "n p"], labels: Float[Array, " n"]) -> Float[Array, " p"]:
+def direction(
+    weights: Float[Array, " p"], inputs: Float[Array, "n p"], labels: Float[Array, " n"]
+) -> Float[Array, " p"]:
     """The weights, or at a zero start the direction in which they will leave it (the limit t -> 0+)."""
-    return jax.lax.cond(
-        jnp.any(weights != 0), lambda w: w, lambda w: labels @ inputs / labels.shape[0], weights
-    )
+    return jax.lax.cond(jnp.any(weights != 0), lambda w: w, lambda w: labels @ inputs / labels.shape[0], weights)
 
 
 class LinearClassifier(Problem):
     """Linear output w.x trained with the square loss on two Gaussian classes.
 
-    Data: x_i = y_i mu + z_i, y_i = +-1 fair, |mu| = mean_norm with equal entries, z_i ~ N(0, C), C_jk = correlation^|j-k|
-    (C = I by default); each observed training label is flipped with probability `label_flip`, test labels are clean.
+    Data: x_i = y_i mu + z_i, y_i = +-1 fair, |mu| = mean_norm with equal entries, z_i ~ N(0, C) with
+    C_jk = correlation^|j-k| (C = I by default); each observed training label is flipped with probability
+    `label_flip`, test labels are clean.
     Loss: (1/2n) sum (y_i - w.x_i)^2; the rule descends it plus (weight_decay/2)|w|^2. Start: independent entries of
     variance init_variance/dimension, so E|w_0|^2 = init_variance.
     Shapes: inputs (samples, dimension), weights (dimension,). Test quantities are population values:
@@ -96,8 +101,8 @@ class LinearClassifier(Problem):
         TEST_ACCURACY,
         Observable("overlap", "overlap of weights and class mean", "mu.w"),
         SQUARED_NORM,
-        Observable("train_accuracy_clean", "accuracy on unflipped samples", needs="label_flip", **ACCURACY),
-        Observable("train_accuracy_flipped", "accuracy on flipped samples (memorised)", needs="label_flip", **ACCURACY),
+        accuracy("train_accuracy_clean", "accuracy on unflipped samples", "label_flip"),
+        accuracy("train_accuracy_flipped", "accuracy on flipped samples (memorised)", "label_flip"),
     )
     events: ClassVar[tuple[Event, ...]] = (BEST_LOSS, BEST_ACCURACY, LARGEST_RATE)
     remarks: ClassVar[tuple[Remark, ...]] = (

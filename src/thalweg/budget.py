@@ -46,6 +46,11 @@ class Row:
         return self.finite_size + self.tolerance + self.margin
 
     @property
+    def seen(self) -> float:
+        """What the run could have seen, as a share of the scale."""
+        return (self.allowance + self.error) / self.scale
+
+    @property
     def agrees(self) -> bool:
         """Whether the gap lies inside allowance + error; a bound is one-sided."""
         reach = self.allowance + self.error
@@ -81,8 +86,9 @@ def _functionals(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Da
         if observable is not None:
             found += declare(observable, mean, times, claim.kind, window)
         else:
+            blunt = next((e.bluntness for e in problem.events if e.name == name), 1.0)
             found += [
-                Functional(str(name), "event", part, 1.0, abs(float(mean[part])))
+                Functional(str(name), "event", part, 1.0, size := abs(float(mean[part])), size, bluntness=blunt)
                 for part in np.ndindex(mean.shape)
                 if np.isfinite(mean[part]) and mean[part] != 0
             ]
@@ -113,7 +119,7 @@ def rows(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset, t
         amount = 0.0
         if size is not None:
             whole = size.relative or (observable is not None and observable.log)
-            amount = size.amount * functional.sensitivity * (functional.scale if whole else 1.0)
+            amount = size.amount * functional.sensitivity * (functional.level if whole else 1.0)
         table.append(
             Row(
                 name=functional.name,
@@ -128,7 +134,7 @@ def rows(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset, t
                 margin=_margin(problem, theory, functional),
                 error=error,
                 scale=functional.scale,
-                bluntness=next((e.bluntness for e in problem.events if e.name == functional.variable), 1.0),
+                bluntness=functional.bluntness,
             )
         )
     return table

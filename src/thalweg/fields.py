@@ -1,6 +1,7 @@
 """Typed parameters: words, symbol, unit, range and default, written once and read by every face."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -116,8 +117,9 @@ def array(words: str, *, symbol: str = "", unit: str = "", default: Any = REQUIR
     return _field(Parameter("array", words, symbol, unit), default, _floats)
 
 
-def parameters(kind: type | eqx.Module) -> dict[str, Parameter]:
-    """The declared parameters of a class or an instance, in order."""
+@functools.cache
+def parameters(kind: type) -> dict[str, Parameter]:
+    """The declared parameters of a class, in order."""
     return {f.name: f.metadata["parameter"] for f in dataclasses.fields(kind) if "parameter" in f.metadata}  # pyright: ignore
 
 

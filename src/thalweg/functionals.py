@@ -6,12 +6,16 @@ import numpy as np
 
 from .problem import Observable
 
+# a time read off a curve is less sharp than its values, by one over the logarithmic slope (about 1/0.35 at a half-time)
+TIMES_ARE_BLUNT = 2.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Functional:
     """One number of a result: `measure` of `variable` ("start", "end", "area", "half-time", "slope", or "event").
 
-    `sensitivity` turns an error of the curve into one of this number; `scale` is what percentages refer to.
+    `sensitivity` turns an error of the curve into one of this number; `scale` is what percentages of this number refer
+    to, `level` those of the curve; `bluntness` multiplies the resolution that is asked of it.
     """
 
     variable: str
@@ -19,7 +23,9 @@ class Functional:
     component: tuple[int, ...]
     sensitivity: float
     scale: float
+    level: float
     window: tuple[float, float] | None = None
+    bluntness: float = 1.0
 
     @property
     def name(self) -> str:
@@ -97,15 +103,26 @@ def declare(
         curve = on_scale(observable, theory[(slice(None), *component)])
         if not np.all(np.isfinite(curve)):
             continue
-        # on a logarithmic scale an error of 1 is a factor e: percentages are already relative
-        scale = 1.0 if observable.log else float(np.max(np.abs(curve))) or 1.0
+        scale = natural_scale(observable, curve)
         if kind == "rate":
             found.append(_slope(observable, curve, times, component, window))
             continue
         names = ["end"] if kind == "limit" else ["start"] if times.size == 1 else ["start", "end", "area"]
-        found += [Functional(observable.name, name, component, 1.0, scale) for name in names]
+        found += [Functional(observable.name, name, component, 1.0, scale, scale) for name in names]
         found += _half_time(observable, curve, times, component, scale) if kind == "value" else []
     return found
+
+
+def natural_scale(observable: Observable, curve: np.ndarray) -> float:
+    """What percentages of this curve refer to."""
+    if observable.log:
+        # an error of 1 is a factor e: differences are already relative
+        return 1.0
+    if observable.natural is not None:
+        return observable.natural
+    if observable.low is not None and observable.high is not None:
+        return observable.high - observable.low
+    return float(np.max(np.abs(curve))) or 1.0
 
 
 def _slope(
@@ -122,17 +139,35 @@ def _slope(
             f"given times (to {times[-1]:g}) lie; give more, or longer, times."
         )
     steep = abs(float(slope(curve, times, (low, high))))
-    return Functional(observable.name, "slope", component, 2.0 / (high - low), steep or 1.0, (low, high))
+    return Functional(
+        observable.name,
+        "slope",
+        component,
+        sensitivity=2.0 / (high - low),
+        scale=steep or 1.0,
+        level=natural_scale(observable, curve),
+        window=(low, high),
+    )
 
 
 def _half_time(
     observable: Observable, curve: np.ndarray, times: np.ndarray, component: tuple[int, ...], scale: float
 ) -> list[Functional]:
-    """The half-time, where the curve has a way to go: more than a third of its scale, and more than half its range."""
+    """The half-time, where it is sharp: the curve has a way to go and passes the middle of it at a good slope.
+
+    The way must be a third of the scale and half of the range, and slope times half-time at least 15 % of the way
+    (an exponential has 35 %); a curve that creeps through its middle has no half-time worth comparing.
+    """
     way = abs(curve[-1] - curve[0])
     if times.size < 8 or way < scale / 3 or way < 0.5 * np.ptp(curve):
         return []
     when = float(half_time(curve, times))
-    slope = abs(float(np.interp(when, times, np.gradient(curve, times))))
+    steep = abs(float(np.interp(when, times, np.gradient(curve, times))))
+    if steep * when < 0.15 * way:
+        return []
     # the level and the curve can both be off, hence twice the error over the slope
-    return [Functional(observable.name, "half-time", component, 2.0 / slope, when)] if slope > 0 else []
+    return [
+        Functional(
+            observable.name, "half-time", component, 2.0 / steep, scale=when, level=scale, bluntness=TIMES_ARE_BLUNT
+        )
+    ]

@@ -1,7 +1,7 @@
 """Seeds in batches that stay in cache: threads on a CPU, one sharded batch on accelerators."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -27,30 +27,41 @@ def chunks(seeds: Sequence[int], workers: int, largest: int = 8) -> list[np.ndar
     return [np.asarray(part + [part[-1]] * (size - len(part)), dtype=np.int64) for part in parts]
 
 
+_COMPILED: set[Hashable] = set()
+
+
 def over_seeds(
-    run: Callable[[Any], Any], seeds: Sequence[int], progress: Progress | None = None
+    run: Callable[[Any], Any], seeds: Sequence[int], signature: Hashable, progress: Progress | None = None
 ) -> tuple[list[int], Any]:
     """`run(seeds) -> pytree with a leading seed axis`, over all seeds; returns the finished seeds and their results.
 
-    On Ctrl-C, the seeds finished so far come back (shorter list than asked).
+    `signature` tells what `run` compiles for: the first batch of a new one runs alone, so that no two threads compile
+    the same function. On Ctrl-C, the seeds finished so far come back (a shorter list than asked).
     """
     if jax.default_backend() != "cpu":
         return list(seeds), _host(run(_sharded(np.asarray(seeds, dtype=np.int64))))
     workers = max(1, min(os.cpu_count() or 1, len(seeds)))
     parts = chunks(seeds, workers)
     done: dict[int, Any] = {}
+
+    def report() -> None:
+        if progress:
+            progress(min(len(seeds), len(parts[0]) * len(done)), len(seeds))
+
     pool = ThreadPoolExecutor(workers)
     waiting: dict[Future[Any], int] = {}
     try:
-        # the first batch compiles alone; the others then find the compiled function
-        done[0] = _in_thread(run, parts[0]) if len(parts) > workers else None
-        waiting = {pool.submit(_in_thread, run, part): i for i, part in enumerate(parts) if done.get(i) is None}
+        key = (signature, len(parts[0]))
+        if key not in _COMPILED:
+            done[0] = _in_thread(run, parts[0])
+            _COMPILED.add(key)
+            report()
+        waiting = {pool.submit(_in_thread, run, part): i for i, part in enumerate(parts) if i not in done}
         while waiting:
             ended, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in ended:
                 done[waiting.pop(future)] = future.result()
-            if progress:
-                progress(min(len(seeds), sum(len(parts[i]) for i, r in done.items() if r is not None)), len(seeds))
+            report()
     except KeyboardInterrupt:
         pass
     finally:
@@ -69,7 +80,7 @@ def _host(tree: Any) -> Any:
 
 
 def _join(parts: list[np.ndarray], done: dict[int, Any], total: int) -> tuple[list[int], Any]:
-    finished = [i for i in range(len(parts)) if done.get(i) is not None]
+    finished = sorted(done)
     if not finished:
         raise KeyboardInterrupt
     size = len(parts[0])

@@ -29,7 +29,7 @@ def _plain(value: Any, path: str, arrays: dict[str, np.ndarray], kind: str) -> A
 
 def describe(module: Parametrised, arrays: dict[str, np.ndarray], prefix: str = "") -> dict[str, Any]:
     """Class and fields as plain JSON values; arrays go to `arrays` under their dotted path."""
-    known = parameters(module)
+    known = parameters(type(module))
     fields = {}
     for field in dataclasses.fields(module):  # pyright: ignore[reportArgumentType]
         kind = known[field.name].kind if field.name in known else ""

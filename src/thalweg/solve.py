@@ -18,7 +18,7 @@ from .problem import Problem, present
 from .results import label, sentences, stamp
 from .serial import flatten, to_json
 from .theory import Setting, Theory
-from .training import Case, Skeleton, cases, completed, map_seeds, split
+from .training import Case, Skeleton, cases, completed, map_seeds, signature, split
 
 Seeds = int | Sequence[int]
 
@@ -82,16 +82,9 @@ def given(problem: Problem, data: Any, start: Any) -> tuple[Any, Any]:
     )
 
 
-def _loosened(theory: Theory, problem: Problem) -> Problem:
-    """The problem with those sizes made numbers that fix no shape of this theory."""
-    import equinox as eqx
-
-    loose = [n for n, p in parameters(problem).items() if p.kind == "size" and n not in theory.shapes]
-    if not loose:
-        return problem
-    return eqx.tree_at(
-        lambda p: [getattr(p, n) for n in loose], problem, [np.float64(getattr(problem, n)) for n in loose]
-    )
+def _loose_sizes(theory: Theory, problem: Problem) -> frozenset[str]:
+    """Sizes that fix no shape of this theory: they may change without a new compilation."""
+    return frozenset(n for n, p in parameters(type(problem)).items() if p.kind == "size" and n not in theory.shapes)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -123,12 +116,13 @@ def evaluate(
     """A theory's arrays, with the seeds of their leading axis (None where there is no such axis)."""
     ready = theory.prepare(problem, axis)
     if not conditioned(theory, data, start):
-        skeleton, loose = split((ready, _loosened(ready, problem)))
+        skeleton, loose = split((ready, problem), _loose_sizes(ready, problem))
         return {k: np.asarray(v) for k, v in _predict(skeleton, loose, axis, data, start).items()}, None
     skeleton, loose = split((ready, problem))
     done, values = over_seeds(
         lambda part: _predict_seeds(skeleton, loose, axis, (data, start), cases(problem, (data, start), part)),
         seeds,
+        ("predict", skeleton, signature(axis, data, start)),
         progress,
     )
     return values, done

@@ -44,8 +44,7 @@ def judge(budget: Sequence[Row], strain: tuple[str, float], resolution: float, s
         return Verdict("inconclusive", "inconclusive: nothing could be compared", math.nan, math.nan, notes)
     for row in usable:
         row.resolved = row.allowance - row.margin + row.error <= resolution * row.bluntness * row.scale
-    agreement = max(abs(row.gap) / row.scale for row in usable)
-    sensitivity = max((row.allowance + row.error) / row.scale for row in usable)
+    agreement, sensitivity = _numbers(usable)
     missed = [row for row in usable if not row.agrees]
     broken = strain[1] > 1
     word = _word(usable, missed, broken)
@@ -62,6 +61,12 @@ def _word(usable: Sequence[Row], missed: Sequence[Row], broken: bool) -> str:
     return "consistent" if all(row.claim == "limit" for row in usable) else "confirmed"
 
 
+def _numbers(usable: Sequence[Row]) -> tuple[float, float]:
+    """Worst gap and worst allowance + error, as shares of their scale, over values; times only where all are times."""
+    sharp = [row for row in usable if row.bluntness == 1.0] or list(usable)
+    return max(abs(row.gap) / row.scale for row in sharp), max(row.seen for row in sharp)
+
+
 def _sentence(
     word: str,
     usable: Sequence[Row],
@@ -70,14 +75,13 @@ def _sentence(
     resolution: float,
     seeds: int,
 ) -> str:
-    agreement = max(abs(row.gap) / row.scale for row in usable)
-    sensitivity = max((row.allowance + row.error) / row.scale for row in usable)
+    agreement, sensitivity = _numbers(usable)
     numbers = f"agrees within {agreement:.2%}; this run could have seen {sensitivity:.2%}"
     if word in ("contradicted", "outside its regime"):
         worst = max(missed, key=lambda row: abs(row.gap) / (row.allowance + row.error or 1e-300))
         numbers = (
             f"{worst.name} is off by {abs(worst.gap) / worst.scale:.2%}, allowed are "
-            f"{(worst.allowance + worst.error) / worst.scale:.2%} ({len(missed)} of {len(usable)} functionals disagree)"
+            f"{worst.seen:.2%} ({len(missed)} of {len(usable)} functionals disagree)"
         )
     if word in ("better than promised", "outside its regime"):
         numbers += f"; {strain[0]!r} is strained to {strain[1]:.3g} (1 is the edge)"

@@ -109,7 +109,9 @@ class Verb(click.Group):
 
     def __init__(self, name: str) -> None:
         usage = "NAME [OPTIONS]..."
-        super().__init__(name, help=MEANING[name], subcommand_metavar=usage, epilog=EPILOG if name == "compare" else None)
+        super().__init__(
+            name, help=MEANING[name], subcommand_metavar=usage, epilog=EPILOG if name == "compare" else None
+        )
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Problems, then presets."""

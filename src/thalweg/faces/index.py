@@ -3,10 +3,11 @@
 import ast
 import dataclasses
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from .syntax import Module, assignments, doc_of, keywords, last_name, parse, texts, value_of
 from .words import plain_number
 
 PACKAGE = Path(__file__).parent.parent
@@ -89,67 +90,13 @@ class Index:
         return [*self.problems, *self.presets]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Module:
-    """A parsed file: its classes, and its module-level constants."""
-
-    file: str
-    tree: ast.Module
-    classes: dict[str, ast.ClassDef]
-    constants: dict[str, ast.expr]
-
-
-def _parse(path: Path, folder: Path) -> _Module:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    classes = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}
-    return _Module(str(path.relative_to(folder)), tree, classes, dict(_assignments(tree.body)))
-
-
-def _assignments(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
-    for node in body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
-            yield node.target.id, node.value
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            yield node.targets[0].id, node.value
-
-
-def _last_name(node: ast.expr) -> str:
-    """`Theory` of `Theory`, `theory.Theory` and `Theory[P]`."""
-    if isinstance(node, ast.Subscript):
-        return _last_name(node.value)
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-
-
-def _value(node: ast.expr | None, constants: dict[str, ast.expr]) -> Any:
-    """The value of a constant expression; the text of any other."""
-    if isinstance(node, ast.Name) and node.id in constants:
-        return _value(constants[node.id], constants)
-    if isinstance(node, ast.Tuple):
-        return tuple(_value(e, constants) for e in node.elts)
-    if node is None:
-        return None
-    try:
-        return ast.literal_eval(node)
-    except ValueError:
-        return ast.unparse(node)
-
-
-def _keywords(call: ast.Call, constants: dict[str, ast.expr]) -> dict[str, Any]:
-    """Keyword arguments by name, those of a `**CONSTANT` among them."""
-    found: dict[str, Any] = {}
-    for keyword in call.keywords:
-        value = _value(keyword.value, constants)
-        found |= {keyword.arg: value} if keyword.arg else value if isinstance(value, dict) else {}
-    return found
-
-
 @functools.cache
 def _maker_defaults() -> dict[str, dict[str, Any]]:
     """What size(), scalar(), ... say when they are not told, from their own signatures."""
     tree = ast.parse((PACKAGE / "fields.py").read_text(encoding="utf-8"))
     defined = {n.name: n.args for n in tree.body if isinstance(n, ast.FunctionDef)}
     return {
-        name: {a.arg: _value(d, {}) for a, d in zip(defined[name].kwonlyargs, defined[name].kw_defaults, strict=True)}
+        name: {a.arg: value_of(d, {}) for a, d in zip(defined[name].kwonlyargs, defined[name].kw_defaults, strict=True)}
         for name in MAKERS
     }
 
@@ -157,34 +104,34 @@ def _maker_defaults() -> dict[str, dict[str, Any]]:
 def _field(node: ast.AnnAssign, constants: dict[str, ast.expr]) -> Field:
     name, annotation = ast.unparse(node.target), ast.unparse(node.annotation)
     call = node.value if isinstance(node.value, ast.Call) else None
-    maker = _last_name(call.func) if call else ""
+    maker = last_name(call.func) if call else ""
     if call and maker in MAKERS:
-        said = {**_maker_defaults()[maker], "default": ..., **_keywords(call, constants)}
+        said = {**_maker_defaults()[maker], "default": ..., **keywords(call, constants)}
         default = said.pop("default")
         required = default is ...
-        words = _value(call.args[0], constants)
+        words = value_of(call.args[0], constants)
         return Field(name, maker, annotation, required, None if required else default, words, **said)
     if call and maker == "field":
-        said = _keywords(call, constants)
+        said = keywords(call, constants)
         return Field(name, "plain", annotation, "default" not in said, said.get("default"))
     kind = "module" if annotation in ROOTS or (call and maker[:1].isupper()) else "plain"
-    return Field(name, kind, annotation, node.value is None, _value(node.value, constants))
+    return Field(name, kind, annotation, node.value is None, value_of(node.value, constants))
 
 
 class _Classes:
     """The classes of all files, with their ancestors."""
 
-    def __init__(self, modules: list[_Module]) -> None:
+    def __init__(self, modules: list[Module]) -> None:
         self.modules = modules
         self.home = {name: m for m in modules for name in m.classes}
 
-    def lineage(self, name: str, module: _Module) -> list[tuple[ast.ClassDef, _Module]]:
+    def lineage(self, name: str, module: Module) -> list[tuple[ast.ClassDef, Module]]:
         """The class after its ancestors, the root first; bases are looked for in the same file first."""
         home = module if name in module.classes else self.home.get(name)
         if home is None:
             return []
         node = home.classes[name]
-        older = [pair for base in node.bases for pair in self.lineage(_last_name(base), home)]
+        older = [pair for base in node.bases for pair in self.lineage(last_name(base), home)]
         return [*older, (node, home)]
 
     def entries(self) -> Iterator[Entry]:
@@ -197,85 +144,68 @@ class _Classes:
                     yield _entry(kind, line)
 
 
-def _unfinished(line: list[tuple[ast.ClassDef, _Module]]) -> set[str]:
+def _unfinished(line: list[tuple[ast.ClassDef, Module]]) -> set[str]:
     """Abstract methods that no descendant wrote."""
     missing: set[str] = set()
     for node, _ in line:
         for part in node.body:
             if isinstance(part, ast.FunctionDef):
-                abstract = any(_last_name(d) == "abstractmethod" for d in part.decorator_list)
+                abstract = any(last_name(d) == "abstractmethod" for d in part.decorator_list)
                 missing = missing | {part.name} if abstract else missing - {part.name}
     return missing
 
 
-def _entry(kind: str, line: list[tuple[ast.ClassDef, _Module]]) -> Entry:
+def _is_no_field(annotation: ast.expr) -> bool:
+    return last_name(annotation) in ("ClassVar", "AbstractVar", "AbstractClassVar")
+
+
+def _entry(kind: str, line: list[tuple[ast.ClassDef, Module]]) -> Entry:
     fields: dict[str, Field] = {}
     said: dict[str, Any] = {"of": (), "source": (), "conditions_on": ()}
     for node, module in line:
         for part in node.body:
-            if isinstance(part, ast.AnnAssign) and "ClassVar" not in ast.unparse(part.annotation):
-                if "AbstractVar" not in ast.unparse(part.annotation):
-                    fields[ast.unparse(part.target)] = _field(part, module.constants)
-        own = dict(_assignments(node.body))
-        said |= {k: _texts(own[k], module.constants) for k in said if k in own}
+            if isinstance(part, ast.AnnAssign) and not _is_no_field(part.annotation):
+                fields[ast.unparse(part.target)] = _field(part, module.constants)
+        own = dict(assignments(node.body))
+        said |= {k: texts(own[k], module.constants) for k in said if k in own}
     node, module = line[-1]
-    return Entry(node.name, kind, _doc(node), module.file, tuple(fields.values()), **said)
+    return Entry(node.name, kind, doc_of(node), module.file, tuple(fields.values()), **said)
 
 
-def _doc(node: ast.ClassDef | ast.FunctionDef) -> str:
-    return ast.get_docstring(node) or ""
-
-
-def _texts(node: ast.expr, constants: dict[str, ast.expr]) -> tuple[str, ...]:
-    """A tuple of classes, texts or sources as texts: `Source("Key", "section 2")` becomes `Key, section 2`."""
-    if isinstance(node, ast.Name) and node.id in constants:
-        return _texts(constants[node.id], constants)
-    if isinstance(node, ast.Tuple | ast.List):
-        return tuple(text for e in node.elts for text in _texts(e, constants))
-    if isinstance(node, ast.Starred):
-        return _texts(node.value, constants)
-    if isinstance(node, ast.BinOp):
-        return _texts(node.left, constants) + _texts(node.right, constants)
-    if isinstance(node, ast.Call):
-        said = [_value(a, constants) for a in [*node.args, *(k.value for k in node.keywords)]]
-        return (", ".join(str(s) for s in said if s),)
-    return (str(_value(node, constants)),)
-
-
-def _presets(module: _Module) -> Iterator[PresetEntry]:
+def _presets(module: Module) -> Iterator[PresetEntry]:
     places = [("", module.tree.body), *((f"{n}.", c.body) for n, c in module.classes.items())]
     for prefix, body in places:
         for node in body:
             if not isinstance(node, ast.FunctionDef):
                 continue
             for call in node.decorator_list:
-                if isinstance(call, ast.Call) and _last_name(call.func) == "preset":
+                if isinstance(call, ast.Call) and last_name(call.func) == "preset":
                     yield _preset(prefix + node.name, node, call, module)
 
 
-def _preset(name: str, node: ast.FunctionDef, call: ast.Call, module: _Module) -> PresetEntry:
-    said = _keywords(call, module.constants)
-    words = _value(call.args[0], module.constants) if call.args else said.get("words", "")
+def _preset(name: str, node: ast.FunctionDef, call: ast.Call, module: Module) -> PresetEntry:
+    said = keywords(call, module.constants)
+    words = value_of(call.args[0], module.constants) if call.args else said.get("words", "")
     listed = [*node.args.posonlyargs, *node.args.args]
     defaults = [None] * (len(listed) - len(node.args.defaults)) + list(node.args.defaults)
     pairs = [*zip(listed, defaults, strict=True), *zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)]
     fields = tuple(_preset_field(a, d, module.constants) for a, d in pairs)
-    returns = _last_name(node.returns) if node.returns else ""
+    returns = last_name(node.returns) if node.returns else ""
     kept = {k: said[k] for k in ("source", "seeds", "recalled", "theories") if k in said}
-    return PresetEntry(name, words, _doc(node), module.file, fields, returns, **kept)
+    return PresetEntry(name, words, doc_of(node), module.file, fields, returns, **kept)
 
 
 def _preset_field(argument: ast.arg, default: ast.expr | None, constants: dict[str, ast.expr]) -> Field:
     annotation = ast.unparse(argument.annotation) if argument.annotation else ""
     kind = "array" if "Array" in annotation or "ndarray" in annotation else "plain"
-    return Field(argument.arg, kind, annotation, default is None, _value(default, constants))
+    return Field(argument.arg, kind, annotation, default is None, value_of(default, constants))
 
 
 def read(folder: Path = PACKAGE) -> Index:
     """The index of a package folder, read anew from its files."""
     paths = [*sorted((folder / "rules").glob("*.py")), *sorted((folder / "systems").rglob("*.py"))]
-    roots = [_parse(folder / file, folder) for file in dict.fromkeys(ROOTS.values())]
-    modules = [_parse(path, folder) for path in paths]
+    roots = [parse(folder / file, folder) for file in dict.fromkeys(ROOTS.values())]
+    modules = [parse(path, folder) for path in paths]
     entries = {e.name: e for e in _Classes([*roots, *modules]).entries()}
     kinds = ({n: e for n, e in entries.items() if e.kind == kind} for kind in ROOTS)
     presets = (_with_words(p, entries.get(p.returns)) for m in modules for p in _presets(m))
@@ -285,9 +215,7 @@ def read(folder: Path = PACKAGE) -> Index:
 def _with_words(preset: PresetEntry, problem: Entry | None) -> PresetEntry:
     """A preset's parameter that bears the name of a field of its problem means the same."""
     known = {f.name: f for f in (problem.fields if problem else ()) if f.kind in MAKERS}
-    fields = [
-        dataclasses.replace(known.get(f.name, f), required=f.required, default=f.default) for f in preset.fields
-    ]
+    fields = [dataclasses.replace(known.get(f.name, f), required=f.required, default=f.default) for f in preset.fields]
     return dataclasses.replace(preset, fields=tuple(fields))
 
 

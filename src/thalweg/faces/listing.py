@@ -6,7 +6,6 @@ from typing import Any
 from .index import Entry, Field, Index, PresetEntry
 from .words import plain_number, pretty, unknown
 
-
 WHOLE = ("name", "about", "problem", "theory")
 
 
@@ -93,7 +92,9 @@ def about(found: Index, name: str) -> list[Any]:
 
 def strain_table(rows: list[dict[str, Any]]) -> Any:
     """`thalweg theories`: who speaks about a problem, and what presses hardest on each."""
-    table = _table("Theories about this problem", "theory", "applies", "worst strain", "what 1 means", "given", "source")
+    table = _table(
+        "Theories about this problem", "theory", "applies", "worst strain", "what 1 means", "given", "source"
+    )
     for row in rows:
         strain = f"{row['strain']:.2g} {row['assumption']}"
         applies = "yes" if row["applies"] else "no"

@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from .reading import Comparison, TheoryPart, mean_over_seeds
 from .style import COLOURS, DASHES, GREY, INK, PALE, dots, scale_time, visible, wrapped
@@ -115,7 +116,7 @@ def draw_gap(axes: Axes, found: Comparison, name: str) -> None:
     if widest < 3:
         axes.set_yticks([-1, 0, 1])
     elif widest <= 20:
-        axes.yaxis.get_major_locator().set_params(nbins=4, integer=True)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
 
 
 def marks(found: Comparison, watched: dict[str, str]) -> list[Mark]:
@@ -161,7 +162,7 @@ def _name_mark(axes: Axes, words: str, times: list[float]) -> None:
     place = max(finite) if max(finite) < left + 0.6 * (right - left) else min(finite)
     line = axes.lines[0]
     low, high = axes.get_ylim()
-    level = (float(np.interp(place, line.get_xdata(), line.get_ydata())) - low) / (high - low)
+    level = (float(np.interp(place, *np.asarray(line.get_data(), dtype=float))) - low) / (high - low)
     offset, side = ((5, 0), "left") if place == max(finite) else ((-5, 0), "right")
     at = (place, 0.03 if level > 0.5 else 0.97)
     style = {"size": 7.5, "color": GREY, "ha": side, "va": "bottom" if level > 0.5 else "top", "zorder": 6}

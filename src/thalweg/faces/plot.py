@@ -145,5 +145,3 @@ def _remarks(result: xr.Dataset) -> list[tuple[str, str]]:
         return []
     wrong = [str(o) for o in np.ravel(result["outcome"].values) if str(o) != "ok"]
     return [(f"{len(wrong)} of {result.sizes['seed']} runs went wrong: {wrong[0]}", "contradicted")] if wrong else []
-
-

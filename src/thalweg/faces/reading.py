@@ -96,10 +96,9 @@ def mean_over_seeds(values: xr.DataArray) -> xr.DataArray:
     """The mean over seeds of what is finite; as it is where there are none."""
     if "seed" not in values.dims:
         return values
-    finite = xr.where(np.isfinite(values), values, 0.0)
-    count = np.isfinite(values).sum("seed")
-    mean = finite.sum("seed") / count.where(count > 0)
-    return mean.assign_attrs(values.attrs)
+    known = values.where(abs(values) < np.inf)
+    count = known.count("seed")
+    return (known.sum("seed") / count.where(count > 0)).assign_attrs(values.attrs)
 
 
 def parts_of(result: Any, read: Callable[[xr.Dataset], Any]) -> dict[str, Any]:

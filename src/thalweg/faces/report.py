@@ -94,9 +94,12 @@ def picture(result: Any) -> str:
         figure = drawn(result, titled=False)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    drawn = text.getvalue()
-    drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn[drawn.index("<svg") :], flags=re.DOTALL)
-    return re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", drawn, count=1), count=1)
+    svg = text.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    # without a size of its own it takes the width of the page
+    for side in ("width", "height"):
+        svg = re.sub(rf'(<svg[^>]*?) {side}="[^"]*"', r"\1", svg, count=1)
+    return svg
 
 
 def _told(result: Any) -> list[xr.Dataset]:
@@ -185,7 +188,7 @@ def _failures(result: Any) -> list[str]:
 
 def number(value: Any, digits: int = 4) -> str:
     """A number for a table: a few digits, a dash where there is none."""
-    if value is None or isinstance(value, float) and math.isnan(value):
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, float | int) and math.isinf(value):
         return "∞" if value > 0 else "−∞"

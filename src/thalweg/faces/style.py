@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 INK, GREY, PALE = "#222222", "#6b6b6b", "#e9edf0"
 # Okabe and Ito's colours, the darker ones first; dashes tell lines apart where colours do not
@@ -65,7 +66,8 @@ PANEL_WIDTH, CHARACTERS_PER_INCH, LINE = 4.1, 11.5, 0.22
 @contextmanager
 def clean_style() -> Iterator[None]:
     """This look, and no other setting of matplotlib, for as long as it lasts."""
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, "backend": "agg", **STYLE}):
+    settings: dict[Any, Any] = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
+    with matplotlib.rc_context(settings | STYLE):
         yield
 
 
@@ -94,9 +96,11 @@ def header(figure: Figure, title: str, sentences: Sequence[tuple[str, str]], han
         figure.text(0.12 / width, y, line, size=size, weight=weight, color=colour, va="top", ha="left")
     if handles:
         place = (0.07 / width, 1 - (0.12 + LINE * len(rows)) / height)
-        figure.legend(handles=handles, loc="upper left", bbox_to_anchor=place, ncols=per_row, borderaxespad=0.2, borderpad=0.1)
+        figure.legend(
+            handles=handles, loc="upper left", bbox_to_anchor=place, ncols=per_row, borderaxespad=0.2, borderpad=0.1
+        )
     engine = figure.get_layout_engine()
-    if engine is not None:
+    if isinstance(engine, ConstrainedLayoutEngine):
         engine.set(rect=(0, 0, 1, 1 - head / height), w_pad=0.09, h_pad=0.03, hspace=0.0, wspace=0.03)
 
 

@@ -88,9 +88,7 @@ def _inner_options(head: str) -> Iterator[click.Option]:
     for name, owned in owners.items():
         field = owned[0][1]
         allowed = f"; {field.allowed()}" if field.kind != "plain" else ""
-        defaults = ", ".join(
-            f"{rule} {'(required)' if f.required else plain_number(f.default)}" for rule, f in owned
-        )
+        defaults = ", ".join(f"{rule} {'(required)' if f.required else plain_number(f.default)}" for rule, f in owned)
         yield _option(field, f"{head}.{name}", f"{field.words or field.annotation}{allowed} [{defaults}]")
 
 
@@ -127,7 +125,9 @@ def options_of(name: str) -> tuple[list[click.Parameter], list[click.Parameter]]
     arrays = _arrays_of(name)
     extra: list[click.Parameter] = []
     if arrays:
-        words = f"{', '.join(arrays)}: FILE.npz with these keys, FILE.csv, or sklearn:NAME such as sklearn:breast_cancer"
+        words = (
+            f"{', '.join(arrays)}: FILE.npz with these keys, FILE.csv, or sklearn:NAME such as sklearn:breast_cancer"
+        )
         extra.append(click.Option(["data", "--data"], metavar="FILE", help=words))
         extra.append(click.Option(["target", "--target"], metavar="COLUMN", help="column of FILE.csv to be learned"))
     of_problem = _options(fields, with_default=isinstance(entry_of(name), Entry))
@@ -161,7 +161,9 @@ def _ask_for_missing(name: str, fields: Iterable[Field], values: dict[str, Any],
     missing = [f for f in fields if f.required and head + f.name not in values]
     if missing:
         ways = ["--data FILE" if f.kind == "array" else flag(head + f.name) for f in missing]
-        raise ValueError(f"{name} needs {', '.join(f.name for f in missing)}; give {' and '.join(dict.fromkeys(ways))}.")
+        raise ValueError(
+            f"{name} needs {', '.join(f.name for f in missing)}; give {' and '.join(dict.fromkeys(ways))}."
+        )
 
 
 def _make_rules(name: str, values: dict[str, Any]) -> None:

@@ -88,7 +88,11 @@ def _over_parameter(axes: Axes, parts: dict[str, xr.Dataset], name: str, swept: 
         lines = table.transpose(swept[0], ...).values.reshape(table.sizes[swept[0]], -1)
         for i in range(lines.shape[1]):
             colour = _shade(i, lines.shape[1]) if len(swept) > 1 else INK
-            style = {"lw": 1.7, "marker": "o", "ms": 2.8} if kind == "theory" else {"ls": "none", "marker": "o", "ms": 4, "mfc": "white"}
+            style = (
+                {"lw": 1.7, "marker": "o", "ms": 2.8}
+                if kind == "theory"
+                else {"ls": "none", "marker": "o", "ms": 4, "mfc": "white"}
+            )
             axes.plot(part[swept[0]].values, lines[:, i], color=colour, **style)
 
 
@@ -112,5 +116,16 @@ def _legend(parts: dict[str, xr.Dataset], first: xr.Dataset, swept: list[str]) -
         listed.append(Line2D([], [], color=INK, lw=1.7, label=f"theory: {parts['theory'].attrs.get('theory', '')}"))
     if "training" in parts:
         count = parts["training"].sizes.get("seed", 1)
-        listed.append(Line2D([], [], ls="none", marker="o", mfc="white", mec=INK, ms=4, label=f"training: mean of {counted(count, 'seed')}"))
+        listed.append(
+            Line2D(
+                [],
+                [],
+                ls="none",
+                marker="o",
+                mfc="white",
+                mec=INK,
+                ms=4,
+                label=f"training: mean of {counted(count, 'seed')}",
+            )
+        )
     return listed

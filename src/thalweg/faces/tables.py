@@ -31,7 +31,9 @@ def read_arrays(source: str, names: list[str], target: str | None = None) -> dic
 
 def _pair(names: list[str], source: str, *parts: Any) -> dict[str, Any]:
     if len(names) != len(parts):
-        raise ValueError(f"--data {source}: a table gives features and target, but {', '.join(names)} are wanted; use .npz.")
+        raise ValueError(
+            f"--data {source}: a table gives features and target, but {', '.join(names)} are wanted; use .npz."
+        )
     return dict(zip(names, parts, strict=True))
 
 
@@ -50,6 +52,8 @@ def _read_npz(path: Path, names: list[str], target: str | None) -> dict[str, Any
 
     import numpy as np
 
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"--data {path}: this is no readable .npz file; write it with numpy.savez.")
     try:
         with np.load(path, allow_pickle=False) as stored:
             for name in names:
@@ -76,7 +80,9 @@ def _read_csv(path: Path, names: list[str], target: str | None) -> dict[str, Any
     columns = [str(c) for c in table.columns]
     table.columns = columns
     if target is None:
-        raise ValueError(f"--data {path}: say which column is to be learned, --target COLUMN; there are {_listed(columns)}.")
+        raise ValueError(
+            f"--data {path}: say which column is to be learned, --target COLUMN; there are {_listed(columns)}."
+        )
     if target not in columns:
         raise ValueError(unknown("column", target, columns, f" in {path}"))
     for name in columns:

@@ -31,7 +31,9 @@ def read_numbers(text: str, what: str) -> Any:
             return np.linspace(float(start), float(stop), int(count))
         return np.asarray([float(part) for part in text.split(",")])
     except ValueError:
-        raise ValueError(f"{what} {text!r} cannot be read; give start:stop:count (0:10:201) or numbers: 0,1,2.") from None
+        raise ValueError(
+            f"{what} {text!r} cannot be read; give start:stop:count (0:10:201) or numbers: 0,1,2."
+        ) from None
 
 
 def read_seeds(text: str | None) -> Any:
@@ -41,7 +43,9 @@ def read_seeds(text: str | None) -> Any:
     try:
         listed = [int(part) for part in text.split(",")]
     except ValueError:
-        raise ValueError(f"--seeds {text!r} is not allowed; give a whole number >= 1, or a list such as 0,3,7.") from None
+        raise ValueError(
+            f"--seeds {text!r} is not allowed; give a whole number >= 1, or a list such as 0,3,7."
+        ) from None
     return listed if "," in text else listed[0]
 
 

@@ -1,19 +1,18 @@
 """Deterministic equivalent for mixtures of K Gaussians with one shared covariance, by contour integrals.
 
-Columns x_i = m_{k(i)} + C^(1/2) z_i, i = 1..n, class fractions pi, targets y_i = T_{k(i)}; S = X X^T / n (p x
-p), b = X y / n. For functions f and g, analytic around the spectrum of S, the vector w = f(S) w_0 + g(S) b,
-with w_0 of independent entries of variance v / p, has averages that are contour integrals over f, g, f^2, g^2
-and, for the variance on fresh columns, double integrals over g(z1) g(z2) and f(z1) f(z2). Everything that
-does not depend on f and g is computed once, by `shared_covariance`; any number of pairs (f, g) then costs
-matrix products, by `curves`.
+Columns x_i = m_{k(i)} + C^(1/2) z_i, i = 1..n, class fractions pi, targets y_i = T_{k(i)}, and S = X X^T / n
+of shape (p, p), b = X y / n. For f and g analytic around the spectrum of S, and w_0 of independent entries of
+variance v / p, the vector w = f(S) w_0 + g(S) b has averages that are contour integrals over f, g, f^2, g^2
+or, for quadratic forms, double integrals over g(z1) g(z2) and f(z1) f(z2). What does not depend on f and g is
+computed once, by `shared_covariance`; any number of pairs (f, g) then costs matrix products, by `curves`.
 
 In the eigenbasis of C, with eigenvalues l_i and D = diag(sqrt pi):
 
     Q = 1 / (a l - z),  a = 1 / (1 + delta),  delta = (1/n) sum_i l_i Q_i       (Im delta > 0 for Im z > 0)
     G = D M^T Q M D + delta I,   R = (I + G)^(-1) D T
 
-Source: card linear_classifier, section 2.8; method of Liao and Couillet 2018, arXiv 1805.11917; spectral
-equation in the companion variable: Silverstein and Bai 1995.
+Source: card linear_classifier, section 2.8, after Liao and Couillet 2018, arXiv 1805.11917; the equation for
+delta in its companion variable: Silverstein and Bai 1995.
 """
 
 import math
@@ -25,6 +24,15 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Real
 
 Scalar = int | float | Real[Array, ""]
+Spectrum = Float[Array, " p"]
+Means = Float[Array, "p classes"]
+PerClass = Float[Array, " classes"]
+Points = Complex[Array, " nodes"]
+Resolvent = Complex[Array, "nodes p"]
+Pairs = Complex[Array, "nodes nodes"]
+Form = Float[Array, "twice twice"]
+Number = Float[Array, ""]
+Filters = Complex[Array, "times nodes"]
 
 _HALVINGS = 60
 _LEVELS = 24
@@ -35,20 +43,21 @@ _POLISH = 4
 class Equivalent(NamedTuple):
     """Real kernels that act on filter values stacked as [Re, Im] over the nodes (length 2N).
 
-    outputs, direction: linear in g. variance_*, size_g: quadratic forms in g or f. Others: linear in g, g^2
-    or f^2. defect: relative error of the integrals that are known exactly (f = g = 1), inf where Im delta is
-    not positive; above 1e-8 the contour does not enclose the spectrum or has too few nodes.
+    outputs, direction: linear in g. variance_g, variance_f, size_g: quadratic forms in g or f. residual_*,
+    size_ff: linear in g, g^2 or f^2. defect: relative error of the integrals that are known exactly
+    (f = g = 1), inf where Im delta is not positive; above 1e-8 the contour does not enclose the spectrum or
+    has too few nodes.
     """
 
     outputs: Float[Array, "twice classes"]
     direction: Float[Array, "twice p"]
-    variance_g: Float[Array, "twice twice"]
-    variance_f: Float[Array, "twice twice"]
+    variance_g: Form
+    variance_f: Form
     residual_0: Float[Array, ""]
     residual_g: Float[Array, " twice"]
     residual_gg: Float[Array, " twice"]
     residual_ff: Float[Array, " twice"]
-    size_g: Float[Array, "twice twice"]
+    size_g: Form
     size_ff: Float[Array, " twice"]
     defect: Float[Array, ""]
 
@@ -56,8 +65,8 @@ class Equivalent(NamedTuple):
 class Curves(NamedTuple):
     """Averages for each of T filter pairs.
 
-    outputs: mean of w.x over class k, m_k.w, (T, K). variance: of w.x over a fresh x of one class, w^T C w,
-    (T,). residual: mean of (y_i - w.x_i)^2 over the n columns, (T,). size: |w|^2, (T,).
+    outputs (T, K): mean of w.x over class k, m_k.w. variance (T,): of w.x in one class, w^T C w.
+    residual (T,): mean of (y_i - w.x_i)^2 over the n columns. size (T,): |w|^2.
     """
 
     outputs: Float[Array, "times classes"]
@@ -66,30 +75,25 @@ class Curves(NamedTuple):
     size: Float[Array, " times"]
 
 
-def largest_eigenvalue(
-    eigenvalues: Float[Array, " p"],
-    means: Float[Array, "p classes"],
-    fractions: Float[Array, " classes"],
-    samples: Scalar,
-) -> Float[Array, ""]:
+def largest_eigenvalue(eigenvalues: Spectrum, means: Means, fractions: PerClass, samples: Scalar) -> Number:
     """Limit of the largest eigenvalue of S, outliers included: the `largest` for `contour`.
 
-    z(u) = 1/u + (1/n) sum_i l_i / (1 - l_i u) at the smallest u in (0, 1 / max l) where either (edge of the
-    bulk) u^2 (1/n) sum_i l_i^2 / (1 - l_i u)^2 = 1 or (outlier) u |D M^T (1 - l u)^(-1) M D| = 1; both sides
-    increase. For C = I and one direction: (1 + sqrt c)^2 or 1 + c + rho + c/rho. Source: Silverstein and Choi
-    1995 (edge); outlier: det(I + G) = 0 with the G of this module.
+    z(u) = 1/u + (1/n) sum_i l_i / (1 - l_i u) at the smallest u in (0, 1 / max l) where one of these is 1:
+
+        edge of the bulk: u^2 (1/n) sum_i l_i^2 / (1 - l_i u)^2       outlier: u |D M^T (1 - l u)^(-1) M D|
+
+    Both increase in u. For C = I and one direction it is (1 + sqrt c)^2 or 1 + c + rho + c/rho.
+    Source: Silverstein and Choi 1995 (edge); det(I + G) = 0 on the real axis (outlier).
     """
     scaled = means * jnp.sqrt(fractions)[None, :]
 
-    def excess(u: Float[Array, ""]) -> Float[Array, ""]:
+    def excess(u: Float[Array, ""]) -> Number:
         scale = 1 / (1 - eigenvalues * u)
         bulk = u**2 * jnp.sum((eigenvalues * scale) ** 2) / samples
         outlier = u * jnp.linalg.eigvalsh(scaled.T @ (scaled * scale[:, None]))[-1]
         return jnp.maximum(bulk, outlier) - 1
 
-    def halve(
-        _: int, ends: tuple[Float[Array, ""], Float[Array, ""]]
-    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    def halve(_: Scalar, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
         middle = (low + high) / 2
         inside = excess(middle) < 0
@@ -103,7 +107,7 @@ def largest_eigenvalue(
     return 1 / root + jnp.sum(eigenvalues / (1 - eigenvalues * root)) / samples
 
 
-def contour_nodes(largest: float, horizon: float) -> int:
+def contour_nodes(largest: int | float, horizon: int | float) -> int:
     """Nodes for 1e-10 in products h(z1) h(z2), for filters f that decay like exp(-tau x), tau <= horizon.
 
     Powers (1 - r x)^k count as tau = r k; with memory b of the last step, tau = r k / (1 - b). A plain Python
@@ -112,15 +116,13 @@ def contour_nodes(largest: float, horizon: float) -> int:
     return 2 ** math.ceil(math.log2(16.0 + 5.0 * math.sqrt(horizon * largest)))
 
 
-def contour(
-    largest: Scalar, horizon: Scalar, nodes: int
-) -> tuple[Complex[Array, " nodes"], Complex[Array, " nodes"]]:
+def contour(largest: Scalar, horizon: Scalar, nodes: int) -> tuple[Points, Points]:
     """Upper half of an anticlockwise loop around [0, largest], as points z and weights dz / (2 pi i).
 
-    z = w^2, w = A cos(phi) + i B sin(phi), B = 1.2 / sqrt(horizon), A^2 = largest + B^2, 0 < phi < pi / 2,
-    midpoint rule: |exp(-tau z)| stays below exp(1.44), and so does |1 - r z|^k for r <= 2 / largest, so
-    `largest` should be the true one (`largest_eigenvalue`), not a loose bound. For F with F(conj z) = conj
-    F(z), (1 / 2 pi i) oint F dz = 2 Re sum(weights * F(z)).
+    z = w^2, w = A cos(phi) + i B sin(phi), B = 1.2 / sqrt(horizon), A^2 = largest + B^2, midpoint rule in
+    0 < phi < pi / 2. On it |exp(-tau z)| stays below exp(1.44), and so does |1 - r z|^k at both ends for
+    r <= 2 / largest: `largest` should be the true one (`largest_eigenvalue`), not a loose bound.
+    If F(conj z) = conj F(z), then (1 / 2 pi i) oint F dz = 2 Re sum(weights * F(z)).
     """
     largest = jnp.asarray(largest, float)
     # A horizon shorter than 1 / largest would only blow the loop up.
@@ -134,18 +136,18 @@ def contour(
 
 
 def shared_covariance(
-    eigenvalues: Float[Array, " p"],
-    means: Float[Array, "p classes"],
-    fractions: Float[Array, " classes"],
-    targets: Float[Array, " classes"],
+    eigenvalues: Spectrum,
+    means: Means,
+    fractions: PerClass,
+    targets: PerClass,
     samples: Scalar,
     start_variance: Scalar,
-    z: Complex[Array, " nodes"],
-    weights: Complex[Array, " nodes"],
+    z: Points,
+    weights: Points,
 ) -> Equivalent:
     """All kernels for one mixture on one contour (from `contour`); `start_variance` is E|w_0|^2.
 
-    Cost O(N^2 p). Rows of `means` are coordinates in the eigenbasis of the covariance.
+    Rows of `means` are coordinates in the eigenbasis of the covariance. Cost O(N^2 p), and O(N p) for delta.
     """
     resolvent, delta = _resolvent(eigenvalues, samples, z)
     root = jnp.sqrt(fractions)
@@ -171,9 +173,7 @@ def shared_covariance(
     )
 
 
-def curves(
-    equivalent: Equivalent, f: Complex[Array, "times nodes"], g: Complex[Array, "times nodes"]
-) -> Curves:
+def curves(equivalent: Equivalent, f: Filters, g: Filters) -> Curves:
     """Averages for T filter pairs given on the nodes: f(z_j), g(z_j), one row each."""
     once_f, once_g, twice_f, twice_g = _stack(f), _stack(g), _stack(f**2), _stack(g**2)
     quadratic = _form(equivalent.variance_g, once_g) + _form(equivalent.variance_f, once_f)
@@ -186,14 +186,12 @@ def curves(
     )
 
 
-def overlap(
-    equivalent: Equivalent, g: Complex[Array, "times nodes"], vector: Float[Array, " p"]
-) -> Float[Array, " times"]:
+def overlap(equivalent: Equivalent, g: Filters, vector: Spectrum) -> Float[Array, " times"]:
     """Mean of vector.w for a fixed vector, in the eigenbasis of the covariance, for each of T filters."""
     return _stack(g) @ (equivalent.direction @ vector)
 
 
-def _stack(values: Complex[Array, "times nodes"]) -> Float[Array, "times twice"]:
+def _stack(values: Filters) -> Float[Array, "times twice"]:
     return jnp.concatenate([values.real, values.imag], axis=1)
 
 
@@ -202,45 +200,37 @@ def _linear(kernel: Complex[Array, "nodes ..."]) -> Float[Array, "twice ..."]:
     return jnp.concatenate([2 * kernel.real, -2 * kernel.imag], axis=0)
 
 
-def _form(
-    kernel: Float[Array, "twice twice"], stacked: Float[Array, "times twice"]
-) -> Float[Array, " times"]:
+def _form(kernel: Form, stacked: Float[Array, "times twice"]) -> Float[Array, " times"]:
     return jnp.sum((stacked @ kernel) * stacked, axis=1)
 
 
-def _resolvent(
-    eigenvalues: Float[Array, " p"], samples: Scalar, z: Complex[Array, " nodes"]
-) -> tuple[Complex[Array, "nodes p"], Complex[Array, " nodes"]]:
+def _resolvent(eigenvalues: Spectrum, samples: Scalar, z: Points) -> tuple[Resolvent, Points]:
     """Q_i(z) and delta(z). With v = -a / z: F(v) = 1 + z v - (1/n) sum l v / (1 + l v) = 0, Im v > 0.
 
     Newton from far above the axis, where v = -1/z, straight down to each node: a start at the node itself may
     end on a wrong branch, and the path never comes nearer to the spectrum than the node is.
     """
+    complex_eigenvalues = eigenvalues.astype(z.dtype)
     top = 8 * (jnp.max(jnp.abs(z)) + jnp.max(eigenvalues) + jnp.sum(eigenvalues) / samples)
     descent = (z.imag / top)[None, :] ** jnp.asarray(np.arange(_LEVELS + 1) / _LEVELS)[:, None]
     path = jax.lax.complex(jnp.broadcast_to(z.real[None, :], descent.shape), top * descent)
 
-    def newton(v: Complex[Array, " nodes"], at: Complex[Array, " nodes"]) -> Complex[Array, " nodes"]:
+    def newton(v: Points, at: Points) -> Points:
         scale = 1 / (1 + v[:, None] * eigenvalues[None, :])
-        value = 1 + at * v - v * (scale @ eigenvalues.astype(z.dtype)) / samples
-        return v - value / (at - (scale**2 @ eigenvalues.astype(z.dtype)) / samples)
+        value = 1 + at * v - v * (scale @ complex_eigenvalues) / samples
+        return v - value / (at - (scale**2 @ complex_eigenvalues) / samples)
 
-    def level(
-        v: Complex[Array, " nodes"], at: Complex[Array, " nodes"]
-    ) -> tuple[Complex[Array, " nodes"], None]:
+    def level(v: Points, at: Points) -> tuple[Points, None]:
         return jax.lax.fori_loop(0, _STEPS, lambda _, u: newton(u, at), v), None
 
     v, _ = jax.lax.scan(level, -1 / path[0], path)
     v = jax.lax.fori_loop(0, _POLISH, lambda _, u: newton(u, z), v)
     resolvent = -1 / (z[:, None] * (1 + v[:, None] * eigenvalues[None, :]))
-    return resolvent, resolvent @ eigenvalues.astype(z.dtype) / samples
+    return resolvent, resolvent @ complex_eigenvalues / samples
 
 
 def _response(
-    resolvent: Complex[Array, "nodes p"],
-    delta: Complex[Array, " nodes"],
-    scaled: Float[Array, "p classes"],
-    aim: Float[Array, " classes"],
+    resolvent: Resolvent, delta: Points, scaled: Means, aim: PerClass
 ) -> tuple[Complex[Array, "nodes classes classes"], Complex[Array, "nodes classes"]]:
     """G and R = (I + G)^(-1) D T on every node."""
     identity = jnp.eye(aim.size)[None, :, :]
@@ -250,26 +240,26 @@ def _response(
 
 
 def _pairs(
-    eigenvalues: Float[Array, " p"],
+    eigenvalues: Spectrum,
     samples: Scalar,
-    resolvent: Complex[Array, "nodes p"],
-    delta: Complex[Array, " nodes"],
-    pulled: Complex[Array, "nodes p"],
+    resolvent: Resolvent,
+    delta: Points,
+    pulled: Resolvent,
     response: Complex[Array, "nodes classes"],
-    weights: Complex[Array, " nodes"],
-) -> tuple[Float[Array, "twice twice"], Float[Array, "twice twice"], Float[Array, "twice twice"]]:
+    weights: Points,
+) -> tuple[Form, Form, Form]:
     """Quadratic forms of the double integrals: w^T C w from g, tr(f C f) / p from f, |w|^2 from g.
 
-    For a test matrix A with U = tr(C Q1 C Q2) / n, t = tr(C Q1 A Q2) / n, gain = 1 / (1 - a1 a2 U), d = t
-    gain: Th(A) = Q1 A Q2 + a1 a2 d Q1 C Q2 (for A = C: gain Q1 C Q2), and g gives R1^T (D M^T Th M D + d) R2.
-    |w|^2 would also be a single integral over g^2, but g^2 reaches (3 tau)^2 on the loop: 1e-9 of rounding at
-    tau = 1000, which the double integral does not have.
+    U = tr(C Q1 C Q2) / n, gain = 1 / (1 - a1 a2 U). For a test matrix A: d = gain tr(C Q1 A Q2) / n,
+    Th(A) = Q1 A Q2 + a1 a2 d Q1 C Q2, so Th(C) = gain Q1 C Q2; g gives R1^T (D M^T Th M D + d) R2.
+    |w|^2 (A = I) is also a single integral over g^2, but g^2 reaches (3 tau)^2 on the loop, which leaves
+    nine digits at tau = 1000.
     """
     root = jnp.sqrt(eigenvalues)[None, :]
     factor = 1 / (1 + delta)
 
-    def kernels(conjugate: bool) -> tuple[Complex[Array, "nodes nodes"], ...]:
-        def product(first: Complex[Array, "nodes m"]) -> Complex[Array, "nodes nodes"]:
+    def kernels(conjugate: bool) -> tuple[Pairs, Pairs, Pairs]:
+        def product(first: Complex[Array, "nodes m"]) -> Pairs:
             return first @ (first.conj() if conjugate else first).T
 
         crossed, both = product(resolvent * root), product(factor[:, None])
@@ -286,22 +276,15 @@ def _pairs(
     return _quadratic(same[0], cross[0]), _quadratic(same[1], cross[1]), _quadratic(same[2], cross[2])
 
 
-def _quadratic(
-    same: Complex[Array, "nodes nodes"], cross: Complex[Array, "nodes nodes"]
-) -> Float[Array, "twice twice"]:
+def _quadratic(same: Pairs, cross: Pairs) -> Form:
     """Real form of 2 Re sum_jk (h_j h_k same_jk + h_j conj(h_k) cross_jk), for h stacked as [Re, Im]."""
     upper = jnp.concatenate([same.real + cross.real, cross.imag - same.imag], axis=1)
     lower = jnp.concatenate([-same.imag - cross.imag, cross.real - same.real], axis=1)
     return 2 * jnp.concatenate([upper, lower], axis=0)
 
 
-def _defect(
-    direction: Complex[Array, "nodes p"],
-    mass: Complex[Array, " nodes"],
-    delta: Complex[Array, " nodes"],
-    column: Float[Array, " p"],
-) -> Float[Array, ""]:
-    """Error of sum(mass) = 1 (f = 1) and sum(direction) = M D^2 T (g = 1, the mean of b); inf if Im delta <= 0."""
+def _defect(direction: Resolvent, mass: Points, delta: Points, column: Spectrum) -> Number:
+    """Error of sum(mass) = 1 (f = 1) and sum(direction) = M D^2 T (g = 1, mean b); inf if Im delta <= 0."""
     error = jnp.linalg.norm(2 * jnp.sum(direction.real, axis=0) - column)
     size = jnp.linalg.norm(column)
     relative = error / jnp.where(size > 0, size, 1.0)

@@ -1,4 +1,4 @@
-"""Marchenko-Pastur law and its signal measure: edges, outlier, and one quadrature rule that is exact to rounding.
+"""Marchenko-Pastur law and its signal measure: edges, outlier, and one quadrature rule for both.
 
 For S = X X^T / n, X of shape (p, n) with independent unit-variance entries plus a rank-one part of squared
 size rho, p, n -> infinity at c = p/n, two probability measures on [0, inf) carry the spectral averages:
@@ -68,11 +68,12 @@ def closure_rule(ratio: Scalar, signal: Scalar, nodes: int) -> SpectralRule:
 
     x_j = e_- + 4 sqrt(c) sin^2(theta_j / 2), theta_j = j pi / (N+1), j = 1..N; with s = rho / sqrt(c)
 
-        MP weight 2 sin^2(theta_j) / ((N+1) x_j);    T weight 2 sin^2(theta_j) / ((N+1) (1 + 2 s cos theta_j +
-        s^2)).
+        MP weight 2 sin^2(theta_j) / ((N+1) x_j)
+        T weight  2 sin^2(theta_j) / ((N+1) (1 + 2 s cos(theta_j) + s^2))
 
     The missing mass sits exactly at the pole of the density, where it cancels the leading error of the nodes:
     the rule is exact for polynomials up to degree 2N, below, at and above rho^2 = c and c = 1.
+    Source: card linear_classifier, section 3.
     Shapes: three arrays of N + 2. `nodes` is a static integer, see `nodes_needed`.
     """
     ratio, signal = jnp.asarray(ratio, float), jnp.asarray(signal, float)
@@ -86,9 +87,8 @@ def closure_rule(ratio: Scalar, signal: Scalar, nodes: int) -> SpectralRule:
     denominator = (1 - pull) ** 2 + 4 * pull * cosine
 
     missing = _missing_mass(jnp.square(signal) / ratio, nodes)
-    # Without an outlier lambda_s is not in the spectrum and grows without bound as rho -> 0: a polynomial
-    # there would overflow, and 0 * inf is not 0. So a negligible mass becomes exactly 0, at a place inside
-    # the bulk.
+    # Without an outlier lambda_s is outside the spectrum and unbounded as rho -> 0: a polynomial there would
+    # overflow, and 0 * inf is not 0. So a negligible mass becomes exactly 0, at a place inside the bulk.
     kept = has_outlier(ratio, signal) | (missing > _NEGLIGIBLE)
     spike = jnp.where(kept, outlier(ratio, signal), 1 + ratio)
     none = jnp.zeros(1)
@@ -100,10 +100,10 @@ def closure_rule(ratio: Scalar, signal: Scalar, nodes: int) -> SpectralRule:
 
 
 def _missing_mass(square: Float[Array, ""], nodes: int) -> Float[Array, ""]:
-    """1 - (1/(N+1)) sum_j 2 sin^2(theta_j) / (1 - 2 r cos(theta_j) + r^2) = r^(2N) / sum_{j=0}^N r^(2j), r^2 = square.
+    """Mass r^(2N) / sum_{j=0}^N r^(2j) that the nodes miss of a density with one pole, r^2 = `square`.
 
-    Closed form of the subtraction (alias sum of the Poisson kernel): no rounding-level remainder, smooth at r
-    = 1.
+    Closed form (alias sum of the Poisson kernel) of 1 - (1/(N+1)) sum_j 2 sin^2(theta_j) / (1 - 2 r
+    cos(theta_j) + r^2): unlike the subtraction it leaves no rounding, and it is smooth through r = 1.
     """
     inverted = square > 1
     small = jnp.where(inverted, 1 / jnp.where(inverted, square, 1.0), square)
@@ -111,29 +111,29 @@ def _missing_mass(square: Float[Array, ""], nodes: int) -> Float[Array, ""]:
     return jnp.where(inverted, 1.0, small**nodes) / total
 
 
-def nodes_needed(ratio: float, horizon: float, slowest: float = 0.0) -> int:
+def nodes_needed(ratio: int | float, horizon: int | float, slowest: int | float = 0.0) -> int:
     """Nodes for a relative error below 1e-10 in averages of h, x h, x^2 h with h one of f, g, f g, f^2, g^2.
 
     Here f(x) decays like exp(-tau x) for all tau <= horizon and g(x) = (1 - f(x)) / x. For f = (1 - r x)^k
-    take tau = r k; if a step also remembers the last one with factor b, tau = r k / (1 - b). `slowest`:
-    smallest decay rate -log|f| / tau at the two edges, if known; it bounds the count at long horizons. It is
-    edges(ratio)[0] for f = exp(-tau x); for powers the upper edge counts too, where |1 - r x| comes close to
-    1 near the limit of stability. 0 is always safe. A plain Python integer, a power of two.
+    take tau = r k; if a step also remembers the last one with factor b, tau = r k / (1 - b).
+    `slowest`: smallest decay rate -log|f| / tau at the two edges of the bulk, if known; bounds the count at
+    long horizons. For f = exp(-tau x) it is edges(ratio)[0]; for powers the upper edge counts too, where
+    |1 - r x| comes close to 1 near the limit of stability. 0 is always safe.
+    A plain Python integer, a power of two.
     """
     # The bulk is 4 sqrt(c) wide, so exp(-tau x) has about sqrt(tau sqrt(c)) Chebyshev coefficients, until the
     # filter is gone even at its slowest edge. A fixed cap of 64 for |1 - c| > .2 is not enough: c = .79 needs
-    # 128 at tau = 1000, and powers near the limit of stability, slow at the upper edge, need no fewer than c
-    # = 1.
+    # 128 at tau = 1000, and powers that are slow at the upper edge need as many as c = 1.
     resolved = min(horizon, 4.0 / slowest) if slowest > 0 else horizon
     return 2 ** math.ceil(math.log2(8.0 * math.sqrt(math.sqrt(ratio) * resolved) + 8.0))
 
 
 def edge_fluctuation(ratio: Scalar, samples: Scalar) -> Float[Array, ""]:
-    """Tracy-Widom scale of the largest eigenvalue of X X^T / n, X of shape (ratio * n, n), real Gaussian, no outlier.
+    """Tracy-Widom scale of the largest eigenvalue of X X^T / n, X real Gaussian of shape (ratio * n, n).
 
-    scale = (sqrt n + sqrt p) (1/sqrt n + 1/sqrt p)^(1/3) / n = n^(-2/3) (1 + sqrt c)^(4/3) c^(-1/6); the
+    scale = (sqrt n + sqrt p) (1/sqrt n + 1/sqrt p)^(1/3) / n = n^(-2/3) (1 + sqrt c)^(4/3) c^(-1/6). The
     eigenvalue has mean e_+ + TRACY_WIDOM_MEAN * scale and variance TRACY_WIDOM_VARIANCE * scale^2, up to
-    O(n^(-1)). Source: Johnstone 2001, theorem 1.1.
+    O(1/n). Source: Johnstone 2001, theorem 1.1.
     """
     ratio, samples = jnp.asarray(ratio, float), jnp.asarray(samples, float)
     return samples ** (-2 / 3) * (1 + jnp.sqrt(ratio)) ** (4 / 3) * ratio ** (-1 / 6)

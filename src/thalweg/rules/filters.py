@@ -38,11 +38,14 @@ def has_filter(rule: Rule) -> bool:
 
 @spectral_filter.register
 def _flow(rule: GradientFlow, curvature: Inexact[Array, " points"], times: Float[Array, " times"]) -> Filter:
-    flat = curvature == 0
-    safe = jnp.where(flat, 1.0, curvature)
-    # one exponential serves both: expm1 keeps g exact near u = 0
-    fall = jnp.expm1(-times[:, None] * curvature)
-    return 1.0 + fall, jnp.where(flat, times[:, None], -fall / safe)
+    decay = times[:, None] * curvature
+    f = jnp.exp(-decay)
+    # (1 - f)/u cancels where t u is small; there a Taylor sum serves, exact to rounding, and no second exponential
+    near = jnp.abs(decay) < 0.05
+    x = jnp.where(near, decay, 0.0)
+    series = 1 - x * (1 / 2 - x * (1 / 6 - x * (1 / 24 - x * (1 / 120 - x * (1 / 720 - x / 5040)))))
+    far = (1.0 - f) * (1.0 / jnp.where(curvature == 0, 1.0, curvature))
+    return f, jnp.where(near, times[:, None] * series, far)
 
 
 @spectral_filter.register

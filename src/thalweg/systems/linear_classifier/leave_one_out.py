@@ -8,12 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...mathematics.extremum import integer_extremum, interior_extremum
 from ...problem import Problem
 from ...rules import spectral_filter
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from .dataset import DatasetClassifier
-from .marchenko_pastur import FILTERED
+from .marchenko_pastur import FILTERED, best_time
 
 
 def _size_strain(setting: Setting) -> float:
@@ -55,10 +54,8 @@ class LeaveOneOut(Theory[DatasetClassifier]):
         def path(at: Array) -> tuple[Array, Array]:
             return _path(problem, data, modes, at)
 
-        flow = problem.rule.steps_per_unit(problem) is None
-        search = interior_extremum if flow else integer_extremum
         loss, accuracy = path(times)
-        best = search(lambda t: path(t)[0], times[-1], 1)
+        best = best_time(problem, lambda t: path(t)[0], times[-1], 1)
         return {"test_loss": loss, "test_accuracy": accuracy, "best_time_loss": best}
 
     def finite_size(self, problem: DatasetClassifier) -> Mapping[str, FiniteSize]:

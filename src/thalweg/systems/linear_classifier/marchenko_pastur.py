@@ -86,23 +86,30 @@ def moments(problem: LinearClassifier, rule: law.SpectralRule, f: Array, g: Arra
 def ratio_cdf(mean: Array, variance: Array) -> Array:
     """Phi(mean / sqrt variance); 1 or 0 where the variance has gone to rounding."""
     floor = 1e-30 + 1e-15 * jnp.square(mean)
-    return jax.scipy.stats.norm.cdf(mean / jnp.sqrt(jnp.maximum(variance, floor)))
+    return 0.5 * jax.scipy.special.erfc(-mean / jnp.sqrt(2 * jnp.maximum(variance, floor)))
 
 
 def _accuracies(problem: LinearClassifier, at: Moments) -> dict[str, Array]:
     """Gaussian outputs: one law for test points, two for flipped and unflipped training points."""
-    eps = problem.label_flip
-    k = 1 - 2 * eps
-    mixed = 1 - k**2
-    # without flips A and B are 0/0; the plain law is used there
-    b = jnp.where(eps > 0, (at.fit - k * at.fit_clean) / jnp.where(eps > 0, mixed, 1.0), 0.0)
-    a = at.fit_clean - k * b
-    spread = at.power - (1 - eps) * (a + b) ** 2 - eps * (b - a) ** 2
-    clean, flipped = ratio_cdf(a + b, spread), ratio_cdf(b - a, spread)
-    plain = ratio_cdf(at.fit, at.power - jnp.square(at.fit))
+    eps = jnp.asarray(problem.label_flip)
+
+    def flips() -> tuple[Array, Array, Array]:
+        k = 1 - 2 * eps
+        b = (at.fit - k * at.fit_clean) / jnp.where(eps > 0, 1 - k**2, 1.0)
+        a = at.fit_clean - k * b
+        spread = at.power - (1 - eps) * (a + b) ** 2 - eps * (b - a) ** 2
+        clean, flipped = ratio_cdf(a + b, spread), ratio_cdf(b - a, spread)
+        return (1 - eps) * clean + eps * flipped, clean, flipped
+
+    def plain() -> tuple[Array, Array, Array]:
+        # without flips A and B are 0/0, and there is no flipped sample to speak of
+        right = ratio_cdf(at.fit, at.power - jnp.square(at.fit))
+        return right, right, jnp.full_like(right, jnp.nan)
+
+    mixed, clean, flipped = jax.lax.cond(eps > 0, flips, plain)
     return {
         "test_accuracy": ratio_cdf(at.overlap, at.norm),
-        "train_accuracy": jnp.where(eps > 0, (1 - eps) * clean + eps * flipped, plain),
+        "train_accuracy": mixed,
         "train_accuracy_clean": clean,
         "train_accuracy_flipped": flipped,
     }
@@ -126,11 +133,18 @@ def _moments_from_start(problem: LinearClassifier, rule: law.SpectralRule, times
 
 def best_times(problem: Any, curves: Any, horizon: Array) -> dict[str, Array]:
     """Times of the least test loss and of the best accuracy, from `curves(times) -> (loss, accuracy measure)`."""
-    search = interior_extremum if problem.rule.steps_per_unit(problem) is None else integer_extremum
     return {
-        "best_time_loss": search(lambda t: curves(t)[0], horizon, 1),
-        "best_time_accuracy": search(lambda t: curves(t)[1], horizon, -1),
+        "best_time_loss": best_time(problem, lambda t: curves(t)[0], horizon, 1),
+        "best_time_accuracy": best_time(problem, lambda t: curves(t)[1], horizon, -1),
     }
+
+
+def best_time(problem: Any, curve: Any, horizon: Array, sign: int) -> Array:
+    """Time of the best value of a smooth curve inside the run: the root of its derivative, or the best whole step."""
+    if problem.rule.steps_per_unit(problem) is None:
+        # four rounds bracket the root to 1e-6 of the horizon; the search's last Newton step does the rest
+        return interior_extremum(curve, horizon, sign, rounds=4)
+    return integer_extremum(curve, horizon, sign, rounds=4)
 
 
 class MarchenkoPastur(Theory[LinearClassifier]):

@@ -10,12 +10,11 @@ import numpy as np
 from jaxtyping import Array
 
 from ...mathematics import covariance_equivalent as equivalent
-from ...mathematics.extremum import integer_extremum, interior_extremum
 from ...problem import Problem
 from ...rules import spectral_filter
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from .dataset import DatasetClassifier, Moments, class_moments
-from .marchenko_pastur import FILTERED, ratio_cdf
+from .marchenko_pastur import FILTERED, best_time, ratio_cdf
 
 TARGETS = (-1.0, 1.0)
 
@@ -125,9 +124,7 @@ def mixture_curves(problem: DatasetClassifier, found: Moments, times: Array, nod
             "squared_norm": seen.size,
         }
 
-    flowing = problem.rule.steps_per_unit(problem) is None
-    search = interior_extremum if flowing else integer_extremum
-    best = search(lambda t: at(t)["test_loss"], times[-1], 1)
+    best = best_time(problem, lambda t: at(t)["test_loss"], times[-1], 1)
     sound = kernels.defect < 1e-6
     return {name: jnp.where(sound, value, jnp.nan) for name, value in {**at(times), "best_time_loss": best}.items()}
 

@@ -99,7 +99,7 @@ class LinearClassifier(Problem):
         TEST_LOSS,
         TRAIN_ACCURACY,
         TEST_ACCURACY,
-        Observable("overlap", "overlap of weights and class mean", "mu.w"),
+        Observable("overlap", "mean output on a class, target 1", "mu.w", natural=1.0),
         SQUARED_NORM,
         accuracy("train_accuracy_clean", "accuracy on unflipped samples", "label_flip"),
         accuracy("train_accuracy_flipped", "accuracy on flipped samples (memorised)", "label_flip"),

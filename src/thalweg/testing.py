@@ -1,0 +1,300 @@
+"""The contract of problems and theories as plain functions, for classes outside the package too.
+
+Each check raises AssertionError with a sentence that says what was found.
+"""
+
+import math
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from . import audit, solve, training
+from .budget import ROUNDING, student
+from .fields import Parameter, parameters, vary
+from .problem import Problem, present
+from .results import load, save
+from .rules import GradientFlow
+from .serial import from_json, to_json
+from .theory import Setting, Theory, TheoryWarning
+
+REFERENCES = Path(__file__).parent / "references.bib"
+
+
+def check_problem(problem: Problem | type[Problem], sizes: Sequence[Mapping[str, int]] = ({},)) -> None:
+    """AssertionError unless a problem keeps what every verb relies on.
+
+    Wrong values raise ValueError and name the field; JSON and netCDF give an equal problem back; the start is finite;
+    all declared observables are returned, finite and within their bounds; the same seed gives the same run, in a batch
+    as alone (to 1e-12); another value of a scalar needs no compilation; `objective` never rises under gradient flow.
+    `sizes` are changes to check under, such as ({"dimension": 6, "samples": 9},); the problem as it is by default.
+    """
+    for chosen in sizes:
+        one = vary(_made(problem), chosen)
+        check_fields(one)
+        seen = solve.train(one, short_axis(one), seeds=[0, 1, 2], strict=False)
+        check_observables(one, seen)
+        check_round_trip(one, seen)
+        check_seeds(one, seen)
+        check_descent(one)
+
+
+def check_theory(
+    theory: Theory | type[Theory],
+    problem: Problem | None = None,
+    *,
+    breaking: Mapping[str, Problem] | None = None,
+    references: Path = REFERENCES,
+) -> None:
+    """AssertionError unless a theory keeps what every verb relies on.
+
+    Its declarations fit its problems and its sources stand in `references`; strains are finite at `problem` (the
+    default one of the first class in `of`); each assumption is reported as broken at the problem that `breaking` names
+    for it; values claimed at time zero are those of the start; jit, vmap and jacfwd go through in every scalar.
+    """
+    one = _made(theory)
+    case = _made(one.of[0]) if problem is None else problem
+    check_declarations(one, references)
+    check_assumptions(one, case, breaking or {})
+    with warnings.catch_warnings():
+        # what is checked below holds outside the regime too
+        warnings.simplefilter("ignore", TheoryWarning)
+        check_time_zero(one, case)
+        check_transparent(one, case)
+
+
+def _made(given: Any) -> Any:
+    return given() if isinstance(given, type) else given
+
+
+def _demand(truth: Any, owner: object, sentence: str) -> None:
+    if not truth:
+        raise AssertionError(f"{type(owner).__name__}: {sentence}")
+
+
+def short_axis(problem: Problem) -> np.ndarray:
+    """Five times: 0 and four out of the problem's own horizon."""
+    times = problem.horizon()
+    return np.concatenate([[0.0], times[np.linspace(0, len(times) - 1, 5).round().astype(int)[1:]]])
+
+
+def scalars(problem: Problem) -> dict[str, tuple[Parameter, float]]:
+    """Every scalar of a problem and of its rule by its dotted name, with its value."""
+    owners = (("", problem), ("rule.", problem.rule))
+    found = {prefix + n: (p, getattr(o, n)) for prefix, o in owners for n, p in parameters(type(o)).items()}
+    return {name: (p, v) for name, (p, v) in found.items() if p.kind == "scalar" and v is not None}
+
+
+def inside(parameter: Parameter, value: float) -> float:
+    """Another value near the given one, with room on both sides within the declared range."""
+    step = 0.01 * max(1.0, abs(value))
+    near = (value + 3 * step, value - 3 * step)
+    return next((v for v in near if all(map(parameter.admits, (v - step, v, v + step)))), value)
+
+
+def wrong_values(parameter: Parameter, value: Any) -> Iterator[Any]:
+    """Values that a field must refuse."""
+    if parameter.kind in ("vector", "array"):
+        spoiled = np.array(value, dtype=float)
+        spoiled.flat[-1] = math.nan
+        yield from (spoiled, np.full(np.shape(value), "text"))
+        return
+    yield from ("text", math.nan, math.inf, True)
+    beyond = ((parameter.low, -1.0), (parameter.high, 1.0), (parameter.above, 0.0), (parameter.below, 0.0))
+    yield from (bound + step for bound, step in beyond if bound is not None)
+    if parameter.kind == "size":
+        yield (parameter.low or 0) + 0.5
+
+
+def check_fields(problem: Problem) -> None:
+    """Each wrong value raises a ValueError that names its field."""
+    for prefix, owner in (("", problem), ("rule.", problem.rule)):
+        for name, parameter in parameters(type(owner)).items():
+            value = getattr(owner, name)
+            for wrong in wrong_values(parameter, value) if value is not None else ():
+                said = _refusal(problem, prefix + name, wrong)
+                _demand(name in said, owner, f"{name} = {wrong!r:.40} gives {said!r}, which names no {name}.")
+
+
+def _refusal(problem: Problem, path: str, wrong: Any) -> str:
+    try:
+        vary(problem, {path: wrong})
+    except ValueError as refused:
+        return str(refused)
+    raise AssertionError(f"{type(problem).__name__}: {path} = {wrong!r:.40} is accepted; it must be refused.")
+
+
+def check_observables(problem: Problem, seen: xr.Dataset) -> None:
+    """All that exist are returned, finite wherever the run is well, and within their bounds; so is the start."""
+    with jax.enable_x64():
+        setting = Setting(problem)
+        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves((setting.data, setting.start))]
+    sound = all(np.all(np.isfinite(leaf)) and leaf.dtype != np.float32 for leaf in leaves)
+    _demand(sound, problem, "draw and start must be finite and in float64.")
+    well = seen.isel(seed=np.flatnonzero(seen["outcome"].values == "ok"))
+    _demand(well.sizes["seed"], problem, f"no run ended well: {seen['outcome'].values[0]}.")
+    for one in present(problem):
+        _demand(one.name in seen, problem, f"the observable {one.name} is not returned.")
+        low, high = float(well[one.name].min(skipna=False)), float(well[one.name].max(skipna=False))
+        _demand(math.isfinite(low + high), problem, f"{one.name} is not finite along the run.")
+        slack = ROUNDING * max(abs(low), abs(high))
+        fits = (one.low is None or low >= one.low - slack) and (one.high is None or high <= one.high + slack)
+        _demand(fits, problem, f"{one.name} runs from {low} to {high}; declared are {one.low} to {one.high}.")
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two modules have the same structure and the same numbers."""
+    (left, form), (right, other_form) = jax.tree.flatten(one), jax.tree.flatten(other)
+    return form == other_form and all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
+
+
+def check_round_trip(problem: Problem, seen: xr.Dataset) -> None:
+    """JSON with its arrays, and a saved file, give an equal problem and equal results."""
+    _demand(same(from_json(*to_json(problem)), problem), problem, "it changes on its way through JSON.")
+    parts = {"training": seen, "inputs": solve.inputs(problem, seen["time"].values, None, None)}
+    tree = xr.DataTree.from_dict(parts)
+    tree.attrs = {**seen.attrs, "verb": "compare"}
+    with tempfile.TemporaryDirectory() as folder:
+        back = load(save(tree, Path(folder) / "run.nc"))
+    arrays = {str(name): values.values for name, values in back["inputs"].ds.data_vars.items()}
+    equal = same(from_json(back.attrs["problem"], arrays), problem)
+    _demand(equal, problem, "it changes on its way through a result file.")
+    _demand(back["training"].to_dataset().equals(seen), problem, "its results change on their way through a file.")
+
+
+def check_seeds(problem: Problem, seen: xr.Dataset) -> None:
+    """The same seed gives the same run again, in a batch as alone; other scalars run in the program that is there."""
+    times = seen["time"].values
+    alone = [solve.train(problem, times, seeds=[int(s)], strict=False) for s in seen["seed"].values]
+    count = training._train._cache_size()  # pyright: ignore
+    again = solve.train(problem, times, seeds=[int(seen["seed"][0])], strict=False)
+    _demand(again.equals(alone[0]), problem, "the same seed gives another run.")
+    other = vary(problem, {name: inside(p, v) for name, (p, v) in scalars(problem).items()})
+    solve.train(other, times, seeds=[0], strict=False)
+    more = training._train._cache_size() - count  # pyright: ignore
+    _demand(more == 0, problem, "another value of a scalar compiles anew.")
+    for name in (str(n) for n in seen.data_vars if n != "outcome"):
+        loop = np.stack([one[name].values[0] for one in alone])
+        scale = float(np.max(np.abs(loop), initial=0.0, where=np.isfinite(loop)))
+        agree = np.allclose(seen[name], loop, rtol=0, atol=1e-12 * max(1.0, scale), equal_nan=True)
+        _demand(agree, problem, f"{name} differs between a batch and single runs.")
+
+
+def check_descent(problem: Problem) -> None:
+    """The objective never rises under gradient flow, beyond the tolerance of the integrator."""
+    try:
+        flow = vary(problem, {"rule": GradientFlow()})
+    except ValueError:
+        return  # a problem may be one of whole steps only
+    with jax.enable_x64():
+        setting = Setting(flow)
+        ends = [solve.replay(flow, np.linspace(0.0, t, 5)) for t in short_axis(flow)[1:]]
+        levels = np.asarray([flow.objective(w, setting.data) for w in (setting.start, *ends)])
+    rise, slack = np.max(np.diff(levels)), 10 * GradientFlow().tolerance * np.max(np.abs(levels))
+    _demand(rise <= slack, problem, f"the objective rises by {rise:.3g} under gradient flow.")
+
+
+def check_declarations(theory: Theory, references: Path = REFERENCES) -> None:
+    """Problems, variables, claims, shapes and sources that a theory names exist."""
+    _demand(theory.of and theory.speaks_of and theory.source, theory, "`of`, `speaks_of` or `source` is empty.")
+    _demand(set(theory.conditions_on) <= {"start", "draw"}, theory, "it may condition on 'start' and 'draw'.")
+    _demand(set(theory.claims) <= set(theory.speaks_of), theory, "it claims what it does not speak of.")
+    for kind in theory.of:
+        known = {v.name for v in (*kind.observables, *kind.events, *theory.own)}
+        lost = sorted(set(theory.speaks_of) - known)
+        _demand(not lost, theory, f"it speaks of {lost}, which {kind.__name__} does not declare.")
+        lost = sorted(set(theory.shapes) - {n for n, p in parameters(kind).items() if p.kind == "size"})
+        _demand(not lost, theory, f"its shapes {lost} are no sizes of {kind.__name__}.")
+    keys = set(re.findall(r"^@\w+\{([^,\s]+),", references.read_text(encoding="utf-8"), re.MULTILINE))
+    lost = [source.key for source in theory.source if source.key not in keys]
+    _demand(not lost, theory, f"its sources {lost} are not in {references.name}.")
+
+
+def check_assumptions(theory: Theory, problem: Problem, breaking: Mapping[str, Problem]) -> None:
+    """Strains are finite here, and each assumption is reported where it is broken."""
+    with jax.enable_x64():
+        found = audit.strains(theory, Setting(problem))
+    _demand(all(map(math.isfinite, found.values())), theory, f"its strains are not finite: {found}.")
+    lost = set(found) ^ set(breaking)
+    _demand(not lost, theory, f"`breaking` must name a problem for each assumption; see {sorted(lost)}.")
+    for name, broken in breaking.items():
+        with jax.enable_x64():
+            strain = audit.strains(theory, Setting(broken))[name]
+        _demand(strain > 1, theory, f"{name!r} is strained to {strain} only where it should be broken.")
+        rows = audit.theories(broken).query("theory == @kind", local_dict={"kind": type(theory).__name__})
+        _demand(len(rows) == 1 and not rows["applies"].any(), theory, f"theories() hides that {name!r} fails.")
+
+
+def check_time_zero(theory: Theory, problem: Problem, seeds: int = 64) -> None:
+    """Curves claimed as values begin where training begins: exactly for a given draw and start, else in the mean."""
+    axis = short_axis(problem)
+    told = solve.predict(problem, axis, theory=theory, seeds=seeds).isel(time=0)
+    check_predicted_once(theory.prepare(problem, axis), problem, seeds)
+    with jax.enable_x64():
+        drawn = training.cases(problem, (None, None), np.arange(seeds))
+        begin = jax.jit(lambda all_: jax.lax.map(lambda one: problem.observe(one.start, one.data), all_))(drawn)
+    exact = {"start", "draw"} <= set(theory.conditions_on)
+    for name in (o.name for o in present(problem) if o.name in told and theory.claim(o.name).kind == "value"):
+        gap = np.asarray(begin[name]) - told[name].values
+        size = theory.finite_size(problem).get(name)
+        scale = max(1e-3, float(np.max(np.abs(told[name]))))
+        reach = (ROUNDING + problem.margins.get(name, 0.0)) * scale
+        reach += size.amount * (scale if size.relative else 1.0) if size else 0.0
+        error = student(seeds, len(told.data_vars)) * gap.std(axis=0, ddof=1) / math.sqrt(seeds)
+        off, reach = (np.abs(gap), 1e-9 * scale) if exact else (np.abs(gap.mean(axis=0)), reach + error)
+        _demand(np.all(off <= reach), theory, f"{name} starts {np.max(off):.3g} off, allowed are {np.max(reach):.3g}.")
+
+
+def check_predicted_once(theory: Theory, problem: Problem, seeds: int) -> None:
+    """Other values of all scalars are predicted by the program that is there already."""
+    programs: Any = (solve._predict, solve._predict_seeds)
+    count = sum(program._cache_size() for program in programs)
+    other = vary(problem, {name: inside(p, v) for name, (p, v) in scalars(problem).items()})
+    solve.predict(other, short_axis(problem), theory=theory, seeds=seeds)
+    more = sum(program._cache_size() for program in programs) - count
+    _demand(more == 0, theory, "another value of a scalar compiles anew.")
+
+
+def check_transparent(theory: Theory, problem: Problem, step: float = 1e-4) -> None:
+    """jit, vmap and jacfwd go through in every scalar, and the derivative is that of finite differences."""
+    names = list(scalars(problem))
+    case = vary(problem, {name: inside(p, v) for name, (p, v) in scalars(problem).items()})
+    axis = short_axis(case)
+
+    def at(values: Any) -> Any:
+        moved = eqx.tree_at(lambda p: [_reach(p, name) for name in names], case, list(values))
+        return ready.predict(moved, setting.data, setting.start, jnp.asarray(axis))
+
+    with jax.enable_x64():
+        setting, ready = Setting(case), theory.prepare(case, axis)
+        here = jnp.asarray([v for _, v in scalars(case).values()])
+        lever = step * jnp.maximum(1.0, jnp.abs(here))
+        told, turned = jax.jit(at)(here), jax.jit(jax.jacfwd(at))(here)
+        shifts = jnp.diag(lever)
+        around = jnp.concatenate([here[None] + s * shifts for s in (1.0, -1.0, 0.5, -0.5, 0.0)])
+        fan = jax.tree.map(lambda v: v.reshape(5, len(names), *v.shape[1:]), jax.jit(jax.vmap(at))(around))
+    for name, value in told.items():
+        _demand(name in theory.speaks_of, theory, f"it predicts {name}, of which it does not speak.")
+        still = np.allclose(fan[name][4], value, rtol=1e-10, atol=1e-10, equal_nan=True)
+        _demand(still, theory, f"{name} differs between vmap and a single call.")
+        wide = np.moveaxis(np.asarray(fan[name][0] - fan[name][1]), 0, -1) / (2 * np.asarray(lever))
+        fine = np.moveaxis(np.asarray(fan[name][2] - fan[name][3]), 0, -1) / np.asarray(lever)
+        slack = 1e-5 * (np.nanmax(np.abs(value), initial=0.0) + np.nanmax(np.abs(fine), initial=0.0))
+        # where a curve jumps (a share of samples), the two differences disagree and nothing can be said
+        wrong = (np.abs(fine - wide) <= slack) & ~(np.abs(np.asarray(turned[name]) - fine) <= 10 * slack)
+        blamed = sorted({names[i] for i in np.argwhere(wrong)[:, -1]})
+        _demand(not blamed, theory, f"the derivative of {name} in {', '.join(blamed)} is wrong under jacfwd.")
+
+
+def _reach(module: Any, path: str) -> Any:
+    for part in path.split("."):
+        module = getattr(module, part)
+    return module

@@ -1,0 +1,51 @@
+"""Every registered theory keeps the contract; so does the skeleton that contributors copy."""
+
+import re
+from pathlib import Path
+
+import pytest
+from breaking import BREAKING
+from contract_cases import PROBLEMS
+
+from thalweg import registry
+from thalweg.testing import check_problem, check_theory
+from thalweg.theory import Theory
+
+KINDS = {n: k for n, k in registry.everything(Theory).items() if k.__module__.startswith("thalweg.")}
+EXTENDING = Path(__file__).parents[2] / "docs/extending.md"
+
+
+def test_every_theory_is_broken_somewhere():
+    assert set(KINDS) == set(BREAKING), "name in breaking.py, for each assumption, a problem that breaks it"
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_contract(name):
+    problem = PROBLEMS[KINDS[name].of[0].__name__][0]
+    check_theory(KINDS[name], problem, breaking=BREAKING[name])
+
+
+def test_an_assumption_that_nothing_breaks_is_noticed():
+    problem, broken = PROBLEMS["LinearClassifier"][0], BREAKING["MarchenkoPastur"]
+    with pytest.raises(AssertionError, match="isotropic inputs"):
+        check_theory(KINDS["MarchenkoPastur"], problem, breaking={**broken, "isotropic inputs": problem})
+    with pytest.raises(AssertionError, match="stable step"):
+        check_theory(KINDS["MarchenkoPastur"], problem, breaking={"linear rule": broken["linear rule"]})
+
+
+@pytest.fixture(scope="module")
+def skeleton():
+    """The first block of Python of the guide for contributors, run as it stands."""
+    text = re.search(r"```python\n(.*?)```", EXTENDING.read_text(encoding="utf-8"), re.DOTALL)[1]
+    space: dict = {"__name__": "skeleton"}
+    exec(compile(text, str(EXTENDING), "exec"), space)
+    return space
+
+
+def test_the_skeleton_runs_and_keeps_the_contract(skeleton):
+    import thalweg as tw
+
+    assert skeleton["result"].attrs["verdict"] == "confirmed"
+    check_problem(skeleton["NoisyMean"])
+    breaking = {"gradient flow": skeleton["NoisyMean"](rule=tw.GradientDescent(learning_rate=0.1))}
+    check_theory(skeleton["Relaxation"], breaking=breaking)

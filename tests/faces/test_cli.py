@@ -1,0 +1,241 @@
+"""The command line: options from the fields, one sentence for bad input, exit codes, files."""
+
+import json
+import subprocess
+import sys
+import time
+
+import click.testing
+import numpy as np
+import pytest
+
+import thalweg as tw
+from thalweg.faces import verbs
+from thalweg.faces.cli import cli
+from thalweg.faces.console import exit_code
+from thalweg.faces.index import index
+from thalweg.faces.subject import build
+from thalweg.faces.tables import read_arrays
+
+from .conftest import TIMES
+
+SMALL = (
+    "LinearClassifier --dimension 8 --samples 16 --rule GradientDescent --rule.learning-rate 0.3 --times 0:8:5".split()
+)
+
+
+def run(*words):
+    """The result of a command; a traceback is a failure of the test."""
+    result = click.testing.CliRunner().invoke(cli, [str(w) for w in words])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
+    return result
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["list"], ["compare", "LinearClassifier", "--help"]])
+def test_answers_without_jax(words):
+    code = (
+        "import sys, thalweg.faces.cli as c\n"
+        "try: c.main()\nexcept SystemExit as end: assert not end.code\n"
+        "assert 'jax' not in sys.modules and 'numpy' not in sys.modules"
+    )
+    begin = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    assert time.perf_counter() - begin < 3, "half a second on a quiet machine"
+
+
+def test_list_shows_everything_and_is_json_on_demand():
+    shown = run("list").stdout
+    found = index()
+    assert all(name in shown for kind in vars(found).values() for name in kind)
+    assert "recalled" in shown
+    told = json.loads(run("list", "--json").stdout)
+    assert [p["name"] for p in told["problems"]] == list(found.problems)
+    assert "norm of the class mean" in run("list", "LinearClassifier").stdout
+    assert run("list", "LinearClasifier").exit_code == 2
+
+
+def test_options_come_from_the_fields():
+    described = run("compare", "LinearClassifier", "--help").stdout
+    for field in index().problems["LinearClassifier"].fields:
+        assert f"--{field.name.replace('_', '-')}" in described
+    assert "--rule.learning-rate" in described
+
+
+def test_options_build_the_problem_that_python_builds():
+    said = {"mean_norm": 2.0, "rule": "GradientDescent", "rule__learning_rate": 0.3, "samples": None}
+    assert build("LinearClassifier", said) == tw.LinearClassifier(mean_norm=2.0, rule=tw.GradientDescent(0.3))
+    tight = build("LinearClassifier", {"rule__tolerance": 1e-5})
+    assert tight == tw.LinearClassifier(rule=tw.GradientFlow(tolerance=1e-5))
+    changed = build("CouilletLiao2022.flow", {"dimension": 8, "rule__tolerance": 1e-5})
+    assert (changed.dimension, changed.samples, changed.rule.tolerance) == (8, 512, 1e-5)
+    adam = {"rule": "Optax", "rule__maker": "optax.adam", "rule__hyperparameters": (("b1", 0.8),)}
+    assert build("LinearClassifier", adam).rule.hyperparameters == (("b1", 0.8),)
+    assert build("DigitsClassifier", {"samples": 100, "groups": (3, 8)}).samples == 100
+
+
+def test_compare_writes_everything_and_says_it_as_json(tmp_path):
+    out = tmp_path / "new/out"
+    result = run("compare", *SMALL, "--theory", "MarchenkoPastur", "--theory", "Eigenmodes", "--seeds", "3",
+                 "--out", out, "--json")  # fmt: skip
+    told = json.loads(result.stdout)
+    assert sorted(p.name for p in out.iterdir()) == ["picture.png", "report.html", "run.nc"]
+    saved = tw.load(out / "run.nc")
+    assert told["verdict"] == saved.attrs["verdict"]
+    assert result.exit_code == {"contradicted": 3, "inconclusive": 4}.get(told["verdict"], 0)
+    assert [t["theory"] for t in told["theories"]] == ["MarchenkoPastur", "Eigenmodes"]
+    assert len(told["theories"][0]["budget"]) == saved["budget/MarchenkoPastur"].sizes["functional"]
+    np.testing.assert_array_equal(saved["training"]["time"], TIMES)
+    again = run("rerun", out / "run.nc", "--out", tmp_path / "again", "--json")
+    assert json.loads(again.stdout)["theories"] == told["theories"]
+
+
+def test_options_may_stand_before_the_name(tmp_path, small):
+    result = run("predict", "--json", "--out", tmp_path, "--theory", "MarchenkoPastur", *SMALL)
+    told = json.loads(result.stdout)
+    direct = tw.predict(small, TIMES, theory="MarchenkoPastur")
+    assert told["theory"]["end"]["test_loss"] == pytest.approx(float(direct["test_loss"][-1]))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["picture.png", "run.nc"]
+
+
+def test_saved_results_can_be_drawn_and_reported(saved, tmp_path):
+    assert run("plot", saved, "--out", tmp_path / "p.svg", "--observables", "test_loss").exit_code == 0
+    assert run("report", saved, "--out", tmp_path / "r.html").exit_code == 0
+    assert "<svg" in (tmp_path / "p.svg").read_text()
+    assert "Error budget" in (tmp_path / "r.html").read_text()
+
+
+def test_sweep_and_theories(tmp_path):
+    told = json.loads(
+        run(
+            "sweep", *SMALL, "--over", "mean-norm=0.5,1", "--theory", "MarchenkoPastur", "--out", tmp_path, "--json"
+        ).stdout
+    )
+    assert told["over"] == {"mean_norm": [0.5, 1.0]}
+    assert len(told["theory"]["end"]["test_loss"]) == 2
+    listed = json.loads(run("theories", "LinearClassifier", "--json").stdout)
+    assert "MarchenkoPastur" in [row["theory"] for row in listed]
+    assert "MarchenkoPastur" in run("theories", "LinearClassifier").stdout
+
+
+def test_the_verdict_is_the_exit_code(capsys):
+    said = ["confirmed", "consistent", "better than promised", "contradicted", "inconclusive", "outside its regime"]
+    assert [exit_code(word) for word in said] == [0, 0, 0, 3, 4, 0]
+    assert "refutes nothing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("compare LinearClasifier", "did you mean 'LinearClassifier'?"),
+        ("compare LinearClassifier --mean-nrm 2", "--mean-norm"),
+        ("compare LinearClassifier --dimension -3", "give a whole number >= 1"),
+        ("compare LinearClassifier --dimension 2.5", "give a whole number >= 1"),
+        ("compare LinearClassifier --mean-norm nan", "give a finite number >= 0"),
+        ("compare LinearClassifier --mean-norm two", "'two' is no number"),
+        ("compare LinearClassifier --times 3,2", "increasing"),
+        ("compare LinearClassifier --times=-1,2", ">= 0"),
+        ("compare LinearClassifier --times 0:1", "start:stop:count"),
+        ("predict LinearClassifier --rule GradientDescent --times 0,0.5", "no whole step"),
+        ("compare LinearClassifier --seeds many", "--seeds 'many'"),
+        ("compare LinearClassifier --seeds 0", "seeds"),
+        ("compare LinearClassifier --resolution 2", "resolution"),
+        ("compare LinearClassifier --theory MarchenkoPaster", "did you mean 'MarchenkoPastur'?"),
+        ("compare LinearClassifier --rule GradientDecent", "did you mean 'GradientDescent'?"),
+        ("compare LinearClassifier --rule Nesterov --rule.tolerance 1", "unknown option '--rule.tolerance'"),
+        ("compare LinearClassifier --rule.momentum 0.5", "of GradientFlow"),
+        ("compare LinearClassifier --rule Optax", "Optax needs maker; give --rule.maker"),
+        ("compare DatasetClassifier", "DatasetClassifier needs inputs, labels; give --data FILE"),
+        ("compare LiaoCouillet2018.mnist", "needs path; give --path"),
+        ("sweep LinearClassifier", "--over"),
+        ("sweep LinearClassifier --over mean_nrm=1,2", "did you mean 'mean_norm'?"),
+        ("sweep LinearClassifier --over mean_norm", "FIELD=A,B"),
+        ("plot none.nc", "none.nc does not exist"),
+        ("report pyproject.toml", "no netCDF file"),
+    ],
+)
+def test_bad_input_is_a_sentence(words, sentence, tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").write_text("no result")
+    monkeypatch.chdir(tmp_path)
+    result = run(*words.split())
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert "Traceback" not in result.output
+    assert [p.name for p in tmp_path.iterdir()] == ["pyproject.toml"], "nothing half-written"
+
+
+def test_an_unwritable_folder_is_a_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    result = run("predict", *SMALL, "--out", tmp_path / "file/out")
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr
+
+
+def test_data_comes_from_files(tmp_path):
+    rng = np.random.default_rng(0)
+    inputs, labels = rng.normal(size=(40, 3)), np.tile([-1.0, 1.0], 20)
+    np.savez(tmp_path / "mine.npz", inputs=inputs, labels=labels)
+    rows = "\n".join(",".join(map(repr, map(float, [*x, y]))) for x, y in zip(inputs, labels, strict=True))
+    (tmp_path / "mine.csv").write_text(f"a,b,c,kind\n{rows}\n")
+    expected = tw.DatasetClassifier(inputs=inputs, labels=labels, samples=10)
+    for source in ({"data": str(tmp_path / "mine.npz")}, {"data": str(tmp_path / "mine.csv"), "target": "kind"}):
+        made = build("DatasetClassifier", {**source, "samples": 10})
+        np.testing.assert_allclose(made.inputs, expected.inputs)
+        np.testing.assert_array_equal(made.labels, expected.labels)
+    bunch = read_arrays("sklearn:breast_cancer", ["inputs", "labels"])
+    assert bunch["inputs"].shape == (569, 30)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "target", "sentence"),
+    [
+        ("a.csv", "x,y\n1,2\n3,4\n", None, "--target COLUMN"),
+        ("a.csv", "x,kind\n1,2\n3,4\n", "kid", "did you mean 'kind'"),
+        ("a.csv", "x,y\n1,2\nred,4\n", "y", "column 'x' holds text"),
+        ("a.csv", "x,y\n1,2\n,4\n", "y", "missing entry in row 2"),
+        ("a.csv", "", "y", "no readable table"),
+        ("a.npz", "nothing", None, "no readable .npz"),
+        ("a.txt", "1 2", None, "give a .npz file, a .csv file"),
+    ],
+)
+def test_bad_files_are_sentences(name, text, target, sentence, tmp_path):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=sentence):
+        read_arrays(str(tmp_path / name), ["inputs", "labels"], target)
+
+
+def test_other_bad_data_are_sentences(tmp_path):
+    np.savez(tmp_path / "a.npz", input=np.ones(2), labels=np.ones(2))
+    with pytest.raises(ValueError, match="missing key 'inputs'.*did you mean 'input'"):
+        read_arrays(str(tmp_path / "a.npz"), ["inputs", "labels"])
+    with pytest.raises(ValueError, match="there is no such file"):
+        read_arrays("none.npz", ["inputs", "labels"])
+    with pytest.raises(ValueError, match="did you mean 'digits'"):
+        read_arrays("sklearn:digit", ["inputs", "labels"])
+
+
+def test_an_interrupted_run_keeps_what_was_finished(tmp_path, small, monkeypatch):
+    finished = tw.train(small, TIMES, seeds=2)
+
+    def stop(*args, **more):
+        raise tw.Interrupted(finished)
+
+    monkeypatch.setattr(tw, "compare", stop)
+    result = run("compare", *SMALL, "--out", tmp_path)
+    assert result.exit_code == 130
+    assert tw.load(tmp_path / "run.nc").sizes["seed"] == 2
+
+
+def test_a_theory_outside_its_regime_warns_in_one_sentence(tmp_path):
+    result = run("predict", *SMALL, "--correlation", "0.9", "--theory", "MarchenkoPastur", "--out", tmp_path)
+    assert result.exit_code == 0
+    assert result.stderr.startswith("warning: MarchenkoPastur is outside its regime")
+    assert result.stderr.count("\n") == 1
+
+
+def test_times_and_seeds_in_words():
+    np.testing.assert_array_equal(verbs.read_numbers("0:10:201", ""), np.linspace(0, 10, 201))
+    np.testing.assert_array_equal(verbs.read_numbers("0,1.5,2", ""), [0, 1.5, 2])
+    assert verbs.read_seeds("24") == 24
+    assert verbs.read_seeds("0,3") == [0, 3]

@@ -9,7 +9,7 @@ import matplotlib
 import pytest
 
 assert "thalweg" not in sys.modules, "thalweg was imported before its shapes could be checked"
-_hook = jaxtyping.install_import_hook("thalweg", "beartype.beartype")
+_hook = jaxtyping.install_import_hook("thalweg", "typecheck.check")
 
 matplotlib.use("Agg")
 

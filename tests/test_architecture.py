@@ -128,12 +128,7 @@ def named(text: str, names: set[str], strings_too: bool) -> set[str]:
             words.add(node.attr)
         elif isinstance(node, ast.alias):
             words.update(node.name.split("."))
-        elif (
-            strings_too
-            and isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and id(node) not in skip
-        ):
+        elif strings_too and isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skip:
             words.update(name for name in names if name in node.value)
     return words & names
 

@@ -47,9 +47,7 @@ def test_every_source_is_stated_once_and_in_full():
         assert {"author", "title", "year"} <= fields.keys(), key
         assert re.fullmatch(r"\d{4}", fields["year"]), key
         assert re.fullmatch(r"[A-Z][A-Za-z]+\d{4}[a-z]?", key), f"{key} is not names and year"
-        assert {"doi", "eprint", "journal", "publisher", "booktitle"} & fields.keys(), (
-            f"{key} can be found nowhere"
-        )
+        assert {"doi", "eprint", "journal", "publisher", "booktitle"} & fields.keys(), f"{key} can be found nowhere"
 
 
 def test_the_version_is_the_same_everywhere():

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -19,42 +19,75 @@ class Interrupted(KeyboardInterrupt):
         self.finished = finished
 
 
-def chunks(seeds: Sequence[int], workers: int, largest: int = 8) -> list[np.ndarray]:
-    """Batches of one shape (the last one padded with its own end) so that one compilation serves all."""
-    rounds = -(-len(seeds) // (workers * largest))
-    size = -(-len(seeds) // (workers * rounds))
-    parts = [list(seeds[i : i + size]) for i in range(0, len(seeds), size)]
-    return [np.asarray(part + [part[-1]] * (size - len(part)), dtype=np.int64) for part in parts]
+class Batch(NamedTuple):
+    """Seeds of one batch, padded to one shape, and how many of them are real: one compilation serves any number."""
+
+    seeds: Any
+    count: int
+
+
+BATCH = 8
+
+
+def batches(seeds: Sequence[int], workers: int) -> list[Batch]:
+    """Batches of nearly equal count, at most BATCH, so that all workers end together."""
+    rounds = -(-len(seeds) // (workers * BATCH))
+    parts = np.array_split(np.asarray(seeds, dtype=np.int64), min(len(seeds), workers * rounds))
+    return [Batch(np.concatenate([part, np.zeros(BATCH - len(part), np.int64)]), len(part)) for part in parts]
+
+
+def map_seeds(one: Callable[[Any], Any], over: Any, count: Any) -> Any:
+    """`one` over the first `count` rows of a batch: in turn on a CPU, where each stays in cache, else all at once.
+
+    The count is traced: the loop runs only as often as there are seeds, in buffers of one shape.
+    """
+    if jax.default_backend() != "cpu":
+        return jax.vmap(one)(over)
+
+    def row(i: Any) -> Any:
+        return jax.tree.map(lambda leaf: leaf[i], over)
+
+    size = jax.tree.leaves(over)[0].shape[0]
+    shapes = jax.eval_shape(one, row(0))
+    empty = jax.tree.map(lambda leaf: _empty(size, leaf), shapes)
+    return jax.lax.fori_loop(
+        0, count, lambda i, kept: jax.tree.map(lambda all_, now: all_.at[i].set(now), kept, one(row(i))), empty
+    )
+
+
+def _empty(size: int, leaf: Any) -> Any:
+    if jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.split(jax.random.key(0), (size, *leaf.shape))
+    return jax.numpy.zeros((size, *leaf.shape), leaf.dtype)
 
 
 _COMPILED: set[Hashable] = set()
 
 
 def over_seeds(
-    run: Callable[[Any], Any], seeds: Sequence[int], signature: Hashable, progress: Progress | None = None
+    run: Callable[[Batch], Any], seeds: Sequence[int], signature: Hashable, progress: Progress | None = None
 ) -> tuple[list[int], Any]:
-    """`run(seeds) -> pytree with a leading seed axis`, over all seeds; returns the finished seeds and their results.
+    """`run(batch) -> pytree with a leading seed axis`, over all seeds; returns the finished seeds and their results.
 
     `signature` tells what `run` compiles for: the first batch of a new one runs alone, so that no two threads compile
     the same function. On Ctrl-C, the seeds finished so far come back (a shorter list than asked).
     """
     if jax.default_backend() != "cpu":
-        return list(seeds), _host(run(_sharded(np.asarray(seeds, dtype=np.int64))))
+        return list(seeds), _host(run(Batch(_sharded(np.asarray(seeds, dtype=np.int64)), len(seeds))))
     workers = max(1, min(os.cpu_count() or 1, len(seeds)))
-    parts = chunks(seeds, workers)
+    parts = batches(seeds, workers)
     done: dict[int, Any] = {}
 
     def report() -> None:
         if progress:
-            progress(min(len(seeds), len(parts[0]) * len(done)), len(seeds))
+            progress(sum(parts[i].count for i in done), len(seeds))
 
     pool = ThreadPoolExecutor(workers)
     waiting: dict[Future[Any], int] = {}
     try:
-        key = (signature, len(parts[0]))
-        if key not in _COMPILED:
+        if signature not in _COMPILED:
             done[0] = _in_thread(run, parts[0])
-            _COMPILED.add(key)
+            _COMPILED.add(signature)
             report()
         waiting = {pool.submit(_in_thread, run, part): i for i, part in enumerate(parts) if i not in done}
         while waiting:
@@ -66,10 +99,10 @@ def over_seeds(
         pass
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    return _join(parts, done, len(seeds))
+    return _join(parts, done)
 
 
-def _in_thread(run: Callable[[Any], Any], part: np.ndarray) -> Any:
+def _in_thread(run: Callable[[Batch], Any], part: Batch) -> Any:
     # the switch to float64 belongs to a thread: each worker makes its own
     with jax.enable_x64():
         return _host(run(part))
@@ -79,17 +112,12 @@ def _host(tree: Any) -> Any:
     return jax.tree.map(np.asarray, tree)
 
 
-def _join(parts: list[np.ndarray], done: dict[int, Any], total: int) -> tuple[list[int], Any]:
-    finished = sorted(done)
-    if not finished:
+def _join(parts: list[Batch], done: dict[int, Any]) -> tuple[list[int], Any]:
+    if not done:
         raise KeyboardInterrupt
-    size = len(parts[0])
-    seeds: list[int] = []
-    kept: list[Any] = []
-    for i in finished:
-        real = min(size, total - i * size)
-        seeds += [int(s) for s in parts[i][:real]]
-        kept.append(jax.tree.map(lambda leaf, n=real: leaf[:n], done[i]))
+    order = sorted(done)
+    kept = [jax.tree.map(lambda leaf, n=parts[i].count: leaf[:n], done[i]) for i in order]
+    seeds = [int(s) for i in order for s in parts[i].seeds[: parts[i].count]]
     return seeds, jax.tree.map(lambda *leaves: np.concatenate(leaves), *kept)
 
 

@@ -13,12 +13,12 @@ from jaxtyping import Array
 
 from . import audit, training
 from .fields import parameters
-from .parallel import Interrupted, Progress, over_seeds
+from .parallel import Batch, Interrupted, Progress, map_seeds, over_seeds
 from .problem import Problem, present
 from .results import label, sentences, stamp
 from .serial import flatten, to_json
 from .theory import Setting, Theory
-from .training import Case, Skeleton, cases, completed, map_seeds, signature, split
+from .training import Case, Skeleton, cases, completed, signature, split
 
 Seeds = int | Sequence[int]
 
@@ -94,9 +94,11 @@ def _predict(skeleton: Skeleton, loose: list[Any], times: Array, data: Any, star
 
 
 @partial(jax.jit, static_argnums=0)
-def _predict_seeds(skeleton: Skeleton, loose: list[Any], times: Array, fixed: Any, drawn: Case) -> dict[str, Array]:
+def _predict_seeds(
+    skeleton: Skeleton, loose: list[Any], times: Array, fixed: Any, drawn: Case, count: Any
+) -> dict[str, Array]:
     theory, problem = skeleton.join(loose)
-    return map_seeds(lambda one: theory.predict(problem, *completed(one, fixed), times), drawn)
+    return map_seeds(lambda one: theory.predict(problem, *completed(one, fixed), times), drawn, count)
 
 
 def conditioned(theory: Theory, data: Any, start: Any) -> bool:
@@ -119,8 +121,13 @@ def evaluate(
         skeleton, loose = split((ready, problem), _loose_sizes(ready, problem))
         return {k: np.asarray(v) for k, v in _predict(skeleton, loose, axis, data, start).items()}, None
     skeleton, loose = split((ready, problem))
+
+    def batch(part: Batch) -> dict[str, Array]:
+        drawn = cases(problem, (data, start), part)
+        return _predict_seeds(skeleton, loose, axis, (data, start), drawn, part.count)
+
     done, values = over_seeds(
-        lambda part: _predict_seeds(skeleton, loose, axis, (data, start), cases(problem, (data, start), part)),
+        batch,
         seeds,
         ("predict", skeleton, signature(axis, data, start)),
         progress,

@@ -8,6 +8,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import xarray as xr
 from . import audit, solve, training
 from .budget import ROUNDING, student
 from .fields import Parameter, parameters, vary
-from .problem import Problem, present
+from .problem import Problem, present, seed_keys
 from .results import load, save
 from .rules import GradientFlow
 from .serial import from_json, to_json
@@ -238,9 +239,14 @@ def check_time_zero(theory: Theory, problem: Problem, seeds: int = 64) -> None:
     axis = short_axis(problem)
     told = solve.predict(problem, axis, theory=theory, seeds=seeds).isel(time=0)
     check_predicted_once(theory.prepare(problem, axis), problem, seeds)
+
+    def start(seed: Any) -> Any:
+        draw, begin, _ = seed_keys(seed)
+        data = problem.draw(draw)
+        return problem.observe(problem.initial(begin, data), data)
+
     with jax.enable_x64():
-        drawn = training.cases(problem, (None, None), np.arange(seeds))
-        begin = jax.jit(lambda all_: jax.lax.map(lambda one: problem.observe(one.start, one.data), all_))(drawn)
+        begin = jax.jit(lambda numbers: jax.lax.map(start, numbers))(jnp.arange(seeds))
     exact = {"start", "draw"} <= set(theory.conditions_on)
     for name in (o.name for o in present(problem) if o.name in told and theory.claim(o.name).kind == "value"):
         gap = np.asarray(begin[name]) - told[name].values
@@ -270,16 +276,16 @@ def check_transparent(theory: Theory, problem: Problem, step: float = 1e-4) -> N
     axis = short_axis(case)
 
     def at(values: Any) -> Any:
-        moved = eqx.tree_at(lambda p: [_reach(p, name) for name in names], case, list(values))
-        return ready.predict(moved, setting.data, setting.start, jnp.asarray(axis))
+        moved = eqx.tree_at(lambda p: [attrgetter(name)(p) for name in names], case, list(values))
+        return ready.predict(moved, *given, jnp.asarray(axis))
 
     with jax.enable_x64():
         setting, ready = Setting(case), theory.prepare(case, axis)
+        given = setting.data, setting.start
         here = jnp.asarray([v for _, v in scalars(case).values()])
         lever = step * jnp.maximum(1.0, jnp.abs(here))
         told, turned = jax.jit(at)(here), jax.jit(jax.jacfwd(at))(here)
-        shifts = jnp.diag(lever)
-        around = jnp.concatenate([here[None] + s * shifts for s in (1.0, -1.0, 0.5, -0.5, 0.0)])
+        around = jnp.concatenate([here[None] + s * jnp.diag(lever) for s in (1.0, -1.0, 0.5, -0.5, 0.0)])
         fan = jax.tree.map(lambda v: v.reshape(5, len(names), *v.shape[1:]), jax.jit(jax.vmap(at))(around))
     for name, value in told.items():
         _demand(name in theory.speaks_of, theory, f"it predicts {name}, of which it does not speak.")
@@ -292,9 +298,3 @@ def check_transparent(theory: Theory, problem: Problem, step: float = 1e-4) -> N
         wrong = (np.abs(fine - wide) <= slack) & ~(np.abs(np.asarray(turned[name]) - fine) <= 10 * slack)
         blamed = sorted({names[i] for i in np.argwhere(wrong)[:, -1]})
         _demand(not blamed, theory, f"the derivative of {name} in {', '.join(blamed)} is wrong under jacfwd.")
-
-
-def _reach(module: Any, path: str) -> Any:
-    for part in path.split("."):
-        module = getattr(module, part)
-    return module

@@ -1,6 +1,6 @@
 """The only training loop: draws, starts and the rule's own motion, seed by seed. No closed form enters here."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from .parallel import Progress, over_seeds
+from .parallel import Batch, Progress, map_seeds, over_seeds
 from .problem import Problem, Trajectory, draw_events, seed_keys
 
 
@@ -65,7 +65,7 @@ class Case(NamedTuple):
 
 
 @partial(jax.jit, static_argnums=0)
-def _cases(skeleton: Skeleton, loose: list[Any], given: Any, seeds: Array) -> Case:
+def _cases(skeleton: Skeleton, loose: list[Any], given: Any, batch: Batch) -> Case:
     problem = skeleton.join(loose)
 
     def one(seed: Array) -> Case:
@@ -74,13 +74,13 @@ def _cases(skeleton: Skeleton, loose: list[Any], given: Any, seeds: Array) -> Ca
         start = problem.initial(begin, data) if given[1] is None else None
         return Case(data if given[0] is None else None, start, path)
 
-    return map_seeds(one, jnp.asarray(seeds))
+    return map_seeds(one, jnp.asarray(batch.seeds), batch.count)
 
 
-def cases(problem: Problem, given: Any, seeds: Any) -> Case:
+def cases(problem: Problem, given: Any, batch: Batch) -> Case:
     """Draws and starts of some seeds, compiled once whatever the rule: neither may depend on it."""
     skeleton, loose = split(eqx.tree_at(lambda p: p.rule, problem, None))
-    return _cases(skeleton, loose, given, seeds)
+    return _cases(skeleton, loose, given, batch)
 
 
 def completed(drawn: Case, given: Any) -> tuple[Any, Any]:
@@ -91,26 +91,21 @@ def completed(drawn: Case, given: Any) -> tuple[Any, Any]:
     )
 
 
-def map_seeds(one: Callable[[Any], Any], over: Any) -> Any:
-    """One run after the other on a CPU, where each stays in cache; all at once on an accelerator."""
-    return jax.lax.map(one, over) if jax.default_backend() == "cpu" else jax.vmap(one)(over)
-
-
 @partial(jax.jit, static_argnums=0)
-def _train(skeleton: Skeleton, loose: list[Any], ticks: Array, given: Any, drawn: Case) -> Trajectory:
+def _train(skeleton: Skeleton, loose: list[Any], ticks: Array, given: Any, drawn: Case, count: Any) -> Trajectory:
     problem = skeleton.join(loose)
 
     def one(drawn: Case) -> Trajectory:
         data, start = completed(drawn, given)
         return problem.rule.trajectory(problem, data, start, ticks, drawn.path)
 
-    return map_seeds(one, drawn)
+    return map_seeds(one, drawn, count)
 
 
 @partial(jax.jit, static_argnums=0)
-def _draw_events(skeleton: Skeleton, loose: list[Any], given: Any, drawn: Case) -> dict[str, Array]:
+def _draw_events(skeleton: Skeleton, loose: list[Any], given: Any, drawn: Case, count: Any) -> dict[str, Array]:
     problem = skeleton.join(loose)
-    return map_seeds(lambda one: draw_events(problem, completed(one, given)[0]), drawn)
+    return map_seeds(lambda one: draw_events(problem, completed(one, given)[0]), drawn, count)
 
 
 def signature(*arrays: Any) -> Hashable:
@@ -131,10 +126,10 @@ def run(
     """Train every seed; the trajectories carry a leading seed axis. Final parameters only where asked for."""
     skeleton, loose = split(problem)
 
-    def batch(part: Any) -> Trajectory:
+    def batch(part: Batch) -> Trajectory:
         drawn = cases(problem, (data, start), part)
-        done = _train(skeleton, loose, ticks, (data, start), drawn)
-        events = {**done.events, **_draw_events(skeleton, loose, (data, start), drawn)}
+        done = _train(skeleton, loose, ticks, (data, start), drawn, part.count)
+        events = {**done.events, **_draw_events(skeleton, loose, (data, start), drawn, part.count)}
         return done._replace(events=events, final=done.final if keep_final else None)
 
     done, runs = over_seeds(batch, seeds, ("train", skeleton, signature(ticks, data, start)), progress)

@@ -19,9 +19,8 @@ from thalweg.faces.tables import read_arrays
 
 from .conftest import TIMES
 
-SMALL = (
-    "LinearClassifier --dimension 8 --samples 16 --rule GradientDescent --rule.learning-rate 0.3 --times 0:8:5".split()
-)
+SMALL = ["LinearClassifier", "--dimension", "8", "--samples", "16", "--times", "0:8:5"]
+SMALL += ["--rule", "GradientDescent", "--rule.learning-rate", "0.3"]
 
 
 def run(*words):
@@ -207,7 +206,7 @@ def test_bad_files_are_sentences(name, text, target, sentence, tmp_path):
 
 def test_other_bad_data_are_sentences(tmp_path):
     np.savez(tmp_path / "a.npz", input=np.ones(2), labels=np.ones(2))
-    with pytest.raises(ValueError, match="missing key 'inputs'.*did you mean 'input'"):
+    with pytest.raises(ValueError, match=r"missing key 'inputs'.*did you mean 'input'"):
         read_arrays(str(tmp_path / "a.npz"), ["inputs", "labels"])
     with pytest.raises(ValueError, match="there is no such file"):
         read_arrays("none.npz", ["inputs", "labels"])

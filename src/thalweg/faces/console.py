@@ -43,6 +43,14 @@ def spoken_warnings() -> Iterator[None]:
         yield
 
 
+def printer() -> Any:
+    """A rich console on stdout; wide enough for tables where it is no terminal."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=110)
+
+
 def hear_theories() -> None:
     """Let the warnings of theories pass every filter; called once jax is there."""
     from ..theory import TheoryWarning
@@ -62,7 +70,13 @@ def progress(words: str) -> Iterator[Callable[[int, int], None] | None]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(words, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+        def move(done: int, total: int) -> None:
+            # what follows the last seed takes its time as well
+            said = words if done < total else f"{words}: done, now the rest"
+            bar.update(task, completed=done, total=total, description=said)
+
+        yield move
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .console import Sentence, folder, keep_compiled, progress
+from .console import Sentence, folder, keep_compiled, printer, progress
 from .style import VERDICT_COLOURS
 
 PRESETS = ("CouilletLiao2022.flow", "DigitsClassifier")
@@ -46,7 +46,7 @@ def table(rows: list[list[str]]) -> Any:
 
     found = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("preset", "theory", "verdict", "agrees within", "could have seen", "time"):
-        found.add_column(column)
+        found.add_column(column, overflow="fold")
     for row in rows:
         found.add_row(*row)
     return found
@@ -54,11 +54,9 @@ def table(rows: list[list[str]]) -> Any:
 
 def main() -> None:
     """Run both presets; the folder is the first argument, out/demo by default."""
-    from rich.console import Console
-
     keep_compiled()
     place = sys.argv[1] if len(sys.argv) > 1 else "out/demo"
-    console = Console()
+    console = printer()
     try:
         with folder(place) as target:
             rows = [row for name in PRESETS for row in run(name, target)]

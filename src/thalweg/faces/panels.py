@@ -1,6 +1,5 @@
 """Panels: curves of theory and training, the gap below them, and the marks of events."""
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,21 +10,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from .marks import Mark, draw_marks
 from .reading import Comparison, TheoryPart, mean_over_seeds
-from .style import COLOURS, DASHES, GREY, INK, PALE, dots, scale_time, visible, wrapped
+from .style import DOTTED, GREY, INK, PALE, band_colour, dots, look, scale_time, visible, wrapped
 from .words import counted, pretty
 
 CLAIMS = {"upper": "upper bound", "lower": "lower bound", "rate": "its rate is meant", "limit": "limit"}
 MOST_COMPONENTS = 8
-
-
-@dataclasses.dataclass(frozen=True)
-class Mark:
-    """An event on the time axis of one panel (`of` is None where it belongs to all)."""
-
-    name: str
-    of: str | None
-    words: str
 
 
 def components(values: xr.DataArray) -> Iterator[np.ndarray]:
@@ -34,11 +25,6 @@ def components(values: xr.DataArray) -> Iterator[np.ndarray]:
     table = values.transpose("time", *rest).values.reshape(values.sizes["time"], -1)
     for i in range(min(table.shape[1], MOST_COMPONENTS)):
         yield table[:, i]
-
-
-def look(position: int) -> dict[str, Any]:
-    """Colour and dashes of the theory at this position."""
-    return {"color": COLOURS[position % len(COLOURS)], "linestyle": DASHES[position % len(DASHES)]}
 
 
 def name_axes(axes: Axes, values: xr.DataArray, values_at: str | None = None) -> None:
@@ -71,7 +57,7 @@ def draw_theory(axes: Axes, part: TheoryPart, name: str, position: int) -> None:
         allowed = part.gap[f"{name}_allowance"].isel(time=some).broadcast_like(mean)
         for curve, width in zip(components(mean), components(allowed), strict=True):
             if np.nanmax(width, initial=0.0) > 0:
-                band = {"color": COLOURS[position % len(COLOURS)], "alpha": 0.2, "lw": 0, "zorder": 2}
+                band = {"color": band_colour(position), "alpha": 0.2, "lw": 0, "zorder": 2}
                 axes.fill_between(times, curve - width, curve + width, **band)
 
 
@@ -119,63 +105,14 @@ def draw_gap(axes: Axes, found: Comparison, name: str) -> None:
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
 
 
-def marks(found: Comparison, watched: dict[str, str]) -> list[Mark]:
-    """Events that are times, with the curve that each is read from."""
-    clock = found.training["time"].attrs.get("units", "")
-    timed = [
-        (str(n), v)
-        for n, v in found.training.data_vars.items()
-        if "time" not in v.dims and v.dtype.kind == "f" and clock and v.attrs.get("units") == clock
-    ]
-    return [Mark(name, watched.get(name), str(v.attrs.get("long_name", name))) for name, v in timed]
-
-
-def draw_marks(axes: Axes, found: Comparison, name: str, known: list[Mark]) -> bool:
-    """Events of one curve as vertical lines: theory solid, training's mean dotted with its spread. True if any."""
-    drawn = False
-    for mark in known:
-        if mark.of not in (None, name):
-            continue
-        values = found.training[mark.name].values
-        values = values[np.isfinite(values)]
-        if values.size:
-            spread = values.std(ddof=1) if values.size > 1 else 0.0
-            axes.axvspan(values.mean() - spread, values.mean() + spread, color=INK, alpha=0.07, lw=0, zorder=1)
-            axes.axvline(values.mean(), color=INK, lw=1.2, ls=(0, (1, 1.6)), zorder=3)
-        told = [(i, part.told[mark.name]) for i, part in enumerate(found.theories) if mark.name in part.told]
-        for position, value in told:
-            for when in np.ravel(mean_over_seeds(value).values)[:MOST_COMPONENTS]:
-                if np.isfinite(when):
-                    axes.axvline(when, color=look(position)["color"], lw=1.0, zorder=3)
-        if values.size or told:
-            drawn = True
-            _name_mark(axes, mark.words, [*values, *(float(mean_over_seeds(v).mean()) for _, v in told)])
-    return drawn
-
-
-def _name_mark(axes: Axes, words: str, times: list[float]) -> None:
-    """The event's name beside its lines, at the end of the panel that the curve leaves free there."""
-    finite = [t for t in times if np.isfinite(t)]
-    if not finite or not axes.lines:
-        return
-    left, right = axes.get_xlim()
-    place = max(finite) if max(finite) < left + 0.6 * (right - left) else min(finite)
-    line = axes.lines[0]
-    low, high = axes.get_ylim()
-    level = (float(np.interp(place, *np.asarray(line.get_data(), dtype=float))) - low) / (high - low)
-    offset, side = ((5, 0), "left") if place == max(finite) else ((-5, 0), "right")
-    at = (place, 0.03 if level > 0.5 else 0.97)
-    style = {"size": 7.5, "color": GREY, "ha": side, "va": "bottom" if level > 0.5 else "top", "zorder": 6}
-    where = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points"}
-    axes.annotate(wrapped(words, 24), at, xytext=offset, **where, **style)
-
-
 def draw_pair(upper: Axes, lower: Axes, found: Comparison, name: str, known: list[Mark]) -> bool:
     """Curves above, gaps below; True if events were marked."""
     for position, part in enumerate(found.theories):
         draw_theory(upper, part, name, position)
     errors = [part.gap[f"{name}_error"] for part in found.theories if f"{name}_error" in part.gap]
-    draw_training(upper, found.training, name, errors[0] if errors else None)
+    # a theory of this very draw has the smallest error of all; the dots show the largest
+    widest = xr.concat(errors, "theory", join="exact").max("theory") if errors else None
+    draw_training(upper, found.good, name, widest)
     name_axes(upper, found.training[name])
     draw_gap(lower, found, name)
     lower.set_xlabel(clock_of(found.training))
@@ -191,13 +128,15 @@ def handles(found: Comparison, with_marks: bool) -> list[Any]:
         claims = set(part.claims().values())
         meant = f" ({CLAIMS[claims.pop()]})" if len(claims) == 1 else ""
         listed.append(Line2D([], [], lw=1.9, label=f"theory: {part.name}{meant}", **look(position)))
-        if any(float(part.gap[n].max()) > 0 for n in part.gap.data_vars if str(n).endswith("_allowance")):
-            colour = COLOURS[position % len(COLOURS)]
-            listed.append(Patch(color=colour, alpha=0.2, lw=0, label="what its limit leaves out (finite size)"))
-    count = counted(found.training.sizes.get("seed", 1), "seed")
+        parts = {"finite_size": "finite size", "margin": "margin of the problem"}
+        left = [words for key, words in parts.items() if float(part.budget[key].max()) > 0]
+        if left:
+            colour = band_colour(position)
+            listed.append(Patch(color=colour, alpha=0.2, lw=0, label=f"its allowance: {', '.join(left)}"))
+    count = counted(found.good.sizes.get("seed", 1), "seed")
     dot = {"marker": "o", "ms": 4, "mfc": "white", "mec": INK, "ls": "none"}
     listed.append(Line2D([], [], label=f"training: mean of {count}, with error", **dot))
     if with_marks:
-        listed.append(Line2D([], [], color=INK, lw=1.2, ls=(0, (1, 1.6)), label="event: line theory, dots training"))
+        listed.append(Line2D([], [], color=INK, lw=1.2, ls=DOTTED, label="event: line theory, dots training"))
     listed.append(Patch(color=PALE, lw=0, label="gap inside its budget (below)"))
     return listed

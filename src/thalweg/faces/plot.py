@@ -10,9 +10,10 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .panels import clock_of, components, draw_pair, handles, look, marks, name_axes
+from .marks import marks
+from .panels import clock_of, components, draw_pair, handles, name_axes
 from .reading import Comparison, class_of, curves_of, mean_over_seeds, problem_of, title_of
-from .style import INK, blank, clean_style, header, scale_time, visible
+from .style import INK, blank, clean_style, header, look, scale_time, visible
 from .words import counted, unknown
 
 # a figure, the sentences of its header with their verdicts, and the entries of its legend
@@ -58,6 +59,11 @@ def drawn(result: Any, chosen: Sequence[str] | None = None, titled: bool = True)
     return figure
 
 
+def columns_for(count: int) -> int:
+    """At most three panels a row; four stand two by two."""
+    return 2 if count == 4 else min(COLUMNS, count)
+
+
 def select(known: list[str], chosen: Sequence[str] | None) -> list[str]:
     """The curves asked for; ValueError with the nearest name for one that is not there."""
     for name in chosen or ():
@@ -78,7 +84,7 @@ def _watched(result: Any) -> dict[str, str]:
 def _comparison(result: xr.DataTree, chosen: Sequence[str] | None) -> Parts:
     found = Comparison(result)
     names = select(found.curves(), chosen)
-    columns = min(COLUMNS, len(names))
+    columns = columns_for(len(names))
     rows = -(-len(names) // columns)
     figure = blank(columns, 3.75 * rows)
     outer = figure.add_gridspec(rows, columns, hspace=0.045)
@@ -98,14 +104,14 @@ def _comparison(result: xr.DataTree, chosen: Sequence[str] | None) -> Parts:
 
 def grid(figure: Figure, count: int) -> list[Any]:
     """That many axes, at most three a row."""
-    columns = min(COLUMNS, count)
+    columns = columns_for(count)
     outer = figure.add_gridspec(-(-count // columns), columns)
     return [figure.add_subplot(outer[divmod(i, columns)]) for i in range(count)]
 
 
 def empty_for(count: int) -> Figure:
     """A figure of the size that so many single panels need."""
-    columns = min(COLUMNS, count)
+    columns = columns_for(count)
     return blank(columns, 2.9 * -(-count // columns))
 
 

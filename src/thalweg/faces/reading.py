@@ -74,6 +74,12 @@ class Comparison:
             for name, path in paths.items()
         ]
 
+    @property
+    def good(self) -> xr.Dataset:
+        """The runs that ended well (all, where none did): those that the comparison looks at."""
+        ended = np.asarray(self.training["outcome"].values == "ok")
+        return self.training.isel(seed=ended) if ended.any() else self.training
+
     def curves(self) -> list[str]:
         """Curves that training and some theory share, in the order of the training."""
         shared = {str(n) for t in self.theories for n in t.told.data_vars}
@@ -162,7 +168,7 @@ def main_parameters(described: dict[str, Any]) -> list[Parameter]:
     for one in parameters(described):
         if "." in one.path or isinstance(one.value, dict):
             continue
-        sized = one.path in declared and declared[one.path].kind == "size"
+        sized = one.path in declared and declared[one.path].kind == "size" and one.value
         if sized or not _same(usual.get(one.path), one.value):
             chosen.append(one)
     return chosen

@@ -17,6 +17,7 @@ INK, GREY, PALE = "#222222", "#6b6b6b", "#e9edf0"
 # Okabe and Ito's colours, the darker ones first; dashes tell lines apart where colours do not
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.2)), (0, (6, 2, 1.5, 2)), (0, (1, 1)), (0, (8, 3)))
+DOTTED = (0, (1, 1.6))
 VERDICT_COLOURS = {
     "confirmed": "#00704f",
     "consistent": "#00704f",
@@ -63,6 +64,16 @@ STYLE: dict[str, Any] = {
 PANEL_WIDTH, CHARACTERS_PER_INCH, LINE = 4.1, 11.5, 0.22
 
 
+def look(position: int) -> dict[str, Any]:
+    """Colour and dashes of the theory at this position."""
+    return {"color": band_colour(position), "linestyle": DASHES[position % len(DASHES)]}
+
+
+def band_colour(position: int) -> str:
+    """The colour alone."""
+    return COLOURS[position % len(COLOURS)]
+
+
 @contextmanager
 def clean_style() -> Iterator[None]:
     """This look, and no other setting of matplotlib, for as long as it lasts."""
@@ -101,7 +112,7 @@ def header(figure: Figure, title: str, sentences: Sequence[tuple[str, str]], han
         )
     engine = figure.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
-        engine.set(rect=(0, 0, 1, 1 - head / height), w_pad=0.09, h_pad=0.03, hspace=0.0, wspace=0.03)
+        engine.set(rect=(0, 0, 1 - 0.06 / width, 1 - head / height), w_pad=0.09, h_pad=0.03, hspace=0.0, wspace=0.03)
 
 
 def wrapped(text: str, most: int = 46) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from . import listing
-from .console import exit_code, finish, folder, hear_theories, progress
+from .console import exit_code, finish, folder, hear_theories, printer, progress
 from .index import index
 from .subject import build
 from .words import unknown
@@ -86,11 +86,7 @@ def show_index(name: str | None, as_json: bool) -> None:
 
 
 def _print(*parts: Any) -> None:
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=110)
+    console = printer()
     for part in parts:
         console.print(part, highlight=False, markup=False, soft_wrap=isinstance(part, str))
 

@@ -29,7 +29,7 @@ Means = Float[Array, "p classes"]
 PerClass = Float[Array, " classes"]
 Points = Complex[Array, " nodes"]
 Resolvent = Complex[Array, "nodes p"]
-Pairs = Complex[Array, "nodes nodes"]
+Pairs = Complex[Array, "nodes twice"]
 Form = Float[Array, "twice twice"]
 Number = Float[Array, ""]
 Filters = Complex[Array, "times nodes"]
@@ -250,34 +250,31 @@ def _pairs(
 ) -> tuple[Form, Form, Form]:
     """Quadratic forms of the double integrals: w^T C w from g, tr(f C f) / p from f, |w|^2 from g.
 
+    z1 runs over the nodes, z2 over the nodes and their conjugates; the rest of both loops is the mirror image.
+
     U = tr(C Q1 C Q2) / n, gain = 1 / (1 - a1 a2 U). For a test matrix A: d = gain tr(C Q1 A Q2) / n,
     Th(A) = Q1 A Q2 + a1 a2 d Q1 C Q2, so Th(C) = gain Q1 C Q2; g gives R1^T (D M^T Th M D + d) R2.
     |w|^2 (A = I) is also a single integral over g^2, but g^2 reaches (3 tau)^2 on the loop, which leaves
     nine digits at tau = 1000.
     """
     root = jnp.sqrt(eigenvalues)[None, :]
-    factor = 1 / (1 + delta)
 
-    def kernels(conjugate: bool) -> tuple[Pairs, Pairs, Pairs]:
-        def product(first: Complex[Array, "nodes m"]) -> Pairs:
-            return first @ (first.conj() if conjugate else first).T
+    def product(first: Complex[Array, "nodes m"]) -> Pairs:
+        return first @ jnp.concatenate([first, first.conj()]).T
 
-        crossed, both = product(resolvent * root), product(factor[:, None])
-        through, aligned = product(resolvent * pulled * root), product(response)
-        overlaps = product(resolvent * root**2) / samples
-        measure = product(weights[:, None])
-        gain = 1 / (1 - both * overlaps)
-        share = gain * crossed / samples
-        size = product(resolvent * pulled) + share * (both * through + aligned)
-        variance = gain * (through + overlaps * aligned)
-        return measure * variance, measure * gain * crossed / eigenvalues.size, measure * size
-
-    same, cross = kernels(False), kernels(True)
-    return _quadratic(same[0], cross[0]), _quadratic(same[1], cross[1]), _quadratic(same[2], cross[2])
+    factors, steps = product(1 / (1 + delta[:, None])), product(weights[:, None])
+    crossed, through = product(resolvent * root), product(resolvent * pulled * root)
+    aligned, overlaps = product(response), product(resolvent * root**2) / samples
+    gain = 1 / (1 - factors * overlaps)
+    variance = gain * (through + overlaps * aligned)
+    size = product(resolvent * pulled) + gain * crossed / samples * (factors * through + aligned)
+    scatter = gain * crossed / eigenvalues.size
+    return _quadratic(steps * variance), _quadratic(steps * scatter), _quadratic(steps * size)
 
 
-def _quadratic(same: Pairs, cross: Pairs) -> Form:
-    """Real form of 2 Re sum_jk (h_j h_k same_jk + h_j conj(h_k) cross_jk), for h stacked as [Re, Im]."""
+def _quadratic(pairs: Pairs) -> Form:
+    """Real form of 2 Re sum_jk h_j (h_k same_jk + conj(h_k) cross_jk), pairs = [same, cross], h = [Re, Im]."""
+    same, cross = jnp.split(pairs, 2, axis=1)
     upper = jnp.concatenate([same.real + cross.real, cross.imag - same.imag], axis=1)
     lower = jnp.concatenate([-same.imag - cross.imag, cross.real - same.real], axis=1)
     return 2 * jnp.concatenate([upper, lower], axis=0)

@@ -38,22 +38,21 @@ def has_filter(rule: Rule) -> bool:
 
 @spectral_filter.register
 def _flow(rule: GradientFlow, curvature: Inexact[Array, " points"], times: Float[Array, " times"]) -> Filter:
-    decay = times[:, None] * curvature
+    decay = times[:, None] * curvature[None, :]
     f = jnp.exp(-decay)
     # (1 - f)/u cancels where t u is small; there a Taylor sum serves, exact to rounding, and no second exponential
     near = jnp.abs(decay) < 0.05
     x = jnp.where(near, decay, 0.0)
     series = 1 - x * (1 / 2 - x * (1 / 6 - x * (1 / 24 - x * (1 / 120 - x * (1 / 720 - x / 5040)))))
-    far = (1.0 - f) * (1.0 / jnp.where(curvature == 0, 1.0, curvature))
+    far = (1.0 - f) * (1.0 / jnp.where(curvature == 0, 1.0, curvature))[None, :]
     return f, jnp.where(near, times[:, None] * series, far)
 
 
 @spectral_filter.register
 def _descent(rule: GradientDescent, curvature: Inexact[Array, " points"], times: Float[Array, " times"]) -> Filter:
-    shrink = rule.learning_rate * curvature
-    flat = curvature == 0
-    safe = jnp.where(flat, 1.0, curvature)
-    k = times[:, None]
+    u, k = curvature[None, :], times[:, None]
+    shrink, flat = rule.learning_rate * u, u == 0
+    safe = jnp.where(flat, 1.0, u)
     if jnp.iscomplexobj(curvature):
         f = jnp.exp(k * jnp.log(1.0 - shrink))
         return f, jnp.where(flat, k * rule.learning_rate, (1.0 - f) / safe)

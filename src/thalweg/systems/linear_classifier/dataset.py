@@ -48,7 +48,7 @@ def class_moments(inputs: Float[Array, "m p"], labels: Float[Array, " m"]) -> Mo
     """Sample moments of two classes; the covariance is unbiased."""
     members = jnp.stack([labels < 0, labels > 0], axis=1).astype(inputs.dtype)
     counts = jnp.sum(members, axis=0)
-    means = inputs.T @ members / counts
+    means = inputs.T @ members / counts[None, :]
     centred = inputs - members @ means.T
     return Moments(means, counts / labels.shape[0], centred.T @ centred / (labels.shape[0] - 2))
 
@@ -145,7 +145,11 @@ class DatasetClassifier(Problem):
         factor = jnp.where(used, 1.0, 0.0) / divisor
         factor = factor / jnp.sqrt(jnp.mean((within * factor) ** 2))
         centre = jnp.mean(xm, axis=0)
-        return SplitSample((x - centre) * factor, y, (xm - centre) * factor, ym, (xt - centre) * factor, yt)
+
+        def scaled(part: Array) -> Array:
+            return (part - centre[None, :]) * factor[None, :]
+
+        return SplitSample(scaled(x), y, scaled(xm), ym, scaled(xt), yt)
 
     def initial(self, key: Array, data: SplitSample) -> Float[Array, " p"]:
         p = data.inputs.shape[1]

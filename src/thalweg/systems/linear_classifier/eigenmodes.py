@@ -52,14 +52,14 @@ class Eigenmodes(Theory[LinearClassifier]):
 
         def weights(at: Array) -> Array:
             f, g = spectral_filter(problem.rule, values + problem.weight_decay, at)
-            return f * begin + g * drive
+            return f * begin[None, :] + g * drive[None, :]
 
         def test_side(modes: Array) -> tuple[Array, Array]:
             return modes @ mean, jnp.sum((modes @ covariance) * modes, axis=1)
 
         def towards(modes: Array) -> Array:
             # a zero start leaves along b: the limit of accuracy, which does not see the norm
-            return jnp.where(jnp.all(modes == 0, axis=1, keepdims=True), drive, modes)
+            return jnp.where(jnp.all(modes == 0, axis=1, keepdims=True), drive[None, :], modes)
 
         def searched(at: Array) -> tuple[Array, Array]:
             modes = weights(at)
@@ -71,7 +71,7 @@ class Eigenmodes(Theory[LinearClassifier]):
         overlap, power = test_side(modes)
         features = vectors.T @ data.inputs.T
         return {
-            "train_loss": 0.5 * jnp.mean((data.labels - modes @ features) ** 2, axis=1),
+            "train_loss": 0.5 * jnp.mean((data.labels[None, :] - modes @ features) ** 2, axis=1),
             "test_loss": 0.5 * ((1 - overlap) ** 2 + power),
             "overlap": overlap,
             "squared_norm": jnp.sum(modes**2, axis=1),
@@ -86,7 +86,7 @@ class Eigenmodes(Theory[LinearClassifier]):
 
 
 def _train_accuracies(data: Any, outputs: Array) -> dict[str, Array]:
-    right = 1.0 * (data.labels * outputs > 0)
+    right = 1.0 * (data.labels[None, :] * outputs > 0)
     kept = 1.0 * (data.labels == data.clean_labels)
     return {
         "train_accuracy": jnp.mean(right, axis=1),

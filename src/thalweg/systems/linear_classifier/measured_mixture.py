@@ -115,8 +115,8 @@ def mixture_curves(problem: DatasetClassifier, found: Moments, times: Array, nod
         still = (problem.init_variance == 0) & (when == 0)
         seen = equivalent.curves(kernels, f, g)
         limit = equivalent.curves(kernels, f, jnp.where(still[:, None], 1.0, g))
-        missed = jnp.square(targets - seen.outputs) + seen.variance[:, None]
-        right = ratio_cdf(targets * limit.outputs, limit.variance[:, None])
+        missed = jnp.square(targets[None, :] - seen.outputs) + seen.variance[:, None]
+        right = ratio_cdf(targets[None, :] * limit.outputs, limit.variance[:, None])
         return {
             "train_loss": 0.5 * seen.residual,
             "test_loss": 0.5 * missed @ found.fractions,

@@ -1,0 +1,70 @@
+"""Events as vertical marks on the panel of the curve that they are read from."""
+
+import dataclasses
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from .reading import Comparison, mean_over_seeds
+from .style import DOTTED, GREY, INK, band_colour, wrapped
+
+MOST = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """An event on the time axis of one panel (`of` is None where it belongs to all)."""
+
+    name: str
+    of: str | None
+    words: str
+
+
+def marks(found: Comparison, watched: dict[str, str]) -> list[Mark]:
+    """Events that are times, with the curve that each is read from."""
+    clock = found.training["time"].attrs.get("units", "")
+    timed = [
+        (str(n), v)
+        for n, v in found.training.data_vars.items()
+        if "time" not in v.dims and v.dtype.kind == "f" and clock and v.attrs.get("units") == clock
+    ]
+    return [Mark(name, watched.get(name), str(v.attrs.get("long_name", name))) for name, v in timed]
+
+
+def draw_marks(axes: Axes, found: Comparison, name: str, known: list[Mark]) -> bool:
+    """Events of one curve: theory solid, training's mean dotted with its spread. True if any was drawn."""
+    drawn = [_draw(axes, found, mark) for mark in known if mark.of in (None, name)]
+    return any(drawn)
+
+
+def _draw(axes: Axes, found: Comparison, mark: Mark) -> bool:
+    """One event; False where it happened nowhere."""
+    places: list[float] = []
+    values = found.good[mark.name].values
+    values = values[np.isfinite(values)]
+    if values.size:
+        mean, spread = float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else 0.0
+        axes.axvspan(mean - spread, mean + spread, color=INK, alpha=0.07, lw=0, zorder=1)
+        axes.axvline(mean, color=INK, lw=1.2, ls=DOTTED, zorder=3)
+        places += [mean - spread, mean + spread]
+    for position, part in enumerate(found.theories):
+        told = np.ravel(mean_over_seeds(part.told[mark.name]).values)[:MOST] if mark.name in part.told else []
+        for when in told:
+            if np.isfinite(when):
+                axes.axvline(when, color=band_colour(position), lw=1.0, zorder=3)
+                places.append(float(when))
+    if places:
+        _name(axes, mark.words, min(places), max(places))
+    return bool(places)
+
+
+def _name(axes: Axes, words: str, first: float, last: float) -> None:
+    """The event's name beside its lines, at the end of the panel that the curve leaves free there."""
+    left, right = axes.transAxes.inverted().transform(axes.transData.transform([(first, 0), (last, 0)]))[:, 0]
+    place, offset, side = (last, 5, "left") if right < 0.6 or left < 0.35 else (first, -5, "right")
+    times, curve = (np.asarray(one, dtype=float) for one in axes.lines[0].get_data())
+    low, high = axes.get_ylim()
+    upper = (float(np.interp(place, times, curve)) - low) / (high - low) > 0.5
+    style = {"size": 7.5, "color": GREY, "ha": side, "va": "bottom" if upper else "top", "zorder": 6}
+    where = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points"}
+    axes.annotate(wrapped(words, 24), (place, 0.03 if upper else 0.97), xytext=(offset, 0), **where, **style)

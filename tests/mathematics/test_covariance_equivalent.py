@@ -15,8 +15,12 @@ from thalweg.mathematics.covariance_equivalent import (
 )
 from thalweg.mathematics.marchenko_pastur import closure_rule
 
+# Compilation is most of the time here: few shapes (two classes in 32 features, three in 24), 64 nodes.
 kernels = jax.jit(shared_covariance)
 average = jax.jit(curves)
+edge = jax.jit(largest_eigenvalue)
+loop = jax.jit(contour, static_argnums=2)
+NODES = 64
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +35,14 @@ def flow(x, times):
     return f, -jnp.expm1(-tau * x[None, :]) / x[None, :]
 
 
-def solve(spectrum, means, fractions, targets, samples, start, times, filters=flow):
-    """Equivalent and curves, with the contour and the node count that a caller would take."""
+def solve(spectrum, means, fractions, targets, samples, start, times):
+    """Equivalent, curves and the overlap with the first minus the last mean."""
     arrays = [jnp.asarray(a, float) for a in (spectrum, means, fractions)]
-    largest = float(largest_eigenvalue(*arrays, samples))
-    z, weights = contour(largest, max(times), contour_nodes(largest, max(times)))
-    found = kernels(*arrays, jnp.asarray(targets, float), samples, start, z, weights)
-    f, g = filters(z, times)
+    largest = float(edge(*arrays, float(samples)))
+    assert contour_nodes(largest, max(times)) <= NODES
+    z, weights = loop(largest, float(max(times)), NODES)
+    found = kernels(*arrays, jnp.asarray(targets, float), float(samples), float(start), z, weights)
+    f, g = flow(z, times)
     return found, average(found, f, g), overlap(found, g, arrays[1][:, 0] - arrays[1][:, -1])
 
 
@@ -64,13 +69,12 @@ def test_reference_mixture():
 @pytest.mark.parametrize("signal", [0.5, 3.0])
 def test_isotropic_case_is_the_closure_rule(ratio, signal):
     """With C = I every average is one on MP or T; at ratio 1 the bulk touches 0, signal 3 has an outlier."""
-    samples, times = 20, [0.3, 4.0, 60.0]
-    features = int(ratio * samples)
+    features, samples, times = 32, 32 / ratio, [0.3, 8.0]
     mean = np.random.default_rng(1).standard_normal(features)
     mean *= (signal / np.sum(mean**2)) ** 0.5
     means = np.stack([-mean, mean], axis=1)
     _, told, _ = solve(np.ones(features), means, [0.3, 0.7], [-1, 1], samples, 0.2, times)
-    x, bulk, weights = closure_rule(ratio, signal, 256)
+    x, bulk, weights = closure_rule(ratio, signal, 128)
     safe = jnp.where(x > 0, x, 1.0)
     f, g = flow(safe, times)
     f, g = jnp.where((x > 0)[None, :], f, 1.0), jnp.where((x > 0)[None, :], g, jnp.asarray(times)[:, None])
@@ -82,14 +86,14 @@ def test_isotropic_case_is_the_closure_rule(ratio, signal):
     np.testing.assert_allclose(told.residual, 1 - 2 * (signal + ratio) * g @ weights + second, atol=1e-10)
 
 
-def by_matrices(spectrum, means, fractions, targets, samples, start, tau, nodes=48):
+def by_matrices(spectrum, means, fractions, targets, samples, start, tau, nodes=24):
     """Card, section 2.8, as written: p x p matrices, one delta a class, a full loop, every pair of nodes."""
     p, k = means.shape
     turn = np.linalg.qr(np.random.default_rng(5).standard_normal((p, p)))[0]
     c, m = turn @ np.diag(spectrum) @ turn.T, turn @ means
     d = np.diag(fractions**0.5)
     angle = (np.arange(2 * nodes) + 0.5) * np.pi / (2 * nodes)
-    minor, top = 1.2 / tau**0.5, 12.0
+    minor, top = 1.2 / tau**0.5, 8.0
     w = (top + minor**2) ** 0.5 * np.cos(angle) + 1j * minor * np.sin(angle)
     dw = -((top + minor**2) ** 0.5) * np.sin(angle) + 1j * minor * np.cos(angle)
     points, steps = w**2, w * dw / (2j * nodes)
@@ -97,10 +101,11 @@ def by_matrices(spectrum, means, fractions, targets, samples, start, tau, nodes=
     for z, step in zip(points, steps, strict=True):
         delta = np.zeros(k, complex)
         for _ in range(4000):
-            q = np.linalg.inv(np.sum(fractions / (1 + delta)) * c - z * np.eye(p))
-            delta, last = 0.5 * delta + 0.5 * np.trace(c @ q) / samples, delta
+            load = np.sum(fractions / (1 + delta)) * spectrum - z
+            delta, last = 0.5 * delta + 0.5 * np.sum(spectrum / load) / samples, delta
             if np.max(np.abs(delta - last)) < 1e-15:
                 break
+        q = np.linalg.inv(np.sum(fractions / (1 + delta)) * c - z * np.eye(p))
         middle = d @ m.T @ q @ m @ d + np.diag(delta)
         r = np.linalg.solve(np.eye(k) + middle, d @ targets)
         f, g = np.exp(-tau * z), -np.expm1(-tau * z) / z
@@ -111,10 +116,10 @@ def by_matrices(spectrum, means, fractions, targets, samples, start, tau, nodes=
     double = np.zeros(2, complex)
     for q1, a1, r1, f1, g1 in stored:
         for q2, a2, r2, f2, g2 in stored:
-            cq = c @ q1 @ c @ q2
-            pair = np.full((k, k), np.trace(cq) / samples)
+            cq1, cq2 = c @ q1, c @ q2
+            pair = np.full((k, k), np.sum(cq1 * cq2.T) / samples)
             for i, test in enumerate((c, np.eye(p))):
-                t = np.full(k, np.trace(c @ q1 @ test @ q2) / samples)
+                t = np.full(k, np.sum(cq1 * (test @ q2).T) / samples)
                 dd = np.linalg.solve(np.eye(k) - pair @ np.diag(fractions * a1 * a2), t)
                 th = q1 @ test @ q2 + np.sum(fractions * a1 * a2 * dd) * q1 @ c @ q2
                 inner = r1 @ (d @ m.T @ th @ m @ d + np.diag(dd)) @ r2
@@ -123,118 +128,114 @@ def by_matrices(spectrum, means, fractions, targets, samples, start, tau, nodes=
     return single[:k].real, double[0].real, residual, double[1].real
 
 
-@pytest.mark.parametrize("samples", [5, 12])
+@pytest.mark.parametrize("samples", [16, 60])
 def test_equals_the_general_matrix_formula(samples):
-    spectrum, means, fractions, targets = three_classes(6)
-    truth = by_matrices(spectrum, means, fractions, targets, samples, 0.3, 1.5, nodes=24)
+    spectrum, means, fractions, targets = three_classes(24)
+    truth = by_matrices(spectrum, means, fractions, targets, samples, 0.3, 1.5)
     found, told, _ = solve(spectrum, means, fractions, targets, samples, 0.3, [1.5])
     assert float(found.defect) < 1e-10
     for a, b in zip(told, truth, strict=True):
         np.testing.assert_allclose(a[0], b, rtol=1e-8)
 
 
-@pytest.mark.parametrize("samples", [100, 400])
-def test_against_drawn_mixtures(samples):
-    """f(S) w_0 + g(S) b by eigendecomposition of drawn columns; averaged over w_0 exactly."""
-    features, start, times, draws = 200, 0.5, (0.5, 4.0), 24
-    spectrum, means, fractions, targets = three_classes(features)
-    counts = np.round(fractions * samples).astype(int)
-    label = np.repeat(np.arange(3), counts)
+@pytest.mark.parametrize(("blow", "draws"), [(4, 300), (16, 40)])
+def test_against_drawn_mixtures(blow, draws):
+    """f(S) w_0 + g(S) b by eigendecomposition of drawn columns; averaged over w_0 exactly.
+
+    The drawn problem repeats each eigenvalue `blow` times with means shrunk to match: the limit is the same,
+    and is reached like 1/p (measured: -.17/p in the quadratic forms, less in the others).
+    """
+    start, times = 0.5, (0.5, 4.0)
+    small, narrow, fractions, targets = three_classes(24)
+    spectrum, means = np.repeat(small, blow), np.repeat(narrow, blow, axis=0) / blow**0.5
+    features = spectrum.size
+    counts = np.round(fractions * features * 2).astype(int)
+    label, samples = np.repeat(np.arange(3), counts), counts.sum()
     y, random, seen = targets[label], np.random.default_rng(2), []
     for _ in range(draws):
         x = means[:, label] + spectrum[:, None] ** 0.5 * random.standard_normal((features, samples))
         values, vectors = np.linalg.eigh(x @ x.T / samples)
-        values = np.maximum(values, 1e-14)
         b = vectors.T @ (x @ y / samples)
         test = np.sum(vectors**2 * spectrum[:, None], axis=0)
-        rows = []
         for tau in times:
             f, g = np.exp(-tau * values), -np.expm1(-tau * values) / values
             w = vectors @ (g * b)
             scatter = start * np.array([f**2 @ test, f**2 @ values, np.sum(f**2)]) / features
-            fit = np.mean((y - x.T @ w) ** 2)
-            rows.append([*(means.T @ w), w @ (spectrum * w), fit, w @ w, *scatter])
-        seen.append(rows)
-    seen = np.array(seen)
-    seen = np.concatenate([seen[..., :3], seen[..., 3:6] + seen[..., 6:]], axis=-1)
-    found, told, _ = solve(spectrum, means, fractions, targets, samples, start, times)
+            plain = np.array([w @ (spectrum * w), np.mean((y - x.T @ w) ** 2), w @ w])
+            seen.append([*(means.T @ w), *(plain + scatter)])
+    seen = np.array(seen).reshape(draws, len(times), 6)
+    found, told, _ = solve(small, narrow, counts / samples, targets, samples / blow, start, times)
     assert float(found.defect) < 1e-9
     told = np.concatenate([told.outputs, np.stack([told.variance, told.residual, told.size], axis=1)], axis=1)
-    # order of the columns in `seen`: outputs, w C w, residual, w w, to which the scatter of w_0 was added
     error = seen.std(axis=0, ddof=1) / draws**0.5
-    assert np.all(np.abs(seen.mean(axis=0) - told) < 4 * error + 2.0 / features * np.abs(told))
+    assert np.all(np.abs(seen.mean(axis=0) - told) < 4 * error + 0.5 / features)
 
 
-def test_largest_eigenvalue_of_isotropic_cases():
-    for ratio, signal in [(0.5, 0.5), (0.5, 2.0), (2.0, 0.1), (2.0, 5.0)]:
-        samples = 40
-        features = int(ratio * samples)
-        mean = np.full(features, (signal / features) ** 0.5)
-        means = jnp.asarray(np.stack([-mean, mean], axis=1))
-        told = largest_eigenvalue(jnp.ones(features), means, jnp.array([0.5, 0.5]), samples)
-        spike = 1 + ratio + signal + ratio / signal
-        truth = spike if signal**2 > ratio else (1 + ratio**0.5) ** 2
-        assert float(told) == pytest.approx(truth, rel=1e-12)
+@pytest.mark.parametrize(("ratio", "signal"), [(0.5, 0.5), (0.5, 2.0), (2.0, 0.1), (2.0, 5.0)])
+def test_largest_eigenvalue_of_isotropic_cases(ratio, signal):
+    mean = np.full(32, (signal / 32) ** 0.5)
+    told = edge(jnp.ones(32), jnp.asarray(np.stack([-mean, mean], axis=1)), jnp.array([0.5, 0.5]), 32 / ratio)
+    spike = 1 + ratio + signal + ratio / signal
+    assert float(told) == pytest.approx(spike if signal**2 > ratio else (1 + ratio**0.5) ** 2, rel=1e-12)
 
 
 @pytest.mark.parametrize("strength", [0.0, 3.0])
 def test_largest_eigenvalue_of_drawn_mixtures(strength):
-    features, samples = 300, 600
-    spectrum, means, fractions, _ = three_classes(features)
-    means = strength * means
-    label = np.repeat(np.arange(3), (fractions * samples).astype(int))
+    small, narrow, fractions, _ = three_classes(24)
+    spectrum, means = np.repeat(small, 15), strength * np.repeat(narrow, 15, axis=0) / 15**0.5
+    label = np.repeat(np.arange(3), (fractions * 600).astype(int))
     random, seen = np.random.default_rng(4), []
     for _ in range(6):
-        x = means[:, label] + spectrum[:, None] ** 0.5 * random.standard_normal((features, samples))
-        seen.append(np.linalg.eigvalsh(x @ x.T / samples)[-1])
-    told = largest_eigenvalue(jnp.asarray(spectrum), jnp.asarray(means), jnp.asarray(fractions), samples)
+        x = means[:, label] + spectrum[:, None] ** 0.5 * random.standard_normal((360, 600))
+        seen.append(np.linalg.eigvalsh(x @ x.T / 600)[-1])
+    told = edge(jnp.asarray(small), jnp.asarray(strength * narrow), jnp.asarray(fractions), 40.0)
     assert float(told) == pytest.approx(np.mean(seen), rel=0.025)
 
 
-@pytest.mark.parametrize("horizon", [0.0, 0.01, 10.0, 1000.0])
-@pytest.mark.parametrize("samples", [6, 24, 240])
+@pytest.mark.parametrize("horizon", [0.0, 0.01, 10.0])
+@pytest.mark.parametrize("samples", [6.0, 24.0, 240.0])
 def test_twice_the_nodes_change_nothing(samples, horizon):
     """Also for a spectrum over four decades with an exact zero, and for powers at the limit of stability."""
     means, fractions, targets = (jnp.asarray(a) for a in three_classes(24)[1:])
-    spectrum = jnp.asarray(np.append(0.0, np.geomspace(1e-3, 3.0, 23)))
-    largest = float(largest_eigenvalue(spectrum, means, fractions, samples))
-    nodes = min(contour_nodes(largest, horizon), 512)
-    steps = np.unique(np.round(np.geomspace(1, max(1.0, horizon * largest / 2), 5)))[:, None]
+    spectrum = jnp.asarray(np.append(0.0, np.geomspace(1e-3, 2.0, 23)))
+    largest = float(edge(spectrum, means, fractions, samples))
+    horizon = max(horizon, 2 / largest)
+    assert contour_nodes(largest, horizon) <= NODES
+    steps = np.round(np.geomspace(1, horizon * largest / 2, 5))[:, None]
     seen = []
-    for many in (nodes, 2 * nodes):
-        z, weights = contour(largest, max(horizon, 2 / largest), many)
+    for nodes in (NODES, 2 * NODES):
+        z, weights = loop(largest, horizon, nodes)
         found = kernels(spectrum, means, fractions, targets, samples, 0.1, z, weights)
-        f, g = flow(z, np.geomspace(max(horizon, 1e-3) / 100, max(horizon, 1e-3), 5))
+        f, g = flow(z, np.geomspace(horizon / 100, horizon, 5))
         power = (1 - 2 / largest * z[None, :]) ** steps
         told = average(found, jnp.concatenate([f, power]), jnp.concatenate([g, (1 - power) / z[None, :]]))
         assert float(found.defect) < 1e-9
         seen.append(told)
     for a, b in zip(*seen, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-10 * float(jnp.max(jnp.abs(b))))
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10 * float(jnp.max(jnp.abs(b))))
 
 
 def test_a_contour_through_the_spectrum_is_reported():
     spectrum, means, fractions, targets = (jnp.asarray(a) for a in three_classes(24))
     for largest in (1.0, 4.0):  # inside the bulk; between bulk and outlier
-        z, weights = contour(largest, 50.0, 128)
-        assert float(kernels(spectrum, 2 * means, fractions, targets, 24, 0.1, z, weights).defect) > 1e-4
+        z, weights = loop(largest, 20.0, NODES)
+        assert float(kernels(spectrum, 2 * means, fractions, targets, 24.0, 0.1, z, weights).defect) > 1e-4
 
 
-def mean_square(samples, start):
-    spectrum, means, fractions, targets = (jnp.asarray(a) for a in three_classes(12))
-    largest = largest_eigenvalue(spectrum, means, fractions, samples)
-    z, weights = contour(largest, 2.0, 32)
-    found = shared_covariance(spectrum, means, fractions, targets, samples, start, z, weights)
-    told = curves(found, *flow(z, [2.0]))
+def everything(samples, start):
+    spectrum, means, fractions, targets = (jnp.asarray(a) for a in three_classes(24))
+    largest = edge(spectrum, means, fractions, samples)
+    z, weights = loop(largest, 2.0, NODES)
+    found = kernels(spectrum, means, fractions, targets, samples, start, z, weights)
+    told = average(found, *flow(z, [2.0]))
     return jnp.concatenate([told.outputs[0], told.variance, told.residual, told.size, largest[None]])
 
 
 def test_derivatives_and_mapping_over_scalars():
-    there, step = (15.0, 0.3), 1e-4
-    call = jax.jit(mean_square)
-    told = jax.jit(jax.jacfwd(mean_square, argnums=(0, 1)))(*there)
-    for i, slope in enumerate(told):
-        up, down = ([a + sign * step * (j == i) for j, a in enumerate(there)] for sign in (1, -1))
-        np.testing.assert_allclose(slope, (call(*up) - call(*down)) / (2 * step), rtol=1e-6, atol=1e-9)
-    many = jax.jit(jax.vmap(mean_square))(jnp.array([6.0, 15.0]), jnp.array([0.1, 0.3]))
-    np.testing.assert_allclose(many[1], call(*there), rtol=1e-10)
+    """Both at once: the map over two points of all forward derivatives, against differences."""
+    there, step = np.array([[30.0, 0.3], [12.0, 0.1]]), 1e-4
+    slopes = jax.jit(jax.vmap(jax.jacfwd(everything, argnums=(0, 1))))(*jnp.asarray(there.T))
+    for i, slope in enumerate(slopes):
+        move = step * np.eye(2)[i]
+        truth = [(everything(*(a + move)) - everything(*(a - move))) / (2 * step) for a in there]
+        np.testing.assert_allclose(slope, truth, rtol=1e-6, atol=1e-9)

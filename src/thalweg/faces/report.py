@@ -96,10 +96,8 @@ def picture(result: Any) -> str:
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    # without a size of its own it takes the width of the page
-    for side in ("width", "height"):
-        svg = re.sub(rf'(<svg[^>]*?) {side}="[^"]*"', r"\1", svg, count=1)
-    return svg
+    # its width is an upper limit in the page, and the height follows
+    return re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
 
 
 def _told(result: Any) -> list[xr.Dataset]:

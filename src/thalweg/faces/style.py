@@ -77,8 +77,10 @@ def band_colour(position: int) -> str:
 @contextmanager
 def clean_style() -> Iterator[None]:
     """This look, and no other setting of matplotlib, for as long as it lasts."""
-    settings: dict[Any, Any] = {k: v for k, v in matplotlib.rcParamsDefault.items() if k != "backend"}
-    with matplotlib.rc_context(settings | STYLE):
+    settings: dict[Any, Any] = dict(matplotlib.rcParamsDefault)
+    del settings["backend"]  # the one setting that rc_context would not put back
+    settings.update(STYLE)
+    with matplotlib.rc_context(settings):
         yield
 
 

@@ -35,8 +35,8 @@ Number = Float[Array, ""]
 Filters = Complex[Array, "times nodes"]
 
 _HALVINGS = 60
-_LEVELS = 24
-_STEPS = 3
+_LEVELS = 16
+_STEPS = 2
 _POLISH = 4
 
 

@@ -17,35 +17,66 @@ Vector = Float[Array, " m"]
 Curve = Callable[[Vector], Vector]
 
 _FIRST = 1e-6
-_FAN = 16
 _STEPS = 64
 
 
-def interior_extremum(curve: Curve, horizon: Scalar, sign: int, coarse: int = 96, rounds: int = 11) -> Number:
+def interior_extremum(curve: Curve, horizon: Scalar, sign: int, coarse: int = 96, rounds: int = 4) -> Number:
     """Time in (0, horizon) of the best value of `curve`, (m,) times -> (m,) values; the first, if tied.
 
-    A grid of `coarse` points, half geometric from 1e-6 horizon and half linear, brackets the best value; the
-    sign of the derivative then narrows the bracket by 17 in each of `rounds` rounds. NaN if the best value is
-    within a relative 1e-6 of an end, or the curve still improves there. At t = 0 the curve is never evaluated
-    (often 0/0). The result has the derivative of the implicit function curve'(t) = 0 in whatever the curve
-    closes over.
+    One curve of `interior_extrema`, which see.
     """
-    horizon = jnp.asarray(horizon, float)
+    return interior_extrema(lambda times: (curve(times),), horizon, (sign,), coarse, rounds)[0]
+
+
+def interior_extrema(
+    curves: Callable[[Vector], tuple[Vector, ...]],
+    horizon: Scalar,
+    signs: tuple[int, ...],
+    coarse: int = 96,
+    rounds: int = 4,
+) -> Float[Array, " k"]:
+    """Times in (0, horizon) of the best values of k curves, `curves(times) -> k vectors`; the first, if tied.
+
+    A grid of about `coarse` points, half geometric from 1e-6 horizon and half linear, brackets each best value; the
+    sign of the derivative then narrows the bracket by about `coarse` in each further round, and a secant takes the
+    root. NaN if the best value is within a relative 1e-6 of an end, or the curve still improves there. At t = 0 the
+    curves are never evaluated (often 0/0). The result has the derivative of the implicit function curve'(t) = 0 in
+    whatever the curves close over, since the secant sees how the slopes move. All rounds and all curves share one
+    loop body: compiling the curves is what costs.
+    """
     half = coarse // 2
     unit = np.union1d(np.geomspace(_FIRST, 1.0, coarse - half), np.arange(1, half + 1) / half)
-    times = jax.lax.stop_gradient(horizon) * jnp.asarray(unit)
+    count, size = len(signs), unit.size
+    end = jax.lax.stop_gradient(jnp.asarray(horizon, float))
+    sign = jnp.asarray(signs, float)[:, None]
+    own = jnp.arange(count)
 
-    def slope(t: Vector) -> Vector:
-        return sign * jax.jvp(curve, (t,), (jnp.ones_like(t),))[1]
+    def read(grid: Float[Array, "k m"]) -> tuple[Float[Array, "k m"], Float[Array, "k m"]]:
+        times = grid.reshape(-1)
+        pair = jax.jvp(curves, (times,), (jnp.ones_like(times),))
+        value, rate = (jnp.stack(part).reshape(count, count, size)[own, own] for part in pair)
+        return jnp.where(jnp.isfinite(value), sign * value, jnp.inf), sign * rate
 
-    best = jnp.argmin(_cost(curve(times), sign))
-    ends = (times[jnp.maximum(best - 1, 0)], times[jnp.minimum(best + 1, unit.size - 1)])
-    outer = slope(jnp.stack(ends))
-    low, high = jax.lax.fori_loop(0, rounds, lambda _, bracket: _narrow(slope, bracket), ends)
-    root = jax.lax.stop_gradient((low + high) / 2)
-    turned = (outer[0] < 0) & (outer[1] > 0)
-    inside = (root > times[0] * (1 + _FIRST)) & (root < times[-1] * (1 - _FIRST))
-    return jnp.where(turned & inside, _newton(slope, root), jnp.nan)
+    def search(state: tuple[Array, ...], first: Array) -> tuple[tuple[Array, ...], None]:
+        low, high, _, _, turned = state
+        even = low[:, None] + (high - low)[:, None] * jnp.linspace(0.0, 1.0, size)[None, :]
+        grid = jnp.where(first, end * jnp.asarray(unit)[None, :], even)
+        cost, slope = read(grid)
+        best = jnp.argmin(cost, axis=1)
+        rising = jnp.argmax((slope > 0).at[:, -1].set(True), axis=1)
+        left = jnp.where(first, best - 1, rising - 1).clip(0)
+        right = jnp.where(first, best + 1, rising).clip(1, size - 1)
+        down, up = slope[own, left], slope[own, right]
+        turned = jnp.where(first, (down < 0) & (up > 0), turned)
+        ends = (jax.lax.stop_gradient(grid[own, left]), jax.lax.stop_gradient(grid[own, right]))
+        return (*ends, down, up, turned), None
+
+    zero = jnp.zeros(count)
+    begin = (zero, zero + end, zero, zero, jnp.zeros(count, bool))
+    (low, high, down, up, turned), _ = jax.lax.scan(search, begin, jnp.arange(rounds) == 0)
+    root = low - (high - low) * down / jnp.where(up > down, up - down, 1.0)
+    inside = (root > end * _FIRST * (1 + _FIRST)) & (root < end * (1 - _FIRST))
+    return jnp.where(turned & inside, root, jnp.nan)
 
 
 def integer_extremum(curve: Curve, horizon: Scalar, sign: int, rounds: int = 8) -> Number:
@@ -73,22 +104,6 @@ def integer_extremum(curve: Curve, horizon: Scalar, sign: int, rounds: int = 8) 
 
 def _cost(values: Vector, sign: int) -> Vector:
     return jnp.where(jnp.isfinite(values), sign * values, jnp.inf)
-
-
-def _narrow(slope: Curve, bracket: tuple[Number, Number]) -> tuple[Number, Number]:
-    """One of the 17 equal parts of the bracket: the first that ends with a rising curve."""
-    low, high = bracket
-    points = low + (high - low) * jnp.linspace(0.0, 1.0, _FAN + 2)
-    rising = (slope(points[1:]) > 0).at[-1].set(True)
-    part = jnp.argmax(rising)
-    return points[part], points[part + 1]
-
-
-def _newton(slope: Curve, root: Number) -> Number:
-    """One Newton step: it refines the root, and carries the derivative that bracketing does not have."""
-    value, curvature = jax.jvp(slope, (root[None],), (jnp.ones(1),))
-    convex = curvature[0] > 0
-    return root - jnp.where(convex, value[0] / jnp.where(convex, curvature[0], 1.0), 0.0)
 
 
 def _neighbours(curve: Curve, steps: Vector, last: Number, sign: int) -> tuple[Number, Number, Number]:

@@ -2,6 +2,8 @@ from ._version import __version__ as __version__
 from .audit import theories as theories
 from .compare import compare as compare
 from .data.mixture import MixtureSample as MixtureSample
+from .faces.plot import plot as plot
+from .faces.report import report as report
 from .parallel import Interrupted as Interrupted
 from .problem import Event as Event
 from .problem import Observable as Observable

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import xarray as xr
 from .functionals import Functional, declare, measure
 from .problem import Observable, Problem
 from .results import OUTCOMES
-from .theory import Theory
+from .theory import FiniteSize, Theory
 
 FAMILY_LEVEL = 0.01
 # a change seen at ten times tighter tolerance is nine tenths of the error that it stands for; twice is on the safe side
@@ -95,49 +96,61 @@ def _functionals(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Da
     return found
 
 
-def rows(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset, tighter: list[Any]) -> list[Row]:
+def rows(
+    problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset, tighter: Sequence[dict[str, Any] | None]
+) -> list[Row]:
     """The budget of one theory. `tighter` holds training and theory at a tighter tolerance (first seeds), or None."""
     functionals = _functionals(problem, theory, told, seen)
-    good = good_seeds(seen)
     sizes = theory.finite_size(problem)
-    times = told["time"].values
-    table = []
-    for functional in functionals:
-        observable = _observable(problem, functional.variable)
-        wanted = measure(functional, told[functional.variable].values, times, observable)
-        measured = measure(functional, seen[functional.variable].values, times, observable)
-        tolerance = sum(
-            _tolerance(functional, base, run, times, observable)
-            for base, run in ((seen, tighter[0]), (told, tighter[1]))
-            if run is not None
-        )
-        gaps = (measured - wanted)[good]
-        paired = "seed" in told.dims
-        exact = paired and set(theory.conditions_on) >= {"start", "draw"}
-        gap, error = _statistics(gaps, len(functionals), exact)
-        size = sizes.get(functional.variable)
-        amount = 0.0
-        if size is not None:
-            whole = size.relative or (observable is not None and observable.log)
-            amount = size.amount * functional.sensitivity * (functional.level if whole else 1.0)
-        table.append(
-            Row(
-                name=functional.name,
-                variable=functional.variable,
-                measure=functional.measure,
-                claim=theory.claim(functional.variable).kind,
-                predicted=float(np.nanmean(wanted)),
-                measured=float(np.nanmean(measured[good])) if np.any(np.isfinite(measured[good])) else math.nan,
-                gap=gap,
-                finite_size=amount,
-                tolerance=SAFETY * tolerance + ROUNDING * functional.scale,
-                margin=_margin(problem, theory, functional),
-                error=error,
-                scale=functional.scale,
-                bluntness=functional.bluntness,
-            )
-        )
-    return table
+    runs = [(base, run) for base, run in zip((seen, told), tighter, strict=True) if run is not None]
+    return [_row(problem, theory, f, told, seen, runs, sizes.get(f.variable), len(functionals)) for f in functionals]
+
+
+def _row(
+    problem: Problem,
+    theory: Theory,
+    functional: Functional,
+    told: xr.Dataset,
+    seen: xr.Dataset,
+    runs: Sequence[tuple[xr.Dataset, dict[str, Any]]],
+    size: FiniteSize | None,
+    family: int,
+) -> Row:
+    observable, times, good = _observable(problem, functional.variable), told["time"].values, good_seeds(seen)
+    wanted = measure(functional, told[functional.variable].values, times, observable)
+    measured = measure(functional, seen[functional.variable].values, times, observable)[good]
+    if "seed" in told.dims:
+        wanted = wanted[good]
+    change = sum(_tolerance(functional, base, run, times, observable) for base, run in runs)
+    exact = "seed" in told.dims and set(theory.conditions_on) >= {"start", "draw"}
+    gap, error = _statistics(np.asarray(measured - wanted), family, exact)
+    return Row(
+        name=functional.name,
+        variable=functional.variable,
+        measure=functional.measure,
+        claim=theory.claim(functional.variable).kind,
+        predicted=_mean(wanted),
+        measured=_mean(measured),
+        gap=gap,
+        finite_size=_finite_size(functional, observable, size),
+        tolerance=SAFETY * change + ROUNDING * functional.scale,
+        margin=_margin(problem, theory, functional),
+        error=error,
+        scale=functional.scale,
+        bluntness=functional.bluntness,
+    )
+
+
+def _mean(values: Any) -> float:
+    real = np.asarray(values)[np.isfinite(values)]
+    return float(real.mean()) if real.size else math.nan
+
+
+def _finite_size(functional: Functional, observable: Observable | None, size: FiniteSize | None) -> float:
+    if size is None:
+        return 0.0
+    whole = size.relative or (observable is not None and observable.log)
+    return size.amount * functional.sensitivity * (functional.level if whole else 1.0)
 
 
 def _margin(problem: Problem, theory: Theory, functional: Functional) -> float:
@@ -172,27 +185,30 @@ def _statistics(gaps: np.ndarray, family: int, exact: bool) -> tuple[float, floa
     return float(real.mean()), student(real.size, family) * float(real.std(ddof=1)) / math.sqrt(real.size)
 
 
-def gap_curves(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset) -> xr.Dataset:
+def gap_curves(
+    problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset, budget: Sequence[Row]
+) -> xr.Dataset:
     """Mean gap, error and allowance of every common curve at every time, for the eyes."""
     good = good_seeds(seen)
     sizes = theory.finite_size(problem)
-    content: dict[str, xr.DataArray] = {}
     count = int(good.sum())
+    quantile = student(count, len(budget))
+    content: dict[str, xr.DataArray] = {}
     for name in map(str, told.data_vars):
         observable = _observable(problem, name)
         if observable is None or name not in seen:
             continue
-        difference = (seen[name] - told[name]).isel(seed=good)
+        gaps = (seen[name] - told[name]).isel(seed=good)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            content[name] = difference.mean("seed")
-            spread = difference.std("seed", ddof=1) / math.sqrt(max(count, 1))
-        quantile = student(count, len(told.data_vars) * 3)
+            content[name] = gaps.mean("seed")
+            spread = gaps.std("seed", ddof=1) / math.sqrt(max(count, 1))
         content[f"{name}_error"] = spread * quantile if count > 1 else spread * np.nan
         size = sizes.get(name)
         level: Any = abs(told[name]) if "seed" not in told[name].dims else abs(told[name]).mean("seed")
-        amount = 0.0 if size is None else size.amount
         whole = observable.log or (size is not None and size.relative)
         scale: Any = level if whole else 1.0 + 0.0 * level
-        content[f"{name}_allowance"] = amount * scale + problem.margins.get(name, 0.0) * level.max("time")
+        values = [row.tolerance for row in budget if row.variable == name and row.measure in ("start", "end", "area")]
+        fixed = problem.margins.get(name, 0.0) * level.max("time") + max(values, default=0.0)
+        content[f"{name}_allowance"] = (0.0 if size is None else size.amount) * scale + fixed
     return xr.Dataset(content).drop_vars("seed", errors="ignore")

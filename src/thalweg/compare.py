@@ -72,7 +72,7 @@ def compare(
         budget = rows(problem, one, told, seen, [tight, tighter])
         outcome = judge(budget, audit.worst(found), resolution, len(done), seen)
         told.attrs = describe("theory", problem, one, found, vars(outcome))
-        parts.append((one, told, gap_curves(problem, one, told, seen), _table(budget), outcome))
+        parts.append((one, told, gap_curves(problem, one, told, seen, budget), _table(budget), outcome))
     return _tree(problem, parts, seen, inputs(problem, axis, data, start), resolution, done)
 
 

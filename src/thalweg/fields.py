@@ -127,8 +127,13 @@ class Parametrised(eqx.Module):
     """Base of all that carries parameters; construction checks each against its declared range."""
 
     def __check_init__(self) -> None:
-        for name, parameter in parameters(type(self)).items():
-            _check(type(self).__name__, name, parameter, getattr(self, name))
+        check_ranges(self)
+
+
+def check_ranges(module: eqx.Module) -> None:
+    """ValueError for the first field outside its declared range; a class that checks more calls this first."""
+    for name, parameter in parameters(type(module)).items():
+        _check(type(module).__name__, name, parameter, getattr(module, name))
 
 
 def _check(owner: str, name: str, parameter: Parameter, value: Any) -> None:
@@ -181,5 +186,5 @@ def unknown(noun: str, given: str, known: list[str], place: str = "") -> str:
 
     lower = {k.lower(): k for k in known}
     near = difflib.get_close_matches(given.lower(), list(lower), n=1, cutoff=0.4)
-    hint = f"; did you mean {lower[near[0]]!r}?" if near else ""
+    hint = f"; did you mean {lower[near[0]]!r}?" if near else "."
     return f"unknown {noun} {given!r}{place}{hint} Known: {', '.join(known)}."

@@ -6,6 +6,8 @@ import numpy as np
 
 from .problem import Observable
 
+Numbers = np.ndarray | np.floating
+
 # a time read off a curve is less sharp than its values, by one over the logarithmic slope (about 1/0.35 at a half-time)
 TIMES_ARE_BLUNT = 2.0
 
@@ -42,12 +44,12 @@ def on_scale(observable: Observable | None, values: np.ndarray) -> np.ndarray:
         return np.log(values)
 
 
-def area(curve: np.ndarray, times: np.ndarray) -> np.ndarray:
+def area(curve: np.ndarray, times: np.ndarray) -> Numbers:
     """Mean of the curve over time (trapezoids), along the last axis."""
     return np.trapezoid(curve, times, axis=-1) / (times[-1] - times[0])
 
 
-def half_time(curve: np.ndarray, times: np.ndarray) -> np.ndarray:
+def half_time(curve: np.ndarray, times: np.ndarray) -> Numbers:
     """First time at which a curve has gone half of its way from start to end; NaN where it goes nowhere."""
     begin, end = curve[..., :1], curve[..., -1:]
     way = np.where(end == begin, np.nan, end - begin)
@@ -62,7 +64,7 @@ def half_time(curve: np.ndarray, times: np.ndarray) -> np.ndarray:
     return np.where(np.any(past, axis=-1), found[..., 0], np.nan)
 
 
-def slope(curve: np.ndarray, times: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:
+def slope(curve: np.ndarray, times: np.ndarray, window: tuple[float, float] | None) -> Numbers:
     """Mean rate of change over a window of times, by a straight line through all its points."""
     low, high = window or (times[0], times[-1])
     inside = (times >= low) & (times <= high)
@@ -75,15 +77,13 @@ def measure(functional: Functional, values: np.ndarray, times: np.ndarray, obser
     if functional.component:
         values = values[(..., *functional.component)]
     if functional.measure == "event":
-        return values
+        return np.asarray(values)
     curve = on_scale(observable, values)
-    if functional.measure == "start":
-        return curve[..., 0]
-    if functional.measure == "end":
-        return curve[..., -1]
+    if functional.measure in ("start", "end"):
+        return np.asarray(curve[..., 0 if functional.measure == "start" else -1])
     if functional.measure == "slope":
-        return slope(curve, times, functional.window)
-    return area(curve, times) if functional.measure == "area" else half_time(curve, times)
+        return np.asarray(slope(curve, times, functional.window))
+    return np.asarray(area(curve, times) if functional.measure == "area" else half_time(curve, times))
 
 
 def declare(

@@ -86,7 +86,7 @@ def over_seeds(
     waiting: dict[Future[Any], int] = {}
     try:
         if signature not in _COMPILED:
-            done[0] = _in_thread(run, parts[0])
+            done[0] = pool.submit(_in_thread, run, parts[0]).result()
             _COMPILED.add(signature)
             report()
         waiting = {pool.submit(_in_thread, run, part): i for i, part in enumerate(parts) if i not in done}

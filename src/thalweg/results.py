@@ -44,11 +44,16 @@ def label(
     lead = () if seeds is None else ("seed",)
     clock = problem.rule.clock
     content: dict[str, Any] = {}
-    for name, value in values.items():
-        about = known[name]
+    for name, about in known.items():
+        if name not in values:
+            continue
+        value = values[name]
         dims = (*lead, *(("time",) if is_curve(problem, name) else ()), *about.dims)
         unit = clock if about.unit == "clock" else about.unit
-        content[name] = (dims, np.asarray(value), {"long_name": about.words, "units": unit})
+        attrs = {"long_name": about.words, "units": unit}
+        if is_curve(problem, name):
+            attrs |= {"symbol": about.symbol, "scale": "log" if about.log else "linear"}
+        content[name] = (dims, np.asarray(value), attrs)
     coords: dict[str, Any] = {
         "time": ("time", times, {"long_name": clock, "units": clock}),
         "flow_time": ("time", problem.rule.flow_time(problem, times), {"long_name": "flow time"}),

@@ -23,12 +23,13 @@ from .training import Case, Skeleton, cases, completed, signature, split
 Seeds = int | Sequence[int]
 
 
-def seed_list(seeds: Seeds) -> list[int]:
+def seed_list(seeds: Any) -> list[int]:
     """0..n-1 for an integer n, or the given whole numbers; ValueError otherwise."""
-    wanted = range(seeds) if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool) else seeds
+    counted = isinstance(seeds, int | np.integer) and not isinstance(seeds, bool)
+    wanted: Any = range(int(seeds)) if counted else seeds
     try:
-        found = [int(s) for s in wanted]  # pyright: ignore[reportGeneralTypeIssues]
-        whole = all(int(s) == s and s >= 0 for s in wanted)  # pyright: ignore[reportGeneralTypeIssues]
+        found = [int(s) for s in wanted]
+        whole = all(int(s) == s and s >= 0 for s in wanted)
     except (TypeError, ValueError):
         found, whole = [], False
     if not found or not whole or len(set(found)) < len(found):
@@ -70,7 +71,7 @@ def ticks_of(problem: Problem, axis: np.ndarray) -> np.ndarray:
     return axis if unit is None else np.round(axis * unit).astype(np.int64)
 
 
-def given(problem: Problem, data: Any, start: Any) -> tuple[Any, Any]:
+def given(problem: Any, data: Any, start: Any) -> tuple[Any, Any]:
     """A user's data and start in the problem's form."""
     if not isinstance(problem, Problem):
         raise ValueError(

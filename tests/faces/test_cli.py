@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import click.testing
 import numpy as np
@@ -33,15 +32,14 @@ def run(*words):
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["list"], ["compare", "LinearClassifier", "--help"]])
 def test_answers_without_jax(words):
     code = (
-        "import sys, thalweg.faces.cli as c\n"
+        "import sys, time, thalweg.faces.cli as c\n"
         "try: c.main()\nexcept SystemExit as end: assert not end.code\n"
-        "assert 'jax' not in sys.modules and 'numpy' not in sys.modules"
+        "assert 'jax' not in sys.modules and 'numpy' not in sys.modules\n"
+        "assert time.process_time() < 0.5"
     )
-    begin = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout
-    assert time.perf_counter() - begin < 3, "half a second on a quiet machine"
 
 
 def test_list_shows_everything_and_is_json_on_demand():
@@ -91,11 +89,11 @@ def test_compare_writes_everything_and_says_it_as_json(tmp_path):
 
 
 def test_options_may_stand_before_the_name(tmp_path, small):
-    result = run("predict", "--json", "--out", tmp_path, "--theory", "MarchenkoPastur", *SMALL)
+    result = run("predict", "--json", "--out", tmp_path / "new", "--theory", "MarchenkoPastur", *SMALL)
     told = json.loads(result.stdout)
     direct = tw.predict(small, TIMES, theory="MarchenkoPastur")
     assert told["theory"]["end"]["test_loss"] == pytest.approx(float(direct["test_loss"][-1]))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["picture.png", "run.nc"]
+    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == ["picture.png", "run.nc"]
 
 
 def test_saved_results_can_be_drawn_and_reported(saved, tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jax.scipy.stats import norm
 
-from thalweg.mathematics.extremum import integer_extremum, interior_extremum
+from thalweg.mathematics.extremum import integer_extremum, interior_extrema, interior_extremum
 from thalweg.mathematics.marchenko_pastur import closure_rule
 
 
@@ -66,9 +66,8 @@ def test_the_better_of_two_valleys_and_the_first_of_equals():
         return -t - jnp.exp(-((t - 1) ** 2))
 
     assert float(interior_extremum(narrow_and_wide, 9.0, 1)) == pytest.approx(5.0, abs=1e-6)
-    assert float(interior_extremum(lambda t: (t - 2) ** 2 * (t - 6) ** 2, 8.0, 1)) == pytest.approx(
-        2, abs=1e-8
-    )
+    equal = interior_extremum(lambda t: (t - 2) ** 2 * (t - 6) ** 2, 8.0, 1)
+    assert float(equal) == pytest.approx(2.0, abs=1e-8)
     assert np.isnan(float(interior_extremum(better_at_the_end, 9.0, 1)))
 
 
@@ -104,7 +103,7 @@ def best_times(signal, ratio, start):
         mean, variance = moments(t)
         return (1 - mean) ** 2 + variance
 
-    times = interior_extremum(accuracy, 60.0, -1), interior_extremum(error, 60.0, 1)
+    times = interior_extrema(lambda t: (accuracy(t), error(t)), 60.0, (-1, 1))
     return times[0], accuracy(times[0][None])[0], times[1], error(times[1][None])[0]
 
 

@@ -15,9 +15,15 @@ INTERRUPTED = 130
 
 
 class Sentence(click.ClickException):
-    """Bad input: one sentence on stderr, exit code 2, no traceback."""
+    """Bad input: one sentence on stderr, exit code 2, no traceback; Python's keywords become options."""
 
     exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        words = {"strict=False": "--no-strict", "theory=...": "--theory NAME", "give times=.": "give --times."}
+        for python, option in words.items():
+            message = message.replace(python, option)
+        super().__init__(message)
 
 
 def note(text: str) -> None:

@@ -122,9 +122,10 @@ def predict(
     chosen = _theory(theory)
     asked = Asked(name, said, times)
     more = _said(theory=chosen, seeds=read_seeds(seeds))
-    with folder(out) as target, progress("predicting") as told:
-        result = finish(lambda: tw.predict(asked.problem, asked.times, progress=told, **more), target)
-    return deliver(result, out, as_json)
+    with folder(out) as target:
+        with progress("predicting") as told:
+            result = finish(lambda: tw.predict(asked.problem, asked.times, progress=told, **more), target)
+        return deliver(result, out, as_json)
 
 
 def train(

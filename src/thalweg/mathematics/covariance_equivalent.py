@@ -36,8 +36,6 @@ Filters = Complex[Array, "times nodes"]
 
 _HALVINGS = 60
 _LEVELS = 16
-_STEPS = 2
-_POLISH = 4
 
 
 class Equivalent(NamedTuple):
@@ -212,19 +210,17 @@ def _resolvent(eigenvalues: Spectrum, samples: Scalar, z: Points) -> tuple[Resol
     """
     complex_eigenvalues = eigenvalues.astype(z.dtype)
     top = 8 * (jnp.max(jnp.abs(z)) + jnp.max(eigenvalues) + jnp.sum(eigenvalues) / samples)
-    descent = (z.imag / top)[None, :] ** jnp.asarray(np.arange(_LEVELS + 1) / _LEVELS)[:, None]
+    # Two steps at each level and six at the last one, all in one loop: its body is what costs compilation.
+    levels = np.minimum(np.repeat(np.arange(_LEVELS + 3), 2) / _LEVELS, 1.0)
+    descent = (z.imag / top)[None, :] ** jnp.asarray(levels)[:, None]
     path = jax.lax.complex(jnp.broadcast_to(z.real[None, :], descent.shape), top * descent)
 
-    def newton(v: Points, at: Points) -> Points:
+    def newton(v: Points, at: Points) -> tuple[Points, None]:
         scale = 1 / (1 + v[:, None] * eigenvalues[None, :])
         value = 1 + at * v - v * (scale @ complex_eigenvalues) / samples
-        return v - value / (at - (scale**2 @ complex_eigenvalues) / samples)
+        return v - value / (at - (scale**2 @ complex_eigenvalues) / samples), None
 
-    def level(v: Points, at: Points) -> tuple[Points, None]:
-        return jax.lax.fori_loop(0, _STEPS, lambda _, u: newton(u, at), v), None
-
-    v, _ = jax.lax.scan(level, -1 / path[0], path)
-    v = jax.lax.fori_loop(0, _POLISH, lambda _, u: newton(u, z), v)
+    v, _ = jax.lax.scan(newton, -1 / path[0], path)
     resolvent = -1 / (z[:, None] * (1 + v[:, None] * eigenvalues[None, :]))
     return resolvent, resolvent @ complex_eigenvalues / samples
 
@@ -250,8 +246,7 @@ def _pairs(
 ) -> tuple[Form, Form, Form]:
     """Quadratic forms of the double integrals: w^T C w from g, tr(f C f) / p from f, |w|^2 from g.
 
-    z1 runs over the nodes, z2 over the nodes and their conjugates; the rest of both loops is the mirror image.
-
+    z1 runs over the nodes, z2 over the nodes and their conjugates; the rest of the loops is the mirror image.
     U = tr(C Q1 C Q2) / n, gain = 1 / (1 - a1 a2 U). For a test matrix A: d = gain tr(C Q1 A Q2) / n,
     Th(A) = Q1 A Q2 + a1 a2 d Q1 C Q2, so Th(C) = gain Q1 C Q2; g gives R1^T (D M^T Th M D + d) R2.
     |w|^2 (A = I) is also a single integral over g^2, but g^2 reaches (3 tau)^2 on the loop, which leaves
@@ -273,7 +268,7 @@ def _pairs(
 
 
 def _quadratic(pairs: Pairs) -> Form:
-    """Real form of 2 Re sum_jk h_j (h_k same_jk + conj(h_k) cross_jk), pairs = [same, cross], h = [Re, Im]."""
+    """Real form, for h stacked as [Re, Im], of 2 Re sum_jk h_j (h_k same_jk + conj(h_k) cross_jk)."""
     same, cross = jnp.split(pairs, 2, axis=1)
     upper = jnp.concatenate([same.real + cross.real, cross.imag - same.imag], axis=1)
     lower = jnp.concatenate([-same.imag - cross.imag, cross.real - same.real], axis=1)

@@ -1,7 +1,7 @@
 """The linear classifier solved exactly for a given draw and start."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -38,51 +38,71 @@ class Eigenmodes(Theory[LinearClassifier]):
 
     def predict(self, problem: LinearClassifier, data: Any, start: Any, times: Array) -> dict[str, Array]:
         times = jnp.asarray(times)
-        n, p = data.inputs.shape
-        values, vectors = jnp.linalg.eigh(data.inputs.T @ data.inputs / n)
-        # a rank-deficient covariance has exact zeros; rounding must not turn them into growing modes
-        values = jnp.where(jnp.arange(p) < p - n, 0.0, jnp.maximum(values, 0.0))
-        drive, begin, mean = (
-            vectors.T @ (data.labels @ data.inputs / n),
-            vectors.T @ start,
-            vectors.T @ data.mean,
-        )
-        lags = jnp.abs(jnp.arange(p)[:, None] - jnp.arange(p)[None, :])
-        covariance = vectors.T @ (problem.correlation**lags @ vectors)
+        modes = _decompose(problem, data, start)
 
         def weights(at: Array) -> Array:
-            f, g = spectral_filter(problem.rule, values + problem.weight_decay, at)
-            return f * begin[None, :] + g * drive[None, :]
+            f, g = spectral_filter(problem.rule, modes.values + problem.weight_decay, at)
+            return f * modes.start[None, :] + g * modes.drive[None, :]
 
-        def test_side(modes: Array) -> tuple[Array, Array]:
-            return modes @ mean, jnp.sum((modes @ covariance) * modes, axis=1)
-
-        def towards(modes: Array) -> Array:
+        def towards(now: Array) -> Array:
             # a zero start leaves along b: the limit of accuracy, which does not see the norm
-            return jnp.where(jnp.all(modes == 0, axis=1, keepdims=True), drive[None, :], modes)
+            return jnp.where(jnp.all(now == 0, axis=1, keepdims=True), modes.drive[None, :], now)
 
         def searched(at: Array) -> tuple[Array, Array]:
-            modes = weights(at)
-            overlap, power = test_side(modes)
-            aim, spread = test_side(towards(modes))
-            return 0.5 * ((1 - overlap) ** 2 + power), aim / jnp.sqrt(spread)
+            now = weights(at)
+            aim, spread = _test_side(modes, towards(now))
+            return _test_loss(modes, now), aim / jnp.sqrt(spread)
 
-        modes = weights(times)
-        overlap, power = test_side(modes)
-        features = vectors.T @ data.inputs.T
+        now = weights(times)
         return {
-            "train_loss": 0.5 * jnp.mean((data.labels[None, :] - modes @ features) ** 2, axis=1),
-            "test_loss": 0.5 * ((1 - overlap) ** 2 + power),
-            "overlap": overlap,
-            "squared_norm": jnp.sum(modes**2, axis=1),
-            "test_accuracy": ratio_cdf(*test_side(towards(modes))),
-            **_train_accuracies(data, towards(modes) @ features),
+            "train_loss": 0.5 * jnp.mean((data.labels[None, :] - now @ modes.features) ** 2, axis=1),
+            "test_loss": _test_loss(modes, now),
+            "overlap": now @ modes.mean,
+            "squared_norm": jnp.sum(now**2, axis=1),
+            "test_accuracy": ratio_cdf(*_test_side(modes, towards(now))),
+            **_train_accuracies(data, towards(now) @ modes.features),
             **best_times(problem, searched, times[-1]),
-            "largest_stable_rate": largest_stable_rate(problem.rule, values[-1] + problem.weight_decay),
+            "largest_stable_rate": largest_stable_rate(problem.rule, modes.values[-1] + problem.weight_decay),
         }
 
     def finite_size(self, problem: LinearClassifier) -> Mapping[str, FiniteSize]:
         return {}
+
+
+class _Modes(NamedTuple):
+    """Everything in the eigenbasis of the sample covariance; `features` are the inputs (p, n)."""
+
+    values: Array
+    start: Array
+    drive: Array
+    mean: Array
+    features: Array
+    covariance: Array
+
+
+def _decompose(problem: LinearClassifier, data: Any, start: Any) -> _Modes:
+    n, p = data.inputs.shape
+    values, vectors = jnp.linalg.eigh(data.inputs.T @ data.inputs / n)
+    # a rank-deficient covariance has exact zeros; rounding must not turn them into growing modes
+    values = jnp.where(jnp.arange(p) < p - n, 0.0, jnp.maximum(values, 0.0))
+    lags = jnp.abs(jnp.arange(p)[:, None] - jnp.arange(p)[None, :])
+    return _Modes(
+        values=values,
+        start=vectors.T @ start,
+        drive=vectors.T @ (data.labels @ data.inputs / n),
+        mean=vectors.T @ data.mean,
+        features=vectors.T @ data.inputs.T,
+        covariance=vectors.T @ (problem.correlation**lags @ vectors),
+    )
+
+
+def _test_side(modes: _Modes, now: Array) -> tuple[Array, Array]:
+    return now @ modes.mean, jnp.sum((now @ modes.covariance) * now, axis=1)
+
+
+def _test_loss(modes: _Modes, now: Array) -> Array:
+    overlap, power = _test_side(modes, now)
+    return 0.5 * ((1 - overlap) ** 2 + power)
 
 
 def _train_accuracies(data: Any, outputs: Array) -> dict[str, Array]:

@@ -131,7 +131,7 @@ def _moments_from_start(problem: LinearClassifier, rule: law.SpectralRule, times
 def best_times(problem: Any, curves: Any, horizon: Array) -> dict[str, Array]:
     """Times of the least test loss and of the best accuracy, from `curves(times) -> (loss, accuracy measure)`."""
     if problem.rule.steps_per_unit(problem) is None:
-        loss, accuracy = interior_extrema(curves, horizon, (1, -1))
+        loss, accuracy = interior_extrema(curves, horizon, (1, -1), coarse=48)
     else:
         loss = best_time(problem, lambda t: curves(t)[0], horizon, 1)
         accuracy = best_time(problem, lambda t: curves(t)[1], horizon, -1)
@@ -141,7 +141,7 @@ def best_times(problem: Any, curves: Any, horizon: Array) -> dict[str, Array]:
 def best_time(problem: Any, curve: Any, horizon: Array, sign: int) -> Array:
     """Time of the best value of a smooth curve inside the run: the root of its derivative, or the best whole step."""
     if problem.rule.steps_per_unit(problem) is None:
-        return interior_extremum(curve, horizon, sign)
+        return interior_extremum(curve, horizon, sign, coarse=48)
     return integer_extremum(curve, horizon, sign, rounds=4)
 
 

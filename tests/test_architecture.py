@@ -17,7 +17,7 @@ LAYERS = (
     {"fields", "events", "problem", "theory", "registry"},
     {"rules", "training", "parallel"},
     {"solve", "results", "serial", "audit"},
-    {"functionals", "budget", "verdict", "compare", "sweep", "rerun", "testing"},
+    {"functionals", "budget", "verdict", "comparison", "sweeps", "repeat", "testing"},
     {"faces"},
 )
 # The public names as a whole are for those who list them: nobody else imports the package itself.

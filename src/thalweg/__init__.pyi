@@ -1,6 +1,6 @@
 from ._version import __version__ as __version__
 from .audit import theories as theories
-from .compare import compare as compare
+from .comparison import compare as compare
 from .data.mixture import MixtureSample as MixtureSample
 from .faces.plot import plot as plot
 from .faces.report import report as report
@@ -16,7 +16,7 @@ from .problem import size as size
 from .problem import vector as vector
 from .registry import Preset as Preset
 from .registry import preset as preset
-from .rerun import rerun as rerun
+from .repeat import rerun as rerun
 from .results import load as load
 from .results import save as save
 from .rules import GradientDescent as GradientDescent
@@ -27,7 +27,7 @@ from .rules import Optax as Optax
 from .solve import predict as predict
 from .solve import replay as replay
 from .solve import train as train
-from .sweep import sweep as sweep
+from .sweeps import sweep as sweep
 from .systems.linear_classifier.dataset import DatasetClassifier as DatasetClassifier
 from .systems.linear_classifier.dataset import SplitSample as SplitSample
 from .systems.linear_classifier.eigenmodes import Eigenmodes as Eigenmodes

@@ -136,8 +136,8 @@ def test_sweep_equals_single_calls_and_resumes(tmp_path, monkeypatch):
     def never(*_args, **_options):
         raise AssertionError("a finished point was computed again")
 
-    monkeypatch.setattr("thalweg.sweep.train", never)
-    monkeypatch.setattr("thalweg.sweep.predict", never)
+    monkeypatch.setattr("thalweg.sweeps.train", never)
+    monkeypatch.setattr("thalweg.sweeps.predict", never)
     again = tw.sweep(SMALL, over, TIMES, theory=tw.MarchenkoPastur(), seeds=2, out=tmp_path / "points")
     xr.testing.assert_identical(again, result)
 

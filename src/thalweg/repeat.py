@@ -6,12 +6,12 @@ from typing import Any
 
 import xarray as xr
 
-from .compare import compare
+from .comparison import compare
 from .parallel import Progress
 from .results import check, load
 from .serial import from_json, unflatten
 from .solve import predict, train
-from .sweep import grid_of, sweep
+from .sweeps import grid_of, sweep
 
 
 def rerun(result: Any, *, progress: Progress | None = None) -> Any:

@@ -9,7 +9,7 @@ from .problem import Observable
 Numbers = np.ndarray | np.floating
 
 # a time read off a curve is less sharp than its values, by one over the logarithmic slope (about 1/0.35 at a half-time)
-TIMES_ARE_BLUNT = 2.0
+TIMES_ARE_BLUNT = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,15 +155,15 @@ def _half_time(
 ) -> list[Functional]:
     """The half-time, where it is sharp: the curve has a way to go and passes the middle of it at a good slope.
 
-    The way must be a third of the scale and half of the range, and slope times half-time at least 15 % of the way
-    (an exponential has 35 %); a curve that creeps through its middle has no half-time worth comparing.
+    The way must be a third of the scale and half of the range, and slope times half-time at least a quarter of the
+    way (an exponential has 35 %); a curve that creeps through its middle has no half-time worth comparing.
     """
     way = abs(curve[-1] - curve[0])
     if times.size < 8 or way < scale / 3 or way < 0.5 * np.ptp(curve):
         return []
     when = float(half_time(curve, times))
     steep = abs(float(np.interp(when, times, np.gradient(curve, times))))
-    if steep * when < 0.15 * way:
+    if steep * when < 0.25 * way:
         return []
     # the level and the curve can both be off, hence twice the error over the slope
     return [

@@ -172,8 +172,8 @@ def draw_events(problem: Problem, data: Any) -> dict[str, Array]:
 ROOT_SEED = 1805
 
 
-def seed_keys(seed: Int[Array, ""]) -> tuple[Array, Array, Array]:
-    """Keys for the draw, the start and the path of one seed: the integer folded into one root key."""
+def seed_keys(seed: Any) -> tuple[Array, Array, Array]:
+    """Keys for the draw, the start and the path of one seed: the whole number folded into one root key."""
     key = jax.random.fold_in(jax.random.key(ROOT_SEED), seed)
     draw, start, path = jax.random.split(key, 3)
     return draw, start, path

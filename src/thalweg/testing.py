@@ -66,8 +66,7 @@ def check_theory(
     check_declarations(one, references)
     check_assumptions(one, case, breaking or {})
     with warnings.catch_warnings():
-        # what is checked below holds outside the regime too
-        warnings.simplefilter("ignore", TheoryWarning)
+        warnings.simplefilter("ignore", TheoryWarning)  # what follows holds outside the regime too
         check_time_zero(one, case)
         check_transparent(one, case)
 
@@ -154,7 +153,7 @@ def check_observables(problem: Problem, seen: xr.Dataset) -> None:
 def same(one: Any, other: Any) -> bool:
     """Whether two modules have the same structure and the same numbers."""
     (left, form), (right, other_form) = jax.tree.flatten(one), jax.tree.flatten(other)
-    return form == other_form and all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
+    return form == other_form and all(map(np.array_equal, left, right))
 
 
 def check_round_trip(problem: Problem, seen: xr.Dataset) -> None:
@@ -166,8 +165,8 @@ def check_round_trip(problem: Problem, seen: xr.Dataset) -> None:
     with tempfile.TemporaryDirectory() as folder:
         back = load(save(tree, Path(folder) / "run.nc"))
     arrays = {str(name): values.values for name, values in back["inputs"].ds.data_vars.items()}
-    equal = same(from_json(back.attrs["problem"], arrays), problem)
-    _demand(equal, problem, "it changes on its way through a result file.")
+    again = from_json(back.attrs["problem"], arrays)
+    _demand(same(again, problem), problem, "it changes on its way through a result file.")
     _demand(back["training"].to_dataset().equals(seen), problem, "its results change on their way through a file.")
 
 
@@ -176,7 +175,7 @@ def check_seeds(problem: Problem, seen: xr.Dataset) -> None:
     times = seen["time"].values
     alone = [solve.train(problem, times, seeds=[int(s)], strict=False) for s in seen["seed"].values]
     count = training._train._cache_size()  # pyright: ignore
-    again = solve.train(problem, times, seeds=[int(seen["seed"][0])], strict=False)
+    again = solve.train(problem, times, seeds=[0], strict=False)
     _demand(again.equals(alone[0]), problem, "the same seed gives another run.")
     other = vary(problem, {name: inside(p, v) for name, (p, v) in scalars(problem).items()})
     solve.train(other, times, seeds=[0], strict=False)
@@ -198,7 +197,8 @@ def check_descent(problem: Problem) -> None:
     with jax.enable_x64():
         setting = Setting(flow)
         ends = [solve.replay(flow, np.linspace(0.0, t, 5)) for t in short_axis(flow)[1:]]
-        levels = np.asarray([flow.objective(w, setting.data) for w in (setting.start, *ends)])
+        points = jax.tree.map(jnp.asarray, (setting.start, *ends))
+        levels = np.asarray([flow.objective(w, setting.data) for w in points])
     rise, slack = np.max(np.diff(levels)), 10 * GradientFlow().tolerance * np.max(np.abs(levels))
     _demand(rise <= slack, problem, f"the objective rises by {rise:.3g} under gradient flow.")
 

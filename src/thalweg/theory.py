@@ -99,14 +99,14 @@ class Setting:
         """The given data, or the draw of seed 0."""
         if self.given_data is not None:
             return self.given_data
-        return self.problem.draw(seed_keys(np.int64(0))[0])  # pyright: ignore[reportArgumentType]
+        return self.problem.draw(seed_keys(np.int64(0))[0])
 
     @functools.cached_property
     def start(self) -> Any:
         """The given start, or the start of seed 0."""
         if self.given_start is not None:
             return self.given_start
-        return self.problem.initial(seed_keys(np.int64(0))[1], self.data)  # pyright: ignore[reportArgumentType]
+        return self.problem.initial(seed_keys(np.int64(0))[1], self.data)
 
 
 class Theory(Parametrised, Generic[P]):

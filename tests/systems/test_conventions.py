@@ -1,0 +1,117 @@
+"""The lines of docs/conventions.md, C1 to C15, on one small data set in plain NumPy."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import optax
+import pytest
+from sklearn.linear_model import Ridge
+
+import thalweg as tw
+
+N, P, DECAY = 9, 6, 0.3
+RNG = np.random.default_rng(0)
+DATA = tw.MixtureSample(
+    inputs=RNG.normal(size=(N, P)), labels=RNG.choice([-1.0, 1.0], N), mean=np.full(P, 1 / np.sqrt(P))
+)
+START = RNG.normal(size=P)
+X, Y = np.asarray(DATA.inputs), np.asarray(DATA.labels)
+
+
+def run(rule, times, decay=0.0):
+    problem = tw.LinearClassifier(dimension=P, samples=N, weight_decay=decay, rule=rule)
+    return tw.train(problem, times, data=DATA, start=START).isel(seed=0)
+
+
+def steps(count, rate, decay=0.0, half=0.5):
+    """Plain descent on half/n |y - Xw|^2 + half decay |w|^2."""
+    w = START
+    for _ in range(count):
+        w = w - rate * 2 * half * (X.T @ (X @ w - Y) / N + decay * w)
+    return w
+
+
+def weights(rule, last, decay=0.0):
+    problem = tw.LinearClassifier(dimension=P, samples=N, weight_decay=decay, rule=rule)
+    return tw.replay(problem, [0, last], data=DATA, start=START)
+
+
+def test_c1_c2_c6_loss_and_penalty():
+    """Half the mean squared error; the penalty is descended and not reported."""
+    seen = run(tw.GradientDescent(0.1), [0, 7], DECAY)
+    w = steps(7, 0.1, DECAY)
+    assert 2 * float(seen.train_loss[-1]) == pytest.approx(np.mean((Y - X @ w) ** 2), rel=1e-12)
+    assert float(seen.squared_norm[-1]) == pytest.approx(w @ w, rel=1e-12)
+    overlap = np.asarray(DATA.mean) @ w
+    assert 2 * float(seen.test_loss[-1]) == pytest.approx(1 - 2 * overlap + overlap**2 + w @ w, rel=1e-12)
+
+
+def test_c3_c9_steps_of_a_small_rate_are_flow_time():
+    """Flow time alpha t, up to the first order in alpha."""
+    flow = float(run(tw.GradientFlow(), [0, 1.0]).test_loss[-1])
+    for rate in (1e-2, 1e-3):
+        descent = run(tw.GradientDescent(rate), [0, round(1 / rate)])
+        assert float(descent.flow_time[-1]) == pytest.approx(1.0)
+        assert float(descent.test_loss[-1]) == pytest.approx(flow, rel=10 * rate)
+
+
+def test_c4_c10_start_variance():
+    problem = tw.LinearClassifier(dimension=P, samples=N, init_variance=0.7)
+    norms = tw.train(problem, [0.0], seeds=2000).squared_norm[:, 0]
+    # |w|^2 has mean sigma^2 and standard deviation sigma^2 sqrt(2/p); four standard errors
+    assert float(norms.mean()) == pytest.approx(0.7, abs=4 * 0.7 * np.sqrt(2 / P / 2000))
+
+
+def test_c5_every_seed_has_its_own_start():
+    problem = tw.LinearClassifier(dimension=P, samples=N)
+    assert np.unique(tw.train(problem, [0.0], seeds=4).squared_norm).size == 4
+    assert np.unique(tw.train(problem, [0.0], seeds=4, start=START).squared_norm).size == 1
+
+
+def test_c7_only_the_norm_of_the_mean_counts():
+    """Data, mean and start turned together: the same curves."""
+    turn, _ = np.linalg.qr(RNG.normal(size=(P, P)))
+    problem = tw.LinearClassifier(dimension=P, samples=N)
+    turned = tw.MixtureSample(inputs=X @ turn, labels=Y, mean=np.asarray(DATA.mean) @ turn)
+    here = tw.train(problem, [0.0, 1.0], data=DATA, start=START)
+    there = tw.train(problem, [0.0, 1.0], data=turned, start=START @ turn)
+    np.testing.assert_allclose(there.test_loss, here.test_loss, rtol=1e-6)
+
+
+def test_c8_error_rates_are_one_minus_accuracy():
+    told = tw.predict(tw.CouilletLiao2022.flow(), [0, 0.5], theory=tw.MarchenkoPastur())
+    assert 1 - float(told.test_accuracy[-1]) == pytest.approx(0.24396132, abs=6e-9)
+
+
+def test_c11_c12_ridge_is_the_end_of_decay():
+    ours = weights(tw.GradientFlow(), 200.0, DECAY)
+    ridge = np.linalg.solve(X.T @ X / N + DECAY * np.eye(P), X.T @ Y / N)
+    np.testing.assert_allclose(ours, ridge, rtol=1e-6)
+    theirs = Ridge(alpha=DECAY * N, fit_intercept=False, tol=1e-12).fit(X, Y).coef_
+    np.testing.assert_allclose(ridge, theirs, rtol=1e-9)
+
+
+def test_c13_a_loss_without_the_half():
+    theirs = steps(5, 0.05, DECAY, half=1.0)
+    np.testing.assert_allclose(weights(tw.GradientDescent(0.1), 5, DECAY), theirs, rtol=1e-12)
+
+
+def test_c14_momentum_of_optax():
+    ours = weights(tw.HeavyBall(0.1, 0.8), 12)
+    theirs = weights(tw.Optax(optax.sgd, 0.1, {"momentum": 0.8}), 12)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-11)
+
+
+def test_c15_nesterov_of_optax():
+    now, before = weights(tw.Nesterov(0.1, 0.8), 12), weights(tw.Nesterov(0.1, 0.8), 11)
+    theirs = weights(tw.Optax(optax.sgd, 0.1, {"momentum": 0.8, "nesterov": True}), 12)
+    np.testing.assert_allclose(now + 0.8 * (now - before), theirs, rtol=1e-10)
+
+
+def test_every_line_of_the_table_is_tested():
+    table = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text()
+    named = re.findall(r"^\| (C\d+) \|", table, flags=re.MULTILINE)
+    here = {f"C{number}" for number in re.findall(r"_c(\d+)", Path(__file__).read_text())}
+    assert named
+    assert set(named) <= here

@@ -13,8 +13,15 @@ from .theory import Setting, Theory, TheoryWarning
 
 
 def strains(theory: Theory | type[Theory], setting: Setting) -> dict[str, float]:
-    """Every assumption's strain on this case: 0 exact, 1 the edge, above 1 broken, inf impossible."""
-    return {a.name: float(a.strain(setting)) for a in theory.assumptions}
+    """Every assumption's strain on this case: 0 exact, 1 the edge, above 1 broken, inf impossible.
+
+    After one that is impossible the others cannot be measured: they are NaN.
+    """
+    found: dict[str, float] = {}
+    for assumption in theory.assumptions:
+        impossible = any(math.isinf(strain) for strain in found.values())
+        found[assumption.name] = math.nan if impossible else float(assumption.strain(setting))
+    return found
 
 
 def worst(found: dict[str, float]) -> tuple[str, float]:

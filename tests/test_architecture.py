@@ -154,8 +154,8 @@ def test_faces_know_no_system_by_name(path):
         ("thalweg.problem", "import thalweg.rules", ["thalweg.rules"]),
         ("thalweg.problem", "from . import solve", ["thalweg.solve"]),
         ("thalweg.problem", "def f():\n    from .faces.cli import main", ["thalweg.faces.cli.main"]),
-        ("thalweg.compare", "from .systems import linear", ["thalweg.systems.linear"]),
-        ("thalweg.compare", "import thalweg", ["thalweg"]),
+        ("thalweg.comparison", "from .systems import linear", ["thalweg.systems.linear"]),
+        ("thalweg.comparison", "import thalweg", ["thalweg"]),
         ("thalweg.registry", "import thalweg", []),
         ("thalweg.systems.linear", "from .deep import f", ["thalweg.systems.deep.f"]),
         ("thalweg.systems.linear", "from ..solve import predict", ["thalweg.solve.predict"]),
@@ -166,7 +166,7 @@ def test_faces_know_no_system_by_name(path):
         ),
         ("thalweg.problem", "if TYPE_CHECKING:\n    from .rules import Rule", []),
         ("thalweg.systems.linear.problem", "from .theory import f\nfrom ...rules import g\nimport jax", []),
-        ("thalweg.compare", "from .solve import predict\nfrom .results import check", []),
+        ("thalweg.comparison", "from .solve import predict\nfrom .results import check", []),
     ],
 )
 def test_the_import_rule_itself(name, text, wrong):

@@ -139,7 +139,9 @@ def load(path: str | os.PathLike[str]) -> Any:
         raise ValueError(f"{target} does not exist or is no file; give the path of a result that save wrote.")
     try:
         with xr.open_datatree(target, engine="h5netcdf") as opened:
-            tree = opened.load()
+            # node by node into memory: a tree as a whole may stay tied to its file
+            parts = {node.path: node.to_dataset(inherit=False).load() for node in opened.subtree}
+            tree = xr.DataTree.from_dict(parts)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as trouble:
         raise ValueError(f"{target} is corrupt or no netCDF file; run the command that made it again.") from trouble
     try:

@@ -68,7 +68,8 @@ def direction(
     weights: Float[Array, " p"], inputs: Float[Array, "n p"], labels: Float[Array, " n"]
 ) -> Float[Array, " p"]:
     """The weights, or at a zero start the direction in which they will leave it (the limit t -> 0+)."""
-    return jax.lax.cond(jnp.any(weights != 0), lambda w: w, lambda w: labels @ inputs / labels.shape[0], weights)
+    # no conditional: it would copy the inputs at every step of a loop, while this product does not change in it
+    return jnp.where(jnp.any(weights != 0), weights, labels @ inputs / labels.shape[0])
 
 
 class LinearClassifier(Problem):

@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import threadpoolctl
 
 Progress = Callable[[int, int], None]
 
@@ -84,6 +86,7 @@ def over_seeds(
 
     pool = ThreadPoolExecutor(workers)
     waiting: dict[Future[Any], int] = {}
+    alone = _blas().limit(limits=1, user_api="blas")
     try:
         if signature not in _COMPILED:
             done[0] = pool.submit(_in_thread, run, parts[0]).result()
@@ -99,7 +102,16 @@ def over_seeds(
         pass
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+        alone.restore_original_limits()
     return _join(parts, done)
+
+
+@cache
+def _blas() -> threadpoolctl.ThreadpoolController:
+    # every core has its own seed: eigendecompositions that call for threads of their own made each other 3 times slower
+    import scipy.linalg  # noqa: F401  # what jax takes its LAPACK from must be loaded to be found
+
+    return threadpoolctl.ThreadpoolController()
 
 
 def _in_thread(run: Callable[[Batch], Any], part: Batch) -> Any:

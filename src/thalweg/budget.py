@@ -39,6 +39,7 @@ class Row:
     error: float
     scale: float
     bluntness: float = 1.0
+    grain: float = 0.0
     resolved: bool = False
 
     @property
@@ -50,6 +51,15 @@ class Row:
     def seen(self) -> float:
         """What the run could have seen, as a share of the scale."""
         return (self.allowance + self.error) / self.scale
+
+    @property
+    def blur(self) -> float:
+        """What the run leaves open, apart from a margin that was granted beforehand."""
+        return self.allowance - self.margin + self.error
+
+    def wanted(self, resolution: float) -> float:
+        """How small the blur must be at this resolution: a share of the scale, but not less than one step."""
+        return max(resolution * self.bluntness * self.scale, self.grain)
 
     @property
     def agrees(self) -> bool:
@@ -138,7 +148,15 @@ def _row(
         error=error,
         scale=functional.scale,
         bluntness=functional.bluntness,
+        grain=_grain(problem, functional),
     )
+
+
+def _grain(problem: Problem, functional: Functional) -> float:
+    """One step of the clock for a time that is read in whole steps: no run can see it more finely."""
+    unit = problem.rule.steps_per_unit(problem)
+    timed = any(e.name == functional.variable and e.unit == "clock" for e in problem.events)
+    return 1 / unit if timed and unit is not None else 0.0
 
 
 def _mean(values: Any) -> float:

@@ -43,7 +43,7 @@ def judge(budget: Sequence[Row], strain: tuple[str, float], resolution: float, s
     if not usable:
         return Verdict("inconclusive", "inconclusive: nothing could be compared", math.nan, math.nan, notes)
     for row in usable:
-        row.resolved = row.allowance - row.margin + row.error <= resolution * row.bluntness * row.scale
+        row.resolved = row.blur <= row.wanted(resolution)
     agreement, sensitivity = _numbers(usable)
     missed = [row for row in usable if not row.agrees]
     broken = strain[1] > 1
@@ -93,12 +93,12 @@ def _sentence(
 def _more(usable: Sequence[Row], resolution: float, seeds: int) -> str:
     """What would decide an inconclusive comparison."""
     blurred = [row for row in usable if not row.resolved]
-    systematic = [row for row in blurred if row.allowance - row.margin >= resolution * row.bluntness * row.scale]
+    systematic = [row for row in blurred if row.allowance - row.margin >= row.wanted(resolution)]
     if systematic:
         return f"no number of seeds decides {systematic[0].name}: its allowance alone is larger (use a larger size)"
     if seeds < 2:
         return "give at least two seeds"
-    ratio = max(row.error / (resolution * row.bluntness * row.scale - row.allowance + row.margin) for row in blurred)
+    ratio = max(row.error / (row.wanted(resolution) - row.allowance + row.margin) for row in blurred)
     worst = max(blurred, key=lambda row: row.error / row.scale)
     return f"about {math.ceil(seeds * ratio**2)} seeds would decide (the least sharp is {worst.name})"
 

@@ -13,7 +13,7 @@ nightly = pytest.mark.nightly
 
 WIDE = {"dimension": 256, "samples": 512}
 LONG = {"dimension": 512, "samples": 256}
-FLIPPED = {"label_flip": 0.15, "init_variance": 0.3}
+FLIPPED = {"label_flip": 0.15}
 DECAYED = {"weight_decay": 0.2}
 RULES = {
     "flow": tw.GradientFlow(),

@@ -138,5 +138,6 @@ def _sharded(seeds: np.ndarray) -> Any:
     devices = jax.devices()
     if len(devices) == 1 or len(seeds) % len(devices):
         return seeds
-    mesh = jax.make_mesh((len(devices),), ("seed",))
+    # automatic: what does not depend on the seed stays on every device without being named
+    mesh = jax.make_mesh((len(devices),), ("seed",), axis_types=(jax.sharding.AxisType.Auto,))
     return jax.device_put(seeds, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("seed")))

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from .events import CurveDetector, Detector, FromDraw
 from .fields import Parametrised, array, scalar, size, vector
+from .views import View
 
 if TYPE_CHECKING:
     from typing import ClassVar as AbstractClassVar
@@ -116,6 +117,7 @@ class Problem(Parametrised):
     observables: AbstractClassVar[tuple[Observable, ...]]
     events: ClassVar[tuple[Event, ...]] = ()
     remarks: ClassVar[tuple[Remark, ...]] = ()
+    views: ClassVar[tuple[View, ...]] = ()
     margins: ClassVar[Mapping[str, float]] = {}
 
     @abc.abstractmethod

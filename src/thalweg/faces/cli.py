@@ -155,9 +155,10 @@ for _name in VERBS:
 @click.argument("result")
 @click.option("--out", default="picture.png", metavar="FILE", help="a .png, .svg or .pdf [default picture.png]")
 @click.option("--observables", metavar="A,B,..", help="curves to show; all by default")
-def plot_(result: str, out: str, observables: str | None) -> None:
+@click.option("--view", metavar="NAME", help="a picture of the problem's own instead, such as growth")
+def plot_(result: str, out: str, observables: str | None, view: str | None) -> None:
     """Draw a saved result (run.nc)."""
-    verbs.draw(result, out, observables)
+    verbs.draw(result, out, observables, view)
 
 
 @cli.command("report")

@@ -14,6 +14,7 @@ from .marks import marks
 from .panels import clock_of, components, draw_pair, handles, name_axes
 from .reading import Comparison, class_of, curves_of, mean_over_seeds, problem_of, title_of
 from .style import INK, blank, clean_style, header, look, scale_time, visible
+from .view_picture import View, draw_view, find_view
 from .words import counted, unknown
 
 # a figure, the sentences of its header with their verdicts, and the entries of its legend
@@ -23,13 +24,17 @@ FORMATS = (".png", ".svg", ".pdf", ".jpg", ".jpeg")
 
 
 def plot(
-    result: Any, path: str | os.PathLike[str] | None = None, observables: Sequence[str] | str | None = None
+    result: Any,
+    path: str | os.PathLike[str] | None = None,
+    observables: Sequence[str] | str | None = None,
+    view: str | None = None,
 ) -> Figure:
     """A picture of a result (or of a saved one, by its path); written to `path` (.png, .svg, .pdf) where given.
 
     compare: a panel a curve, theory as a line with the band of its finite size, the seeds' mean as dots with its
     error; below, the gap in units of its budget. sweep: curves coloured by the parameter. `observables` chooses the
-    curves, all by default. Returns a matplotlib Figure; ValueError for an unknown observable or no result.
+    curves, all by default; `view` names a picture of the problem's own instead (growth of units, overlaps as matrices).
+    Returns a matplotlib Figure; ValueError for an unknown observable or view, or no result.
     """
     from ..results import check, load, write_aside
 
@@ -39,7 +44,7 @@ def plot(
         raise ValueError(f"{path}: a picture ends in {', '.join(FORMATS)}.")
     chosen = [observables] if isinstance(observables, str) else observables
     with clean_style():
-        figure = drawn(found, chosen)
+        figure = drawn(found, chosen) if view is None else viewed(found, find_view(found, view))
         if path is not None:
             write_aside(path, figure.savefig)
     return figure
@@ -56,6 +61,13 @@ def drawn(result: Any, chosen: Sequence[str] | None = None, titled: bool = True)
     else:
         figure, said, listed = _alone(result, chosen)
     header(figure, title_of(result) if titled else "", said if titled else [], listed)
+    return figure
+
+
+def viewed(result: Any, view: View, titled: bool = True) -> Figure:
+    """The figure of one of the problem's own views."""
+    figure, listed = draw_view(view, result)
+    header(figure, title_of(result) if titled else "", [(view.words, "")], listed)
     return figure
 
 

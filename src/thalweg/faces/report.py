@@ -5,14 +5,16 @@ import json
 import math
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.figure import Figure
 
 from . import again, sources
-from .plot import drawn
+from .plot import drawn, viewed
 from .reading import (
     Comparison,
     TheoryPart,
@@ -23,6 +25,7 @@ from .reading import (
     title_of,
 )
 from .style import VERDICT_COLOURS, clean_style
+from .view_picture import views_in
 from .words import counted, pretty
 
 MEANING = {
@@ -75,7 +78,7 @@ def content(result: Any) -> dict[str, Any]:
         "verb": result.attrs["verb"],
         "theories": _theories(result),
         "resolution": result.attrs.get("resolution"),
-        "picture": picture(result),
+        "pictures": [picture(drawn, result), *(picture(viewed, result, view) for view in views_in(result))],
         "parameters": parameters(described),
         "run": _run(result, times),
         "remarks": json.loads(result.attrs.get("remarks", "[]")),
@@ -88,10 +91,10 @@ def content(result: Any) -> dict[str, Any]:
     }
 
 
-def picture(result: Any) -> str:
-    """The plot as SVG text that can stand inside a page."""
+def picture(draw: Callable[..., Figure], *shown: Any) -> str:
+    """A plot as SVG text that can stand inside a page."""
     with clean_style():
-        figure = drawn(result, titled=False)
+        figure = draw(*shown, titled=False)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     svg = text.getvalue()

@@ -228,11 +228,15 @@ def deliver(result: Any, out: str, as_json: bool) -> int:
     from .plot import plot
     from .report import report
     from .summary import lines, summary
+    from .view_picture import views_in
 
     target = Path(out)
     files = {"result": str(tw.save(result, target / "run.nc"))}
     plot(result, target / "picture.png")
     files["picture"] = str(target / "picture.png")
+    for view in views_in(result):
+        files[view.name] = str(target / f"{view.name}.png")
+        plot(result, files[view.name], view=view.name)
     if result.attrs["verb"] == "compare":
         files["report"] = str(report(result, target / "report.html"))
     if as_json:
@@ -242,11 +246,11 @@ def deliver(result: Any, out: str, as_json: bool) -> int:
     return exit_code(result.attrs.get("verdict"))
 
 
-def draw(path: str, out: str, observables: str | None) -> None:
+def draw(path: str, out: str, observables: str | None, view: str | None) -> None:
     """`plot`."""
     from .plot import plot
 
-    plot(path, out, observables.split(",") if observables else None)
+    plot(path, out, observables.split(",") if observables else None, view)
     click.echo(f"written: {out}")
 
 

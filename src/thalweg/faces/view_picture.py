@@ -1,0 +1,146 @@
+"""The views that a problem declares: growth of components, paths in the plane, matrices in time. One run is shown."""
+
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ..views import Growth, Matrices, Paths, View, views_of
+from .panels import clock_of, name_axes
+from .reading import Comparison, class_of, is_curve, problem_of
+from .style import DOTTED, GREY, INK, band_colour, blank, scale_time, visible
+from .words import unknown
+
+Entries = list[Any]
+MOST_LINES = 200
+
+
+def runs_of(result: Any) -> list[tuple[str, xr.Dataset]]:
+    """Training and theories of one run, the first seed: (name, data set without dim `seed`)."""
+    if result.attrs["verb"] == "compare":
+        found = Comparison(result)
+        parts = [("training", found.good), *((part.name, part.told) for part in found.theories)]
+    else:
+        name = result.attrs.get("theory", "theory") if result.attrs["verb"] == "predict" else "training"
+        parts = [(name, result)]
+    return [(name, part.isel(seed=0) if "seed" in part.dims else part) for name, part in parts]
+
+
+def views_in(result: Any) -> list[View]:
+    """The views of a result's problem for which a single run holds all that they need."""
+    if result.attrs["verb"] == "sweep":
+        return []
+    held = set.union(*({str(n) for n, v in part.data_vars.items() if is_curve(v)} for _, part in runs_of(result)))
+    return views_of(class_of(problem_of(result)), held)
+
+
+def find_view(result: Any, name: str) -> View:
+    """A view by its name; ValueError with the nearest one otherwise."""
+    known = {view.name: view for view in views_in(result)}
+    if name not in known:
+        raise ValueError(unknown("view", name, sorted(known)) if known else "this result has no views of its own.")
+    return known[name]
+
+
+@singledispatch
+def draw_view(view: View, result: Any) -> tuple[Figure, Entries]:
+    """The figure of a view, and the entries of its legend."""
+    raise TypeError(f"{type(view).__name__} has no picture.")
+
+
+def lines_of(values: xr.DataArray) -> np.ndarray:
+    """Components as rows (component, time), at most MOST_LINES of them."""
+    rest = [d for d in values.dims if d != "time"]
+    return values.transpose(*rest, "time").values.reshape(-1, values.sizes["time"])[:MOST_LINES]
+
+
+def _colour(position: int, runs: list[tuple[str, xr.Dataset]]) -> str:
+    """A theory's colour; training, where it is there, comes first and is no theory."""
+    return band_colour(position - (runs[0][0] == "training"))
+
+
+@draw_view.register
+def _growth(view: Growth, result: Any) -> tuple[Figure, Entries]:
+    figure = blank(2, 4.2)
+    axes = figure.add_subplot()
+    listed: Entries = []
+    runs = [(name, part) for name, part in runs_of(result) if view.of in part]
+    for i, (name, part) in enumerate(runs):
+        some = visible(part["time"].values) if len(runs) == 1 else np.arange(part.sizes["time"])
+        colour, dashes = (
+            (INK, "-") if name == "training" else (band_colour(i - (runs[0][0] == "training")), (0, (4, 3)))
+        )
+        with np.errstate(invalid="ignore"):
+            curves = np.where(lines_of(part[view.of]) > 0, lines_of(part[view.of]), np.nan)
+        for curve in curves:
+            axes.plot(part["time"].values[some], curve[some], color=colour, ls=dashes, lw=0.9, alpha=0.6)
+        listed.append(Line2D([], [], color=colour, ls=dashes, lw=1.2, label=f"{name}, one run"))
+        _mark_times(axes, part, colour, DOTTED if name == "training" else "-")
+    name_axes(axes, runs[0][1][view.of], clock_of(runs[0][1]))
+    axes.set_yscale("log")
+    scale_time(axes, runs[0][1]["time"].values)
+    return figure, listed
+
+
+def _mark_times(axes: Axes, part: xr.Dataset, colour: str, style: Any) -> None:
+    """A vertical line at each time of an event."""
+    clock = part["time"].attrs.get("units", "")
+    for values in part.data_vars.values():
+        if "time" in values.dims or values.dtype.kind != "f" or values.attrs.get("units") != clock:
+            continue
+        for when in np.ravel(values.values):
+            if np.isfinite(when):
+                axes.axvline(when, color=colour, ls=style, lw=0.8, alpha=0.7, zorder=1)
+
+
+@draw_view.register
+def _paths(view: Paths, result: Any) -> tuple[Figure, Entries]:
+    runs = [(name, part) for name, part in runs_of(result) if set(view.needs()) <= set(map(str, part.data_vars))]
+    figure = blank(len(runs), 4.4)
+    for i, (name, part) in enumerate(runs):
+        axes = figure.add_subplot(1, len(runs), i + 1, projection="polar")
+        radius, cosine = lines_of(part[view.radius]), lines_of(part[view.cosine])
+        floor = np.nanmin(np.where(radius > 0, radius, np.nan))
+        for j, (r, c) in enumerate(zip(radius, cosine, strict=True)):
+            angle = np.arccos(np.clip(c, -1, 1)) * (1 if j % 2 == 0 else -1)
+            height = np.log10(np.maximum(r, floor) / floor)
+            axes.plot(angle, height, color=INK if name == "training" else _colour(i, runs), lw=0.8, alpha=0.6)
+            axes.plot(angle[-1:], height[-1:], "o", ms=3.5, mfc="white", mec=INK, zorder=5)
+        axes.set_title(f"{name}: decades of {part[view.radius].attrs.get('long_name', view.radius)}", size=9)
+        axes.set_yticklabels([])
+        axes.tick_params(labelsize=7, colors=GREY)
+    entry = Line2D(
+        [], [], marker="o", ls="none", mfc="white", mec=INK, label="end of the run; angle 0 is full alignment"
+    )
+    return figure, [entry]
+
+
+@draw_view.register
+def _matrices(view: Matrices, result: Any) -> tuple[Figure, Entries]:
+    rows = [
+        (f"{name}: {part[of].attrs.get('symbol') or of}", part["time"].values, part[of])
+        for of in view.of
+        for name, part in runs_of(result)
+        if of in part
+    ]
+    figure = blank(3, 1.9 * len(rows))
+    largest = max(float(np.nanmax(np.abs(values.values))) for _, _, values in rows) or 1.0
+    image = None
+    for i, (label, times, values) in enumerate(rows):
+        chosen = np.unique(np.linspace(0, times.size - 1, view.snapshots).round().astype(int))
+        table = values.transpose("time", ...).values
+        for j, k in enumerate(chosen):
+            axes = figure.add_subplot(len(rows), view.snapshots, i * view.snapshots + j + 1)
+            shown = table[k].reshape(table[k].shape[0], -1)
+            image = axes.imshow(shown, cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="equal")
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.set_title(f"t = {times[k]:.4g}", size=8)
+            if j == 0:
+                axes.set_ylabel(label, size=8)
+    figure.colorbar(image, ax=figure.axes, shrink=0.6, label="entry")
+    return figure, []

@@ -28,6 +28,7 @@ FAMILIES = {
         "_version",
         "mathematics",
         "data",
+        "diagnostics",
         "fields",
         "events",
         "problem",

@@ -1,7 +1,9 @@
+from . import diagnostics as diagnostics
 from ._version import __version__ as __version__
 from .audit import theories as theories
 from .comparison import compare as compare
 from .data.mixture import MixtureSample as MixtureSample
+from .data.two_layer import TwoLayer as TwoLayer
 from .faces.plot import plot as plot
 from .faces.report import report as report
 from .parallel import Interrupted as Interrupted
@@ -38,6 +40,8 @@ from .systems.linear_classifier.presets import CouilletLiao2022 as CouilletLiao2
 from .systems.linear_classifier.presets import DigitsClassifier as DigitsClassifier
 from .systems.linear_classifier.presets import LiaoCouillet2018 as LiaoCouillet2018
 from .systems.linear_classifier.problem import LinearClassifier as LinearClassifier
+from .systems.orthogonal_relu.problem import OrthogonalReLU as OrthogonalReLU
+from .systems.orthogonal_relu.problem import OrthogonalSample as OrthogonalSample
 from .theory import Assumption as Assumption
 from .theory import Claim as Claim
 from .theory import FiniteSize as FiniteSize

@@ -54,14 +54,27 @@ class _Run(NamedTuple):
 
 
 class Field(NamedTuple):
-    """Scale (n,) and target (n,) of the products."""
+    """Scale (n,) and target (n,) of the products, and optionally second moments (c, p, p) of p = n + 1 units each.
+
+    With `moments` M the units come in c blocks of p: the columns of the propagator of a block whose gates agree. Then
+    h_k = scale_k sum_blocks a' M u_k, which is that of all units with these second moments, however many they are.
+    """
 
     scale: Float[Array, " n"]
     target: Float[Array, " n"]
+    moments: Float[Array, "c p p"] | None = None
 
     def outputs(self, units: Units) -> Float[Array, " n"]:
         """h (n,): what the open units add up to."""
-        return self.scale * (units.state[:, 0] @ jnp.where(units.open, units.state[:, 1:], 0.0))
+        gates = jnp.where(units.open, units.state[:, 1:], 0.0)
+        return self.scale * (self.spread(units.state[:, :1])[:, 0] @ gates)
+
+    def spread(self, columns: Float[Array, "v q"]) -> Float[Array, "v q"]:
+        """M times columns, block by block; the columns as they are where there are no moments."""
+        if self.moments is None:
+            return columns
+        blocks = columns.reshape(*self.moments.shape[:2], -1)
+        return jnp.einsum("cij,cjq->ciq", self.moments, blocks).reshape(columns.shape)
 
     def velocity(self, state: Float[Array, "v p"], opened: Bool[Array, "v n"]) -> Float[Array, "v p"]:
         """The right-hand side."""
@@ -79,12 +92,13 @@ def gated_flow(
     tolerance: float | Float[Array, ""],
     observe: Callable[[Units], Any],
     watch: Callable[[Units], Float[Array, " r"]],
+    closes: bool = True,
     step_ceiling: int = 20_000,
 ) -> GatedFlow:
     """Follow units from `begin` to the last of the increasing `times`.
 
     `observe(units)` is kept at every time after `begin` (rows before it stay zero); `watch(units)` are functions whose
-    first fall to zero is a root. `tolerance` is relative, absolute in units of the root mean square of the start.
+    first fall to zero is a root. With `closes` False no gate ever closes. `tolerance` is relative, absolute in units of the root mean square of the start.
     """
     end = times[-1]
     term = diffrax.ODETerm(lambda t, state, opened: field.velocity(state, opened))
@@ -114,7 +128,7 @@ def gated_flow(
         path = SOLVER.interpolation_cls(t0=run.time, t1=until, **dense)
         return jax.lax.cond(
             ratio <= 1.0,
-            lambda: _accepted(tried, moved, path, until, memory, times, observe, watch),
+            lambda: _accepted(tried, moved, path, until, memory, times, observe, watch, closes),
             # the slope at the start of a refused step is still good; asking for it again costs one evaluation
             lambda: tried._replace(jumped=jnp.ones_like(run.jumped)),
         )
@@ -154,10 +168,11 @@ def _accepted(
     times: Array,
     observe: Callable[[Units], Any],
     watch: Callable[[Units], Array],
+    closes: bool,
 ) -> _Run:
     """Close the first gate that reached zero within the step, find roots, keep what was asked for."""
     opened = run.units.open
-    crossed = opened & (moved[:, 1:] <= 0)
+    crossed = opened & (moved[:, 1:] <= 0) & closes
 
     def lowest(time: Array) -> Array:
         return jnp.min(jnp.where(crossed, path.evaluate(time)[:, 1:], jnp.inf))[None]

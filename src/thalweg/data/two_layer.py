@@ -37,7 +37,7 @@ def as_two_layer(raw: Any, units: int, inputs: int) -> TwoLayer:
         value = np.asarray(parts[name], dtype=np.float64)
         if value.shape != shape:
             raise ValueError(
-                f"start.{name} has shape {value.shape}; {shape} is wanted: {units} units and {inputs} input directions. "
+                f"start.{name} has shape {value.shape}; {shape} is wanted: {units} units, {inputs} input directions. "
                 "Give such a start, or change the width of the problem."
             )
         if not np.all(np.isfinite(value)):

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from ...data.two_layer import TwoLayer, as_two_layer, small_start
 from ...diagnostics import (
@@ -79,7 +79,7 @@ class ShallowReLU(Problem):
             "variation_norm": variation_norm(params),
             "outputs": outputs,
             "neuron_norm": jnp.abs(params.output),
-            "alignment": alignment(params, data.combine(targets(active, data.labels))),
+            "alignment": own_alignment(params, data),
             "active_patterns": 1.0 * distinct_patterns(active),
             "balance": balance(params),
         }
@@ -99,9 +99,18 @@ def network_outputs(params: TwoLayer, data: Sample) -> Float[Array, " n"]:
     return params.output @ jax.nn.relu(data.preactivations(params.hidden))
 
 
-def targets(active: Array, labels: Float[Array, " n"]) -> Float[Array, "m n"]:
-    """Weights of the points in each unit's own target: y_k / n where it is active."""
-    return active.astype(labels.dtype) * labels[None, :] / labels.shape[0]
+def towards(active: Bool[Array, "m n"], pulls: Float[Array, " n"], data: Sample) -> Float[Array, "m d"]:
+    """(1/n) sum over each unit's active points of pulls_k x_k: its drive where pulls are the residuals."""
+    return data.combine(active.astype(pulls.dtype) * pulls[None, :]) / pulls.shape[0]
+
+
+def own_alignment(params: TwoLayer, data: Sample) -> Float[Array, " m"]:
+    """sign(a_j) cos(w_j, D_j) with the target of the unit's own pattern, the labels in place of the residuals.
+
+    As long as outputs are negligible this is the drive itself; later it stays a sharp number where residuals vanish.
+    """
+    active = data.preactivations(params.hidden) > 0
+    return alignment(params, towards(active, data.labels, data))
 
 
 def check_labels(owner: str, labels: Any) -> None:
@@ -111,5 +120,5 @@ def check_labels(owner: str, labels: Any) -> None:
     if np.any(np.asarray(labels) == 0):
         where = int(np.argmax(np.asarray(labels) == 0))
         raise ValueError(
-            f"{owner}: labels has a zero at {where}; a point of label 0 has no sign to learn: drop it or give it a label."
+            f"{owner}: labels[{where}] is 0, which has no sign to learn; drop the point or give it another label."
         )

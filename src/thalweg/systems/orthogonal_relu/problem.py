@@ -11,6 +11,7 @@ from ...fields import check_ranges, is_traced
 from ...problem import Event, Rule, scalar, size, vector
 from ...rules import GradientFlow
 from .network import Sample, ShallowReLU, check_labels
+from .readings import COMMON, NORM_GAP
 
 
 class OrthogonalSample(Sample):
@@ -52,7 +53,7 @@ class OrthogonalReLU(ShallowReLU):
     balance: float = scalar("|a_j| / |w_j| at the start", default=1.0, low=0.0)
     rule: Rule = GradientFlow(tolerance=1e-10)
 
-    events: ClassVar[tuple[Event, ...]] = ()
+    events: ClassVar[tuple[Event, ...]] = (*COMMON, NORM_GAP)
 
     def __check_init__(self) -> None:
         if is_traced(self.labels) or is_traced(self.norms):

@@ -40,6 +40,16 @@ from .systems.linear_classifier.presets import CouilletLiao2022 as CouilletLiao2
 from .systems.linear_classifier.presets import DigitsClassifier as DigitsClassifier
 from .systems.linear_classifier.presets import LiaoCouillet2018 as LiaoCouillet2018
 from .systems.linear_classifier.problem import LinearClassifier as LinearClassifier
+from .systems.orthogonal_relu.aligned_group import AlignedGroup as AlignedGroup
+from .systems.orthogonal_relu.aligned_group import GrowthLaw as GrowthLaw
+from .systems.orthogonal_relu.class_flow import ClassFlow as ClassFlow
+from .systems.orthogonal_relu.early import AlignmentLaw as AlignmentLaw
+from .systems.orthogonal_relu.early import EarlyAlignment as EarlyAlignment
+from .systems.orthogonal_relu.event_flow import EventFlow as EventFlow
+from .systems.orthogonal_relu.minimal_norm import Coverage as Coverage
+from .systems.orthogonal_relu.minimal_norm import MinimalVariationNorm as MinimalVariationNorm
+from .systems.orthogonal_relu.minimal_norm import ScaleRate as ScaleRate
+from .systems.orthogonal_relu.saddle_to_saddle import SaddleToSaddle as SaddleToSaddle
 from .systems.orthogonal_relu.problem import OrthogonalReLU as OrthogonalReLU
 from .systems.orthogonal_relu.problem import OrthogonalSample as OrthogonalSample
 from .theory import Assumption as Assumption

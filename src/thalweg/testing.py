@@ -253,7 +253,7 @@ def check_time_zero(theory: Theory, problem: Problem, seeds: int = 24) -> None:
         size = theory.finite_size(problem).get(name)
         scale = max(1e-3, float(np.max(np.abs(told[name]))))
         reach = (ROUNDING + problem.margins.get(name, 0.0)) * scale
-        reach += size.amount * (scale if size.relative else 1.0) if size else 0.0
+        reach += size.within(told) * (scale if size.relative else 1.0) if size else 0.0
         error = student(seeds, len(told.data_vars)) * gap.std(axis=0, ddof=1) / math.sqrt(seeds)
         off, reach = (np.abs(gap), 1e-9 * scale) if exact else (np.abs(gap.mean(axis=0)), reach + error)
         _demand(np.all(off <= reach), theory, f"{name} starts {np.max(off):.3g} off, allowed are {np.max(reach):.3g}.")

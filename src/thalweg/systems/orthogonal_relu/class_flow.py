@@ -15,6 +15,7 @@ from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
 from .problem import OrthogonalReLU
+from .readings import FITTED, minimal_half_norm, quiet_loss
 from .regime import Reduced
 
 # the closed form is left here at the latest, should switch-offs go on
@@ -60,6 +61,7 @@ class ClassFlow(Theory[OrthogonalReLU]):
         "quarter_time_positive",
         "quarter_time_negative",
         "final_half_squared_norm",
+        "norm_gap",
         "output_share",
         "switch_off_end",
     )
@@ -97,12 +99,16 @@ class ClassFlow(Theory[OrthogonalReLU]):
         curves = _with_early(case, growth, grouped, run, begin, flow)
         quarter = regime.rule_clock(problem, run.roots)
         error = curves["outputs"] - case.labels[None, :]
+        loss = 0.5 * jnp.mean(error**2, axis=1)
+        final = curves["half_squared_norm"][-1]
+        fitted = loss[-1] <= FITTED * quiet_loss(case.labels)
         return {
             **curves,
-            "train_loss": 0.5 * jnp.mean(error**2, axis=1),
+            "train_loss": loss,
             "quarter_time_positive": quarter[0],
             "quarter_time_negative": quarter[1],
-            "final_half_squared_norm": curves["half_squared_norm"][-1],
+            "final_half_squared_norm": final,
+            "norm_gap": jnp.where(fitted, final - minimal_half_norm(case.labels, case.norms), jnp.nan),
             "output_share": regime.output_share(case, growth, last),
             "switch_off_end": regime.rule_clock(problem, last),
         }
@@ -117,7 +123,13 @@ class ClassFlow(Theory[OrthogonalReLU]):
         end = FiniteSize(1.0, 2.0, relative=True, per="output_share")
         curves = ("train_loss", "half_squared_norm", "variation_norm", "outputs")
         times = ("quarter_time_positive", "quarter_time_negative")
-        return {**dict.fromkeys((*curves, *times), curve), "final_half_squared_norm": end}
+        # the gap is a small part of the norm: its error is that of the norm
+        gap = FiniteSize(_least(problem), 2.0, per="output_share")
+        return {**dict.fromkeys((*curves, *times), curve), "final_half_squared_norm": end, "norm_gap": gap}
+
+
+def _least(problem: OrthogonalReLU) -> float:
+    return float(minimal_half_norm(jnp.asarray(problem.labels), jnp.asarray(problem.norms)))
 
 
 def _last_switch_off(growth: GatedGrowth) -> Float[Array, ""]:

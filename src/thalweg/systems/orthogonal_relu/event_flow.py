@@ -44,6 +44,8 @@ class EventFlow(Theory[OrthogonalReLU]):
         "quarter_time_positive",
         "quarter_time_negative",
         "final_half_squared_norm",
+        "norm_gap",
+        "dead_units",
         "switch_off_time",
         "right_hand_sides",
     )
@@ -87,13 +89,13 @@ class EventFlow(Theory[OrthogonalReLU]):
             return jnp.where((flow <= begin).reshape(-1, *(1,) * (late.ndim - 1)), early, late)
 
         quarter = regime.rule_clock(problem, run.roots)
-        final = see(run.end.state[:, 0], run.end.state[:, 1:])
+        end = regime.network(case, data, start, run.end.state[:, 0], run.end.state[:, 1:])
         off = jnp.where(growth.closing <= begin, growth.closing, run.closing)
         return {
             **jax.tree.map(join, before, run.observed),
             "quarter_time_positive": quarter[0],
             "quarter_time_negative": quarter[1],
-            "final_half_squared_norm": final["half_squared_norm"],
+            **regime.final_events(problem, end, data),
             "switch_off_time": regime.rule_clock(problem, off),
             "right_hand_sides": 1.0 * run.evaluations,
         }

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from ...data.two_layer import TwoLayer
+from ...events import Final
 from ...mathematics.gated_growth import FinalPattern, GatedGrowth, final_pattern, gated_growth, state_at
 from ...rules import GradientDescent, GradientFlow
 from ...theory import Assumption, Setting, Source
@@ -117,6 +118,13 @@ def side_losses(case: Reduced, outputs: Float[Array, " n"]) -> Float[Array, " 2"
 def quarter_watch(case: Reduced, outputs: Float[Array, " n"]) -> Float[Array, " 2"]:
     """L_s less a quarter of its value at zero output: falls through zero at the quarter time."""
     return side_losses(case, outputs) - 0.25 * side_losses(case, jnp.zeros_like(outputs))
+
+
+def final_events(problem: Any, params: TwoLayer, data: Any) -> dict[str, Array]:
+    """The problem's events that are read at the end alone, for the parameters there."""
+    found = {e.name: e.detector.of for e in problem.events if isinstance(e.detector, Final)}
+    seen = problem.observe(params, data)
+    return {n: seen[of] if isinstance(of, str) else of.measure(problem, params, data) for n, of in found.items()}
 
 
 def flow_clock(problem: Any, times: Array) -> Array:

@@ -16,13 +16,14 @@ from .problem import OrthogonalReLU
 from .regime import Reduced
 
 
-def _scale_strain(setting: Setting) -> float:
+def _tie_strain(setting: Setting) -> float:
     problem = setting.problem
-    rates = np.sort(problem.strengths())
-    # the first jump must come long before the plateau is over: ln(1/scale) against the logs that the clock leaves out
-    left_out = 0.5 * float(np.log(problem.width)) + 1.0
-    scale = float(problem.init_scale) * float(np.max(problem.norms)) ** 0.5
-    return left_out / max(-float(np.log(scale)), 1e-300) if rates.size and scale < 1 else 1e300
+    jumps = jump_process(regime.reduced(setting.data, setting.start))
+    # growth from one jump to the next, in logs, against those that the clock leaves out: ln(m)/2 and one of order one
+    when, rate = np.asarray(jumps.time), np.asarray(jumps.rate)
+    waits = np.diff(np.concatenate([[0.0], when[np.isfinite(when)]])) * rate[np.isfinite(when)]
+    logs = -float(np.log(problem.init_scale)) * float(np.min(waits, initial=1.0))
+    return min((0.5 * float(np.log(problem.width)) + 1.0) / logs, 1e300) if logs > 0 else 1e300
 
 
 def _relative(problem: Any) -> float:
@@ -47,8 +48,9 @@ class SaddleToSaddle(Theory[OrthogonalReLU]):
     the first unit that reaches 0 fits its new points: the loss falls by sum_new y^2/(2n), half the squared norm rises by
     sqrt(sum_new y^2/xi^2), and they join C. It ends when all rates are 0; points that no unit of their sign sees are
     never fitted, and the last loss is theirs.
-    Own variables: `jump_time` (jump) in units of ln(1/init_scale) of flow time, `jump_loss` (level), the loss before
-    the first and after each jump (both padded with NaN; the last level is the final loss), `never_fitted` (sample).
+    `plateau_loss` (plateau) is the loss after each jump, so that the last level is the final loss. Own variables:
+    `jump_time` (plateau), the time of that jump in units of ln(1/init_scale) of flow time, `never_fitted` (sample).
+    Both plateau variables are padded with NaN.
     A limit: times are off by O(1) in flow time, O(1/ln(1/init_scale)) of themselves; norms and losses by the same share
     where jumps nearly tie. Conditions on the start. Clock: the rule's own.
     Source: Boursier et al. 2022; jump process as a limit, arXiv 2605.27097; the greedy rule was derived for the card.
@@ -61,18 +63,17 @@ class SaddleToSaddle(Theory[OrthogonalReLU]):
         "train_loss",
         "final_half_squared_norm",
         "jump_time",
-        "jump_loss",
+        "plateau_loss",
         "never_fitted",
     )
     claims: ClassVar[Mapping[str, Claim]] = {
         "train_loss": Claim("limit", approach=_loss_approach),
         "final_half_squared_norm": Claim("limit", approach=_norm_approach),
         "jump_time": Claim("limit"),
-        "jump_loss": Claim("limit"),
+        "plateau_loss": Claim("limit", approach=_loss_approach),
     }
     own: ClassVar[tuple[Variable, ...]] = (
-        Variable("jump_time", "times of the jumps in flow time", "ln(1/scale)", ("jump",)),
-        Variable("jump_loss", "loss before the first and after each jump", dims=("level",)),
+        Variable("jump_time", "times of the jumps in flow time", "ln(1/scale)", ("plateau",)),
         Variable("never_fitted", "1 for points that are never fitted", dims=("sample",)),
     )
     shapes: ClassVar[tuple[str, ...]] = ("width",)
@@ -80,9 +81,9 @@ class SaddleToSaddle(Theory[OrthogonalReLU]):
         regime.FLOW,
         regime.ORTHOGONAL,
         Assumption(
-            "small scale",
-            "1 means that ln(1/init_scale) is no more than the logarithms of the width and of order one left out.",
-            _scale_strain,
+            "separate jumps",
+            "1 means that a unit grows no more from one jump to the next than the logarithms left out: ln(m)/2 + 1.",
+            _tie_strain,
         ),
     )
 
@@ -99,7 +100,7 @@ class SaddleToSaddle(Theory[OrthogonalReLU]):
             "train_loss": jumps.loss[jnp.sum(passed, axis=1)],
             "final_half_squared_norm": jumps.norm,
             "jump_time": jumps.time,
-            "jump_loss": jumps.loss,
+            "plateau_loss": jumps.loss[1:],
             "never_fitted": 1.0 * jumps.never,
         }
 
@@ -108,10 +109,11 @@ class SaddleToSaddle(Theory[OrthogonalReLU]):
 
 
 class Jumps(NamedTuple):
-    """Jump times (n,), losses before the first and after each (n + 1,), both NaN-padded; final half norm; points never
-    fitted (n,)."""
+    """Jump times (n,), growth rates then (n,), losses before the first and after each (n + 1,), all NaN-padded; final
+    half norm; points never fitted (n,)."""
 
     time: Float[Array, " n"]
+    rate: Float[Array, " n"]
     loss: Float[Array, " levels"]
     norm: Float[Array, ""]
     never: Array
@@ -125,7 +127,7 @@ def jump_process(case: Reduced) -> Jumps:
     seen = jnp.any(own, axis=0)
     square = case.drive**2
 
-    def jump(state: tuple[Array, ...], _: None) -> tuple[tuple[Array, ...], tuple[Array, Array]]:
+    def jump(state: tuple[Array, ...], _: None) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         clock, log, covered, loss, norm = state
         left = seen & ~covered[None, :]
         rate = jnp.sqrt(jnp.sum(jnp.where(left, square[None, :], 0.0), axis=1))
@@ -138,11 +140,11 @@ def jump_process(case: Reduced) -> Jumps:
         gain = jnp.sum(jnp.where(new, (case.labels / case.norms) ** 2, 0.0))
         norm = norm + jnp.where(some, jnp.sqrt(jnp.where(some, gain, 1.0)), 0.0)
         after = (clock + delay, jnp.minimum(log + rate * delay, 0.0), covered | new, loss, norm)
-        return after, (jnp.where(some, clock + delay, jnp.nan), jnp.where(some, loss, jnp.nan))
+        return after, tuple(jnp.where(some, part, jnp.nan) for part in (clock + delay, rate[first], loss))
 
     begin = jnp.sum(case.labels**2) / (2 * n)
     first = (jnp.zeros(()), jnp.full(case.level.shape, -1.0), jnp.zeros(n, bool), begin, jnp.zeros(()))
-    (_, _, covered, _, norm), (when, losses) = jax.lax.scan(jump, first, None, length=n)
+    (_, _, covered, _, norm), (when, rates, losses) = jax.lax.scan(jump, first, None, length=n)
     # rounding must not leave a negative loss behind
     losses = jnp.where(losses < 1e-15 * begin, 0.0, losses)
-    return Jumps(when, jnp.concatenate([begin[None], losses]), norm, ~covered)
+    return Jumps(when, rates, jnp.concatenate([begin[None], losses]), norm, ~covered)

@@ -14,8 +14,8 @@ from .mathematics.prominence import SADDLES, Rule, Valleys, advance_valleys, beg
 class Plateaus(CurveDetector):
     """Plateaus passed on the way: minima of `slope`, the log10 of the gradient norm, that stand out by `prominence`.
 
-    Only losses (`loss`) above `floor` times that of the start count, one plateau a level (levels `apart` times the
-    start's loss from one another are different). The start, itself near a saddle, is not listed. A level that holds
+    Only losses (`loss`) above `floor` times that of the start count, one plateau a level (two levels differ by more
+    than the share `apart`). The start, itself near a saddle, is not listed. A level that holds
     to the end of the run is listed with its loss, at no time. `slots(problem)` is the length of the answer, NaN-padded.
     """
 

@@ -1,5 +1,6 @@
 """What a network tells while it trains: functions of its parameters, a data set, or a recorded curve."""
 
+from .saddles import saddles
 from .two_layer import (
     activation_changes,
     alignment,
@@ -32,6 +33,7 @@ __all__ = [
     "path_norm",
     "patterns",
     "preactivations",
+    "saddles",
     "shares",
     "variation_norm",
 ]

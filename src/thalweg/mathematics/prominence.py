@@ -28,9 +28,9 @@ class Valleys(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """Which valleys count: prominence on the curve's scale; level above `floor`, apart from the last by `apart`.
+    """Which valleys count: prominence on the curve's scale; level above `floor` and new by `apart`.
 
-    `floor` and `apart` are shares of the level at the start.
+    `floor` is a share of the level at the start, `apart` of that of the valley kept last.
     """
 
     prominence: float
@@ -39,7 +39,7 @@ class Rule(NamedTuple):
 
 
 # of log10 of a gradient norm, with the loss as level
-SADDLES = Rule(prominence=0.5, floor=1e-10, apart=1e-3)
+SADDLES = Rule(prominence=0.5, floor=1e-10, apart=1e-2)
 
 
 def begin_valleys(value: Float[Array, ""], level: Float[Array, ""], slots: int) -> Valleys:
@@ -78,13 +78,13 @@ def finish_valleys(state: Valleys, rule: Rule, value: Float[Array, ""], level: F
     ratio = jnp.log10(jnp.where(level > 0, state.turn_level / jnp.where(level > 0, level, 1.0), jnp.inf))
     held = state.falling & (fall >= 1.0) & (ratio < 0.5 * fall)
     state = _keep(state, rule, state.when, level, held)
-    same = (state.count > 0) & (jnp.abs(state.last - level) <= rule.apart * state.first)
+    same = (state.count > 0) & (jnp.abs(state.last - level) <= rule.apart * state.last)
     final = same & (jnp.arange(state.times.shape[0]) == state.count - 1)
     return state._replace(times=jnp.where(final, jnp.nan, state.times))
 
 
 def _keep(state: Valleys, rule: Rule, when: Array, level: Array, wanted: Bool[Array, ""]) -> Valleys:
-    new = jnp.abs(level - state.last) > rule.apart * state.first
+    new = jnp.abs(level - state.last) > rule.apart * state.last
     kept = wanted & new & (level > rule.floor * state.first)
     here = kept & (jnp.arange(state.times.shape[0]) == state.count)
     return state._replace(

@@ -19,9 +19,14 @@ class GradientFlow(Rule):
     Clock: flow time t, with the loss that carries 1/(2n). Dormand-Prince of order 8, one solve for all times;
     `tolerance` is relative, and absolute in units of the size of the start (of the first gradient at a zero start).
     A run that needs more than `step_ceiling` steps stops there and says so in its `outcome`.
+    Where the gradient jumps across a surface and points towards it from both sides, as at the kinks of ReLU units on
+    general data, the flow slides along the surface, and a tolerance alone would ask for ever shorter steps. Steps as
+    short as `smallest_step` are taken whatever their error: the run then wobbles about the sliding flow by about
+    smallest_step times the jump of the gradient. 0 (the default) takes no such step.
     """
 
     tolerance: float = scalar("relative tolerance of the integrator", default=1e-8, above=0.0, below=0.1, log=True)
+    smallest_step: float = scalar("step that is taken whatever its error (0: none)", default=0.0, low=0.0)
     step_ceiling: int = size("most accepted and rejected steps of one run", default=16384)
     clock: ClassVar[str] = "flow time"
 
@@ -41,7 +46,7 @@ class GradientFlow(Rule):
         def look(params: Any) -> dict[str, Array]:
             return observed(problem, params, data, names)
 
-        stepper = _Stepper(velocity, start, ticks[-1], self.tolerance)
+        stepper = _Stepper(velocity, start, ticks[-1], self.tolerance, self.smallest_step)
         watch = _Watch(problem, data, velocity)
         curves = jax.tree.map(
             lambda leaf: jnp.full((ticks.shape[0], *leaf.shape), jnp.nan, leaf.dtype), jax.eval_shape(look, start)
@@ -97,14 +102,14 @@ class _Stepper:
     with the number of steps need be kept.
     """
 
-    def __init__(self, velocity: Any, start: Any, end: Array, tolerance: Any) -> None:
+    def __init__(self, velocity: Any, start: Any, end: Array, tolerance: Any, smallest: Any) -> None:
         unit = _rms(start)
         unit = jnp.where(unit > 0, unit, _rms(velocity(start)))
         unit = jnp.where(unit > 0, unit, 1.0)
         self.start, self.end = start, 1.0 * end
         self.terms = diffrax.ODETerm(lambda t, params, args: velocity(params))
         self.solver = diffrax.Dopri8()
-        self.sizes = diffrax.PIDController(rtol=tolerance, atol=tolerance * unit)
+        self.sizes = diffrax.PIDController(rtol=tolerance, atol=tolerance * unit, dtmin=smallest)
 
     def begin(self) -> _Motion:
         zero, order = jnp.zeros_like(self.end), self.solver.error_order(self.terms)

@@ -49,9 +49,14 @@ from .systems.orthogonal_relu.event_flow import EventFlow as EventFlow
 from .systems.orthogonal_relu.minimal_norm import Coverage as Coverage
 from .systems.orthogonal_relu.minimal_norm import MinimalVariationNorm as MinimalVariationNorm
 from .systems.orthogonal_relu.minimal_norm import ScaleRate as ScaleRate
-from .systems.orthogonal_relu.saddle_to_saddle import SaddleToSaddle as SaddleToSaddle
+from .systems.orthogonal_relu.presets import Boursier2022 as Boursier2022
 from .systems.orthogonal_relu.problem import OrthogonalReLU as OrthogonalReLU
 from .systems.orthogonal_relu.problem import OrthogonalSample as OrthogonalSample
+from .systems.orthogonal_relu.saddle_to_saddle import SaddleToSaddle as SaddleToSaddle
+from .systems.orthogonal_relu.user_inputs import InputSample as InputSample
+from .systems.orthogonal_relu.user_inputs import UserInputsReLU as UserInputsReLU
+from .systems.orthogonal_relu.user_inputs import reduced as reduced
+from .systems.orthogonal_relu.user_inputs import worst_cosine as worst_cosine
 from .theory import Assumption as Assumption
 from .theory import Claim as Claim
 from .theory import FiniteSize as FiniteSize

@@ -99,7 +99,12 @@ def _functionals(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Da
 
 
 def rows(
-    problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset, tighter: Sequence[dict[str, Any] | None], exact: bool
+    problem: Problem,
+    theory: Theory,
+    told: xr.Dataset,
+    seen: xr.Dataset,
+    tighter: Sequence[dict[str, Any] | None],
+    exact: bool,
 ) -> list[Row]:
     """The budget of one theory. `tighter` holds training and theory at a tighter tolerance (first seeds), or None.
 
@@ -160,7 +165,9 @@ def _mean(values: Any) -> float:
     return float(real.mean()) if real.size else math.nan
 
 
-def _finite_size(functional: Functional, observable: Observable | None, size: FiniteSize | None, told: xr.Dataset) -> float:
+def _finite_size(
+    functional: Functional, observable: Observable | None, size: FiniteSize | None, told: xr.Dataset
+) -> float:
     if size is None:
         return 0.0
     whole = size.relative or (observable is not None and observable.log)

@@ -208,10 +208,10 @@ def check_declarations(theory: Theory, references: Path = REFERENCES) -> None:
     _demand(theory.of and theory.speaks_of and theory.source, theory, "`of`, `speaks_of` or `source` is empty.")
     _demand(set(theory.conditions_on) <= {"start", "draw"}, theory, "it may condition on 'start' and 'draw'.")
     _demand(set(theory.claims) <= set(theory.speaks_of), theory, "it claims what it does not speak of.")
+    declared = {v.name for kind in theory.of for v in (*kind.observables, *kind.events)}
+    lost = sorted(set(theory.speaks_of) - declared - {v.name for v in theory.own})
+    _demand(not lost, theory, f"it speaks of {lost}, which none of its problems declares.")
     for kind in theory.of:
-        known = {v.name for v in (*kind.observables, *kind.events, *theory.own)}
-        lost = sorted(set(theory.speaks_of) - known)
-        _demand(not lost, theory, f"it speaks of {lost}, which {kind.__name__} does not declare.")
         lost = sorted(set(theory.shapes) - {n for n, p in parameters(kind).items() if p.kind == "size"})
         _demand(not lost, theory, f"its shapes {lost} are no sizes of {kind.__name__}.")
     keys = set(re.findall(r"^@\w+\{([^,\s]+),", references.read_text(encoding="utf-8"), re.MULTILINE))

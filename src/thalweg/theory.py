@@ -89,8 +89,8 @@ class FiniteSize:
     per: str | None = None
     floor: float = 0.0
 
-    def within(self, told: Mapping[str, Any]) -> float:
-        """The amount for a prediction."""
+    def within(self, told: Any) -> float:
+        """The amount for a prediction: arrays by name, labelled or not."""
         factor = 1.0 if self.per is None else float(np.max(np.abs(np.asarray(told[self.per]))))
         return self.amount * factor + self.floor
 

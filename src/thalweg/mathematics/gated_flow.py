@@ -98,7 +98,8 @@ def gated_flow(
     """Follow units from `begin` to the last of the increasing `times`.
 
     `observe(units)` is kept at every time after `begin` (rows before it stay zero); `watch(units)` are functions whose
-    first fall to zero is a root. With `closes` False no gate ever closes. `tolerance` is relative, absolute in units of the root mean square of the start.
+    first fall to zero is a root. With `closes` False no gate ever closes. `tolerance` is relative, absolute in units of
+    the root mean square of the start.
     """
     end = times[-1]
     term = diffrax.ODETerm(lambda t, state, opened: field.velocity(state, opened))
@@ -233,7 +234,7 @@ def _roots(function: Callable[[Array], Array], low: Array, high: Array) -> Float
         return jnp.where(above, middle, left), jnp.where(above, right, middle)
 
     ends = (jnp.broadcast_to(low, (count,)), jnp.broadcast_to(high, (count,)))
-    left, right = jax.lax.stop_gradient(jax.lax.fori_loop(0, BISECTIONS, halve, ends))
+    _, right = jax.lax.stop_gradient(jax.lax.fori_loop(0, BISECTIONS, halve, ends))
     value, slope = jax.jvp(own, (right,), (jnp.ones_like(right),))
     slope = jax.lax.stop_gradient(jnp.where(slope < 0, slope, -1.0))
     newton = right - value / slope

@@ -9,13 +9,15 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from ...fields import scalar
-from ...mathematics.gated_flow import Field, GatedFlow, Units, gated_flow
+from ...mathematics.gated_flow import Field, Units, gated_flow
 from ...mathematics.gated_growth import FinalPattern, final_pattern
 from ...problem import Problem
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
+from .network import ShallowReLU
 from .problem import OrthogonalReLU
 from .regime import Reduced
+from .user_inputs import UserInputsReLU
 
 
 class _Groups(NamedTuple):
@@ -70,7 +72,7 @@ def _competition_strain(setting: Setting) -> float:
     return float(competitor_share(case, last, _groups(case, last)))
 
 
-class AlignedGroup(Theory[OrthogonalReLU]):
+class AlignedGroup(Theory[ShallowReLU]):
     """Growth of the group of full units of each sign, as one aligned balanced unit.
 
     c^2 = sum of c_j^2 over the units that see all points of sign s when the early phase is over. With equal norms xi,
@@ -86,7 +88,7 @@ class AlignedGroup(Theory[OrthogonalReLU]):
 
     tolerance: float = scalar("relative tolerance of the integrator", default=1e-11, above=0.0, below=0.1, log=True)
 
-    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU,)
+    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
     source: ClassVar[tuple[Source, ...]] = (regime.BOURSIER,)
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
     speaks_of: ClassVar[tuple[str, ...]] = (
@@ -109,14 +111,16 @@ class AlignedGroup(Theory[OrthogonalReLU]):
         regime.ORTHOGONAL,
         regime.FULL_UNITS,
         Assumption(
-            "weak competitors", "1 means that units that miss a point put out as much as the group.", _competition_strain
+            "weak competitors",
+            "1 means that the units that miss a point put out as much as it.",
+            _competition_strain,
         ),
     )
 
-    def prepare(self, problem: OrthogonalReLU, times: np.ndarray) -> "AlignedGroup":
+    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "AlignedGroup":
         return self
 
-    def predict(self, problem: OrthogonalReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
+    def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         flow = regime.flow_clock(problem, jnp.asarray(times))
         data = regime.sample(problem, data)
         case = regime.reduced(data, start)
@@ -138,12 +142,12 @@ class AlignedGroup(Theory[OrthogonalReLU]):
             "competitor_share": competitor_share(case, last, groups),
         }
 
-    def finite_size(self, problem: OrthogonalReLU) -> Mapping[str, FiniteSize]:
+    def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
         names = ("train_loss", "half_squared_norm", "quarter_time_positive", "quarter_time_negative")
         order = float(np.min(scale_exponents(problem)))
         slow = regime.step_delay(problem)
         # the start itself, init_scale^2 on every weight, is not the group's: it matters at time zero alone
-        begin = problem.init_scale**2 * problem.width * (1 + problem.balance**2) * len(problem.labels)
+        begin = problem.init_scale**2 * problem.width * (1 + problem.balance**2) * len(regime.points(problem).labels)
         size = FiniteSize(1.0, order, relative=True, per="competitor_share", floor=slow + begin)
         return dict.fromkeys(names, size)
 
@@ -164,40 +168,39 @@ def _logistic(case: Reduced, groups: _Groups, flow: Array) -> tuple[Array, Array
 
 def _integrated(case: Reduced, groups: _Groups, flow: Array, tolerance: Any) -> tuple[Array, Array, Array]:
     """The same for any norms: one unit a group."""
-    n = case.labels.shape[0]
     amplitude = jnp.exp(groups.log_amplitude)
     sign = jnp.array([1.0, -1.0])
-    direction = jnp.where(groups.points, case.drive[None, :], 0.0) / jnp.where(groups.rate > 0, groups.rate, 1.0)[:, None]
-    state = jnp.concatenate([sign[:, None], sign[:, None] * direction], axis=1) * amplitude[:, None]
+    rate = jnp.where(groups.rate > 0, groups.rate, 1.0)
+    direction = jnp.where(groups.points, case.drive[None, :], 0.0) / rate[:, None]
+    state = jnp.concatenate([sign[:, None], direction], axis=1) * amplitude[:, None]
     field = Field(case.norms, case.labels)
 
     def observe(units: Units) -> tuple[Array, Array]:
-        losses = regime.side_losses(case, field.outputs(units))
-        return losses, 0.5 * jnp.sum(units.state**2, axis=1)
+        return regime.side_losses(case, field.outputs(units)), 0.5 * jnp.sum(units.state**2, axis=1)
 
     def watch(units: Units) -> Array:
         return regime.quarter_watch(case, field.outputs(units))
 
-    # the gates hold the products of sign and direction, which never change sign
-    begin = jnp.zeros(()) - 1e-12 * jnp.max(flow)
-    run: GatedFlow = gated_flow(field, Units(state, groups.points), begin, flow, tolerance, observe, watch, closes=False)
-    assert run.observed[0].shape[1:] == (2,) and n
-    return (*run.observed, run.roots)
+    # a little before 0, so that the start itself is observed
+    begin = -1e-12 * jnp.max(flow)
+    run = gated_flow(field, Units(state, groups.points), begin, flow, tolerance, observe, watch, closes=False)
+    losses, norms = run.observed
+    return losses, norms, run.roots
 
 
-def scale_exponents(problem: OrthogonalReLU) -> np.ndarray:
-    """2 (1 - rho_s) (2,): orders in the scale when a unit misses the weakest point of its sign; 2 for a single point."""
+def scale_exponents(problem: ShallowReLU) -> np.ndarray:
+    """2 (1 - rho_s) (2,): orders in the scale if a unit misses the weakest point of its sign; 2 for a single point."""
     strength = problem.strengths() ** 2
-    labels = np.asarray(problem.labels)
+    labels = np.asarray(regime.points(problem).labels)
     found = []
     for side in (strength[labels > 0], strength[labels < 0]):
         found.append(2.0 if side.size < 2 else 2 * (1 - float(np.sqrt(1 - side.min() / side.sum()))))
     return np.asarray(found)
 
 
-def _offset(problem: OrthogonalReLU, side: int) -> float:
+def _offset(problem: ShallowReLU, side: int) -> float:
     """O(1) offset of the leading law: ln(Y/xi)/2 from the end of growth, ln(m)/2 if all units pull, over |D_s|."""
-    labels = np.asarray(problem.labels)
+    labels = np.asarray(regime.points(problem).labels)
     chosen = labels > 0 if side == 0 else labels < 0
     if not np.any(chosen):
         return 0.0
@@ -208,7 +211,7 @@ def _offset(problem: OrthogonalReLU, side: int) -> float:
     return 0.5 * share * labels.size / rate / per_step
 
 
-class GrowthLaw(Theory[OrthogonalReLU]):
+class GrowthLaw(Theory[ShallowReLU]):
     """The leading law of times: quarter time of sign s ~ ln(1/c_s) / |D_s|, c_s^2 = sum of c_j^2 over full units.
 
     A limit: the ratio of the two sides tends to 1 as the scale falls, their difference stays O(1). The declared offset
@@ -217,7 +220,7 @@ class GrowthLaw(Theory[OrthogonalReLU]):
     Source: Boursier et al. 2022, theorem 1 (order of the phases); offset derived for this library.
     """
 
-    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU,)
+    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
     source: ClassVar[tuple[Source, ...]] = (regime.BOURSIER,)
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
     speaks_of: ClassVar[tuple[str, ...]] = ("quarter_time_positive", "quarter_time_negative")
@@ -228,10 +231,10 @@ class GrowthLaw(Theory[OrthogonalReLU]):
     shapes: ClassVar[tuple[str, ...]] = ("width",)
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, regime.FULL_UNITS)
 
-    def prepare(self, problem: OrthogonalReLU, times: np.ndarray) -> "GrowthLaw":
+    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "GrowthLaw":
         return self
 
-    def predict(self, problem: OrthogonalReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
+    def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         data = regime.sample(problem, data)
         case = regime.reduced(data, start)
         groups = _groups(case, final_pattern(regime.early(case)))
@@ -240,5 +243,5 @@ class GrowthLaw(Theory[OrthogonalReLU]):
         when = regime.rule_clock(problem, jnp.where(has & (when > 0), when, jnp.nan))
         return {"quarter_time_positive": when[0], "quarter_time_negative": when[1]}
 
-    def finite_size(self, problem: OrthogonalReLU) -> Mapping[str, FiniteSize]:
+    def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
         return {}

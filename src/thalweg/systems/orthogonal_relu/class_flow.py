@@ -14,9 +14,11 @@ from ...mathematics.gated_growth import GatedGrowth, final_pattern, state_at
 from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
+from .network import ShallowReLU
 from .problem import OrthogonalReLU
-from .readings import FITTED, minimal_half_norm, quiet_loss
+from .readings import norm_gap
 from .regime import Reduced
+from .user_inputs import UserInputsReLU
 
 # the closed form is left here at the latest, should switch-offs go on
 LATEST_SHARE = 0.05
@@ -31,7 +33,7 @@ def _share_strain(setting: Setting) -> float:
     return min(share / regime.SHARE, 1e300)
 
 
-class ClassFlow(Theory[OrthogonalReLU]):
+class ClassFlow(Theory[ShallowReLU]):
     """Loss, outputs, norms and event times at finite scale, from a handful of equations whatever the width.
 
     After the last switch-off units move linearly, z_j' = G z_j for z_j = (a_j, u_j on its pattern A), with
@@ -50,7 +52,7 @@ class ClassFlow(Theory[OrthogonalReLU]):
     tolerance: float = scalar("relative tolerance of the integrator", default=1e-10, above=0.0, below=0.1, log=True)
     classes: int | None = None
 
-    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU,)
+    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
     source: ClassVar[tuple[Source, ...]] = (regime.BOURSIER,)
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
     speaks_of: ClassVar[tuple[str, ...]] = (
@@ -78,14 +80,14 @@ class ClassFlow(Theory[OrthogonalReLU]):
         ),
     )
 
-    def prepare(self, problem: OrthogonalReLU, times: np.ndarray) -> "ClassFlow":
-        labels = np.asarray(problem.labels)
+    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "ClassFlow":
+        labels = np.asarray(regime.points(problem).labels)
         patterns = sum(2.0 ** float(np.sum(side)) - 1 for side in (labels > 0, labels < 0))
         # the class without open gates is one more; with so few units each is a class of its own
         few = (patterns + 1) * (labels.size + 1) >= problem.width
         return ClassFlow(self.tolerance, 0 if few else int(patterns) + 1)
 
-    def predict(self, problem: OrthogonalReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
+    def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         assert self.classes is not None
         flow = regime.flow_clock(problem, jnp.asarray(times))
         data = regime.sample(problem, data)
@@ -101,19 +103,18 @@ class ClassFlow(Theory[OrthogonalReLU]):
         error = curves["outputs"] - case.labels[None, :]
         loss = 0.5 * jnp.mean(error**2, axis=1)
         final = curves["half_squared_norm"][-1]
-        fitted = loss[-1] <= FITTED * quiet_loss(case.labels)
         return {
             **curves,
             "train_loss": loss,
             "quarter_time_positive": quarter[0],
             "quarter_time_negative": quarter[1],
             "final_half_squared_norm": final,
-            "norm_gap": jnp.where(fitted, final - minimal_half_norm(case.labels, case.norms), jnp.nan),
+            "norm_gap": norm_gap(curves["outputs"][-1], final, case.labels, case.norms),
             "output_share": regime.output_share(case, growth, last),
             "switch_off_end": regime.rule_clock(problem, last),
         }
 
-    def finite_size(self, problem: OrthogonalReLU) -> Mapping[str, FiniteSize]:
+    def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
         """A neglected share eps moves all later times by eps/(2 |D|), a share of at most eps of any time scale here.
 
         Descent lags behind flow by eta |D|/2 of its times; its end is that of flow.
@@ -124,12 +125,8 @@ class ClassFlow(Theory[OrthogonalReLU]):
         curves = ("train_loss", "half_squared_norm", "variation_norm", "outputs")
         times = ("quarter_time_positive", "quarter_time_negative")
         # the gap is a small part of the norm: its error is that of the norm
-        gap = FiniteSize(_least(problem), 2.0, per="output_share")
+        gap = FiniteSize(sum(regime.least_norms(problem)), 2.0, per="output_share")
         return {**dict.fromkeys((*curves, *times), curve), "final_half_squared_norm": end, "norm_gap": gap}
-
-
-def _least(problem: OrthogonalReLU) -> float:
-    return float(minimal_half_norm(jnp.asarray(problem.labels), jnp.asarray(problem.norms)))
 
 
 def _last_switch_off(growth: GatedGrowth) -> Float[Array, ""]:

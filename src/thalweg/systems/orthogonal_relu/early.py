@@ -12,7 +12,9 @@ from ...mathematics.gated_growth import final_pattern, state_at
 from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
+from .network import ShallowReLU
 from .problem import OrthogonalReLU
+from .user_inputs import UserInputsReLU
 
 # the log of a unit's size lags by the integral of the neglected share eps exp(2 |D| (t - t_1)) |D|, which is eps/2
 LAG = 0.5
@@ -32,7 +34,7 @@ SMALL_OUTPUTS = Assumption(
 )
 
 
-class EarlyAlignment(Theory[OrthogonalReLU]):
+class EarlyAlignment(Theory[ShallowReLU]):
     """Every unit alone, exactly, while outputs are negligible: hyperbolic growth between switch-offs.
 
     With b_k = xi_k y_k / n over a unit's active points, |D| = sqrt(sum b_k^2), q = sum u_k b_k / |D| and tau the time
@@ -47,7 +49,7 @@ class EarlyAlignment(Theory[OrthogonalReLU]):
     Source: Boursier et al. 2022, the early phase; piecewise closed form derived for this library.
     """
 
-    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU,)
+    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
     source: ClassVar[tuple[Source, ...]] = (regime.BOURSIER,)
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
     speaks_of: ClassVar[tuple[str, ...]] = (
@@ -71,10 +73,10 @@ class EarlyAlignment(Theory[OrthogonalReLU]):
     shapes: ClassVar[tuple[str, ...]] = ("width",)
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, SMALL_OUTPUTS)
 
-    def prepare(self, problem: OrthogonalReLU, times: np.ndarray) -> "EarlyAlignment":
+    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "EarlyAlignment":
         return self
 
-    def predict(self, problem: OrthogonalReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
+    def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         flow = regime.flow_clock(problem, jnp.asarray(times))
         data = regime.sample(problem, data)
         case = regime.reduced(data, start)
@@ -94,7 +96,7 @@ class EarlyAlignment(Theory[OrthogonalReLU]):
             "output_share": regime.output_share(case, growth, flow[-1]),
         }
 
-    def finite_size(self, problem: OrthogonalReLU) -> Mapping[str, FiniteSize]:
+    def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
         """The neglected outputs, grown from nothing at twice the rate of a unit, slow it by half their share."""
         slow = regime.step_delay(problem)
         size = FiniteSize(LAG, 2.0, relative=True, per="output_share", floor=slow)
@@ -103,7 +105,7 @@ class EarlyAlignment(Theory[OrthogonalReLU]):
         return {**dict.fromkeys(names, size), "alignment": angle, "balance": angle}
 
 
-class AlignmentLaw(Theory[OrthogonalReLU]):
+class AlignmentLaw(Theory[ShallowReLU]):
     """How a unit turns towards its own target while outputs are negligible.
 
     Between switch-offs, for a balanced unit of sign s and target D (its own active points),
@@ -114,7 +116,7 @@ class AlignmentLaw(Theory[OrthogonalReLU]):
     Source: Boursier et al. 2022, the early phase; identity checked against the closed form.
     """
 
-    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU,)
+    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
     source: ClassVar[tuple[Source, ...]] = (regime.BOURSIER,)
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
     speaks_of: ClassVar[tuple[str, ...]] = ("alignment", "output_share")
@@ -129,10 +131,10 @@ class AlignmentLaw(Theory[OrthogonalReLU]):
         SMALL_OUTPUTS,
     )
 
-    def prepare(self, problem: OrthogonalReLU, times: np.ndarray) -> "AlignmentLaw":
+    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "AlignmentLaw":
         return self
 
-    def predict(self, problem: OrthogonalReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
+    def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         flow = regime.flow_clock(problem, jnp.asarray(times))
         data = regime.sample(problem, data)
         case = regime.reduced(data, start)
@@ -156,5 +158,5 @@ class AlignmentLaw(Theory[OrthogonalReLU]):
             "output_share": regime.output_share(case, growth, flow[-1]),
         }
 
-    def finite_size(self, problem: OrthogonalReLU) -> Mapping[str, FiniteSize]:
+    def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
         return {"alignment": FiniteSize(LAG, 2.0, per="output_share", floor=regime.step_delay(problem))}

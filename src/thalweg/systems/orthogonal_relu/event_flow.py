@@ -14,13 +14,15 @@ from ...mathematics.gated_growth import state_at
 from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Source, Theory, Variable
 from . import regime
+from .network import ShallowReLU
 from .problem import OrthogonalReLU
+from .user_inputs import UserInputsReLU
 
 # outputs up to this many tolerances are left to the closed form: they move event times by half that share of 1/|D|
 NEGLIGIBLE = 10.0
 
 
-class EventFlow(Theory[OrthogonalReLU]):
+class EventFlow(Theory[ShallowReLU]):
     """The flow of this very start, exactly: every observable, and the time at which each unit loses each point.
 
     While outputs are below ten times `tolerance` of the labels, the closed form of EarlyAlignment holds (it knows all
@@ -36,7 +38,7 @@ class EventFlow(Theory[OrthogonalReLU]):
 
     tolerance: float = scalar("relative tolerance of the integrator", default=1e-10, above=0.0, below=0.1, log=True)
 
-    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU,)
+    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
     source: ClassVar[tuple[Source, ...]] = (regime.BOURSIER,)
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
     speaks_of: ClassVar[tuple[str, ...]] = (
@@ -56,10 +58,10 @@ class EventFlow(Theory[OrthogonalReLU]):
     shapes: ClassVar[tuple[str, ...]] = ("width",)
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL)
 
-    def prepare(self, problem: OrthogonalReLU, times: np.ndarray) -> "EventFlow":
+    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "EventFlow":
         return self
 
-    def predict(self, problem: OrthogonalReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
+    def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         flow = regime.flow_clock(problem, jnp.asarray(times))
         data = regime.sample(problem, data)
         case = regime.reduced(data, start)
@@ -100,7 +102,7 @@ class EventFlow(Theory[OrthogonalReLU]):
             "right_hand_sides": 1.0 * run.evaluations,
         }
 
-    def finite_size(self, problem: OrthogonalReLU) -> Mapping[str, FiniteSize]:
+    def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
         """Exact for flow; descent lags behind flow by eta |D|/2 of its times."""
         slow = regime.step_delay(problem)
         if slow == 0:

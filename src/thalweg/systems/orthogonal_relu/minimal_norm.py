@@ -1,6 +1,5 @@
 """Where training ends as the scale falls, how fast it gets there, and how often a random start can interpolate."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -13,25 +12,19 @@ from ...problem import Problem
 from ...theory import Assumption, Claim, FiniteSize, Source, Theory, Variable
 from . import regime
 from .aligned_group import scale_exponents
+from .network import ShallowReLU
 from .problem import OrthogonalReLU
+from .readings import group_norms
+from .user_inputs import UserInputsReLU
 
 
-def side_norms(labels: Array, norms: Array) -> Array:
-    """N_+ and N_-: sqrt of the sum of (y/xi)^2 over each sign (2,)."""
-    square = jnp.where(regime.sides(labels), (labels / norms)[None, :] ** 2, 0.0)
-    total = jnp.sum(square, axis=1)
-    return jnp.where(total > 0, jnp.sqrt(jnp.where(total > 0, total, 1.0)), 0.0)
-
-
-def _approach(problem: OrthogonalReLU) -> float:
-    labels, norms = np.asarray(problem.labels), np.asarray(problem.norms)
-    square = (labels / norms) ** 2
-    sides = [math.sqrt(float(np.sum(square[side]))) for side in (labels > 0, labels < 0)]
+def _approach(problem: ShallowReLU) -> float:
+    sides = regime.least_norms(problem)
     scale = min(float(problem.init_scale), 1.0)
     return float(sum(n * scale**e for n, e in zip(sides, scale_exponents(problem), strict=True)))
 
 
-class MinimalVariationNorm(Theory[OrthogonalReLU]):
+class MinimalVariationNorm(Theory[ShallowReLU]):
     """The end of training as the scale falls: interpolation with the least norm.
 
     min (1/2)|theta|^2 = min sum |a_j| |w_j| at zero loss is N_+ + N_-, N_s = sqrt(sum_{sign s} (y_k/xi_k)^2): one
@@ -45,7 +38,7 @@ class MinimalVariationNorm(Theory[OrthogonalReLU]):
     Source: Boursier et al. 2022, theorem 1; checked against a convex program.
     """
 
-    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU,)
+    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
     source: ClassVar[tuple[Source, ...]] = (Source("Boursier2022", "theorem 1"),)
     conditions_on: ClassVar[tuple[str, ...]] = ()
     speaks_of: ClassVar[tuple[str, ...]] = (
@@ -58,20 +51,18 @@ class MinimalVariationNorm(Theory[OrthogonalReLU]):
         name: Claim("limit", approach=_approach)
         for name in ("half_squared_norm", "variation_norm", "final_half_squared_norm")
     }
-    own: ClassVar[tuple[Variable, ...]] = (
-        Variable("certificate", "dual certificate alpha", dims=("sample",)),
-    )
+    own: ClassVar[tuple[Variable, ...]] = (Variable("certificate", "dual certificate alpha", dims=("sample",)),)
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, regime.FULL_UNITS)
 
-    def prepare(self, problem: OrthogonalReLU, times: np.ndarray) -> "MinimalVariationNorm":
+    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "MinimalVariationNorm":
         return self
 
-    def predict(self, problem: OrthogonalReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
-        given = problem if data is None else data
+    def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
+        given = regime.sample(problem, data)
         labels, norms = jnp.asarray(given.labels), jnp.asarray(given.norms)
-        sides = side_norms(labels, norms)
-        total = jnp.sum(sides)
-        own = jnp.where(labels > 0, sides[0], sides[1])
+        positive, negative = group_norms(labels, norms)
+        total = positive + negative
+        own = jnp.where(labels > 0, positive, negative)
         return {
             "half_squared_norm": total,
             "variation_norm": total,
@@ -79,23 +70,23 @@ class MinimalVariationNorm(Theory[OrthogonalReLU]):
             "certificate": labels / (norms**2 * own),
         }
 
-    def finite_size(self, problem: OrthogonalReLU) -> Mapping[str, FiniteSize]:
+    def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
         return {}
 
 
-class ScaleRate(Theory[OrthogonalReLU]):
+class ScaleRate(Theory[ShallowReLU]):
     """How fast the limit of small scale is reached: errors fall like init_scale^(2 (1 - rho)).
 
     rho_s = (largest |D_j| of the units of sign s that miss a point) / |D_s|, from the patterns of this start; a unit
     that misses the weakest point alone gives rho = sqrt(1 - xi^2 y^2 / sum xi^2 y^2), for n_s equal points
     sqrt(1 - 1/n_s): exponents 0.586, 0.367, 0.211, 0.103, 0.051 for n_s = 2, 3, 5, 10, 20, so that from about five
     points of a sign on the limit is out of reach at any scale: use ClassFlow. 2 where there is no such unit.
-    Own variables: `scale_exponent` (sign; claim `rate`: the slope of log(norm gap), and of log(error of a quarter time),
+    Own variables: `scale_exponent` (sign; claim `rate`: slope of log(norm gap) and of log(error of a quarter time)
     against log(init_scale)), `slower_rate` rho (sign). Conditions on the start. NaN for a sign without a full unit.
     Source: derived for the card from the phases of Boursier et al. 2022; slopes checked by the exact flow.
     """
 
-    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU,)
+    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
     source: ClassVar[tuple[Source, ...]] = (regime.BOURSIER,)
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
     speaks_of: ClassVar[tuple[str, ...]] = ("scale_exponent", "slower_rate")
@@ -107,10 +98,10 @@ class ScaleRate(Theory[OrthogonalReLU]):
     shapes: ClassVar[tuple[str, ...]] = ("width",)
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, regime.FULL_UNITS)
 
-    def prepare(self, problem: OrthogonalReLU, times: np.ndarray) -> "ScaleRate":
+    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "ScaleRate":
         return self
 
-    def predict(self, problem: OrthogonalReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
+    def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         data = regime.sample(problem, data)
         case = regime.reduced(data, start)
         last = regime.final_pattern(regime.early(case))
@@ -124,11 +115,11 @@ class ScaleRate(Theory[OrthogonalReLU]):
             "slower_rate": jnp.where(some, slower, jnp.nan),
         }
 
-    def finite_size(self, problem: OrthogonalReLU) -> Mapping[str, FiniteSize]:
+    def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
         return {}
 
 
-class Coverage(Theory[OrthogonalReLU]):
+class Coverage(Theory[ShallowReLU]):
     """How often a random start of this width can interpolate, and how often the limit theorem applies.
 
     Signs of units fair coins, weights symmetric, labels fixed, n_+ and n_- points of each sign, width m:
@@ -139,7 +130,7 @@ class Coverage(Theory[OrthogonalReLU]):
     Source: counting; width log n suffices with high probability, Dana et al. 2025.
     """
 
-    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU,)
+    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
     source: ClassVar[tuple[Source, ...]] = (Source("Dana2025", "width for interpolation"),)
     conditions_on: ClassVar[tuple[str, ...]] = ()
     speaks_of: ClassVar[tuple[str, ...]] = ("covered_probability", "full_probability")
@@ -150,11 +141,11 @@ class Coverage(Theory[OrthogonalReLU]):
     shapes: ClassVar[tuple[str, ...]] = ("width",)
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, regime.BALANCED)
 
-    def prepare(self, problem: OrthogonalReLU, times: np.ndarray) -> "Coverage":
+    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "Coverage":
         return self
 
-    def predict(self, problem: OrthogonalReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
-        labels = jnp.asarray(problem.labels)
+    def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
+        labels = jnp.asarray(regime.points(problem).labels)
         plus, minus = jnp.sum(labels > 0) * 1.0, jnp.sum(labels < 0) * 1.0
         m = problem.width
         r = jnp.arange(m + 1.0)
@@ -168,5 +159,5 @@ class Coverage(Theory[OrthogonalReLU]):
             "full_probability": jnp.where((plus > 0) & (minus > 0), both, alone),
         }
 
-    def finite_size(self, problem: OrthogonalReLU) -> Mapping[str, FiniteSize]:
+    def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
         return {}

@@ -13,12 +13,13 @@ from ...events import Final
 from ...mathematics.gated_growth import FinalPattern, GatedGrowth, final_pattern, gated_growth, state_at
 from ...rules import GradientDescent, GradientFlow
 from ...theory import Assumption, Setting, Source
+from .readings import group_norms
+from .user_inputs import ORTHOGONAL as ORTHOGONAL_COSINE
+from .user_inputs import worst_cosine
 
 BOURSIER = Source("Boursier2022", "theorem 1 and section 4")
 # strain 1 of "gradient flow": a descent step delays growth by five percent
 STEP_DELAY = 0.05
-# strain 1 of "orthogonal inputs"
-COSINE = 1e-9
 # strain 1 of "small outputs": outputs of one percent of the labels where the early phase is left
 SHARE = 0.01
 
@@ -42,6 +43,20 @@ class Reduced(NamedTuple):
 def sample(problem: Any, data: Any) -> Any:
     """The data set of a problem whose inputs are fixed: its draw is the same for every key."""
     return problem.draw(jax.random.key(0)) if data is None else data
+
+
+def points(problem: Any) -> Any:
+    """Labels and norms of a problem whose inputs are fixed."""
+    with jax.enable_x64():
+        return sample(problem, None)
+
+
+def least_norms(problem: Any) -> tuple[float, float]:
+    """N_+ and N_-: the least half squared norms that fit the points of each sign."""
+    with jax.enable_x64():
+        found = sample(problem, None)
+        positive, negative = group_norms(found.labels, found.norms)
+        return float(positive), float(negative)
 
 
 def reduced(data: Any, start: Any) -> Reduced:
@@ -158,8 +173,8 @@ def _rule_strain(setting: Setting) -> float:
 
 
 def _cosine_strain(setting: Setting) -> float:
-    worst = getattr(setting.problem, "worst_cosine", None)
-    return 0.0 if worst is None else float(worst(setting.data)) / COSINE
+    inputs = getattr(setting.data, "inputs", None)
+    return 0.0 if inputs is None else worst_cosine(inputs) / ORTHOGONAL_COSINE
 
 
 def _balance_strain(setting: Setting) -> float:

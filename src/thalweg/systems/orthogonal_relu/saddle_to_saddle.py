@@ -12,8 +12,10 @@ from ...mathematics.gated_growth import final_pattern
 from ...problem import Problem
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
+from .network import ShallowReLU
 from .problem import OrthogonalReLU
 from .regime import Reduced
+from .user_inputs import UserInputsReLU
 
 
 def _tie_strain(setting: Setting) -> float:
@@ -32,21 +34,22 @@ def _relative(problem: Any) -> float:
 
 
 def _loss_approach(problem: Any) -> float:
-    return _relative(problem) * float(np.mean(np.asarray(problem.labels) ** 2)) / 2
+    return _relative(problem) * float(np.mean(np.asarray(regime.points(problem).labels) ** 2)) / 2
 
 
 def _norm_approach(problem: Any) -> float:
-    return _relative(problem) * float(np.sum(np.abs(np.asarray(problem.labels)) / np.asarray(problem.norms)))
+    found = regime.points(problem)
+    return _relative(problem) * float(np.sum(np.abs(np.asarray(found.labels)) / np.asarray(found.norms)))
 
 
-class SaddleToSaddle(Theory[OrthogonalReLU]):
+class SaddleToSaddle(Theory[ShallowReLU]):
     """Jumps from saddle to saddle: the limit of small scale at any width, whether the network can interpolate or not.
 
     Clock s = t / ln(1/init_scale). A_j: the points of its own sign that unit j sees after the early phase; all start at
     log amplitude l_j = -1; covered set C empty. Until the next jump l_j grows at the rate
         (1/n) sqrt(sum_{A_j without C} xi^2 y^2);
-    the first unit that reaches 0 fits its new points: the loss falls by sum_new y^2/(2n), half the squared norm rises by
-    sqrt(sum_new y^2/xi^2), and they join C. It ends when all rates are 0; points that no unit of their sign sees are
+    the first unit that reaches 0 fits its new points: the loss falls by sum_new y^2/(2n), half the squared norm rises
+    by sqrt(sum_new y^2/xi^2), and they join C. It ends when all rates are 0; points that no unit of their sign sees are
     never fitted, and the last loss is theirs.
     `plateau_loss` (plateau) is the loss after each jump, so that the last level is the final loss. Own variables:
     `jump_time` (plateau), the time of that jump in units of ln(1/init_scale) of flow time, `never_fitted` (sample).
@@ -56,7 +59,7 @@ class SaddleToSaddle(Theory[OrthogonalReLU]):
     Source: Boursier et al. 2022; jump process as a limit, arXiv 2605.27097; the greedy rule was derived for the card.
     """
 
-    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU,)
+    of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
     source: ClassVar[tuple[Source, ...]] = (regime.BOURSIER,)
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
     speaks_of: ClassVar[tuple[str, ...]] = (
@@ -87,10 +90,10 @@ class SaddleToSaddle(Theory[OrthogonalReLU]):
         ),
     )
 
-    def prepare(self, problem: OrthogonalReLU, times: np.ndarray) -> "SaddleToSaddle":
+    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "SaddleToSaddle":
         return self
 
-    def predict(self, problem: OrthogonalReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
+    def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         data = regime.sample(problem, data)
         case = regime.reduced(data, start)
         jumps = jump_process(case)
@@ -104,7 +107,7 @@ class SaddleToSaddle(Theory[OrthogonalReLU]):
             "never_fitted": 1.0 * jumps.never,
         }
 
-    def finite_size(self, problem: OrthogonalReLU) -> Mapping[str, FiniteSize]:
+    def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
         return {}
 
 

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import equinox as eqx
@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .events import CurveDetector, Detector, FromDraw
+from .events import CurveDetector, Detector, FromDraw, Reading, Watched, name_of
 from .fields import Parametrised, array, scalar, size, vector
 from .views import View
 
@@ -156,6 +156,8 @@ def present(problem: Problem) -> tuple[Observable, ...]:
 
 def observed(problem: Problem, params: Any, data: Any, names: tuple[str, ...]) -> dict[str, Array]:
     """Some observables at these parameters; what is not named costs nothing once compiled."""
+    if not names:
+        return {}
     values = problem.observe(params, data)
     return {name: values[name] for name in names}
 
@@ -163,6 +165,21 @@ def observed(problem: Problem, params: Any, data: Any, names: tuple[str, ...]) -
 def curve_events(problem: Problem) -> dict[str, CurveDetector]:
     """Detectors of the events that are read along the run."""
     return {e.name: e.detector for e in problem.events if isinstance(e.detector, CurveDetector)}
+
+
+def watched(detectors: Iterable[CurveDetector]) -> tuple[Watched, ...]:
+    """All that these detectors read, once each; ValueError where two readings share a name."""
+    found = dict.fromkeys(one for detector in detectors for one in detector.reads)
+    names = [name_of(one) for one in found]
+    if len(set(names)) < len(names):
+        raise ValueError(f"the events watch {names}: two different readings with one name; rename one.")
+    return tuple(found)
+
+
+def read(problem: Problem, params: Any, data: Any, what: tuple[Watched, ...]) -> dict[str, Array]:
+    """Values of some observables and readings at these parameters."""
+    values = observed(problem, params, data, tuple(one for one in what if isinstance(one, str)))
+    return values | {one.name: one.measure(problem, params, data) for one in what if isinstance(one, Reading)}
 
 
 def draw_events(problem: Problem, data: Any) -> dict[str, Array]:

@@ -167,7 +167,7 @@ def predict(
     data, start = given(problem, data, start)
     with jax.enable_x64():
         axis = time_axis(problem, times)
-        setting = Setting(problem, data, start)
+        setting = Setting(problem, data, start, axis)
         theory = audit.choose(problem, setting) if theory is None else audit.as_theory(theory)
         found = audit.check(theory, problem, setting)
         values, done = evaluate(theory, problem, axis, seed_list(seeds), data, start, progress)

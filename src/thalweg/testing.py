@@ -208,10 +208,10 @@ def check_declarations(theory: Theory, references: Path = REFERENCES) -> None:
     _demand(theory.of and theory.speaks_of and theory.source, theory, "`of`, `speaks_of` or `source` is empty.")
     _demand(set(theory.conditions_on) <= {"start", "draw"}, theory, "it may condition on 'start' and 'draw'.")
     _demand(set(theory.claims) <= set(theory.speaks_of), theory, "it claims what it does not speak of.")
+    declared = {v.name for kind in theory.of for v in (*kind.observables, *kind.events)}
+    lost = sorted(set(theory.speaks_of) - declared - {v.name for v in theory.own})
+    _demand(not lost, theory, f"it speaks of {lost}, which none of its problems declares.")
     for kind in theory.of:
-        known = {v.name for v in (*kind.observables, *kind.events, *theory.own)}
-        lost = sorted(set(theory.speaks_of) - known)
-        _demand(not lost, theory, f"it speaks of {lost}, which {kind.__name__} does not declare.")
         lost = sorted(set(theory.shapes) - {n for n, p in parameters(kind).items() if p.kind == "size"})
         _demand(not lost, theory, f"its shapes {lost} are no sizes of {kind.__name__}.")
     keys = set(re.findall(r"^@\w+\{([^,\s]+),", references.read_text(encoding="utf-8"), re.MULTILINE))
@@ -253,7 +253,7 @@ def check_time_zero(theory: Theory, problem: Problem, seeds: int = 24) -> None:
         size = theory.finite_size(problem).get(name)
         scale = max(1e-3, float(np.max(np.abs(told[name]))))
         reach = (ROUNDING + problem.margins.get(name, 0.0)) * scale
-        reach += size.amount * (scale if size.relative else 1.0) if size else 0.0
+        reach += size.within(told) * (scale if size.relative else 1.0) if size else 0.0
         error = student(seeds, len(told.data_vars)) * gap.std(axis=0, ddof=1) / math.sqrt(seeds)
         off, reach = (np.abs(gap), 1e-9 * scale) if exact else (np.abs(gap.mean(axis=0)), reach + error)
         _demand(np.all(off <= reach), theory, f"{name} starts {np.max(off):.3g} off, allowed are {np.max(reach):.3g}.")

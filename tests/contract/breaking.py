@@ -7,6 +7,14 @@ import thalweg as tw
 
 ADAM = tw.Optax(optax.adam)
 
+UNFIT = {"gradient flow": tw.OrthogonalReLU(rule=ADAM)}
+# two inputs at a cosine of 0.2, and a start in which no unit sees all points of a sign
+ASKEW = {"orthogonal inputs": tw.UserInputsReLU(inputs=[[1.0, 0.2], [0.0, 1.0]], labels=[1.0, -1.0])}
+NARROW = {"full units": tw.OrthogonalReLU(width=2)}
+UNBALANCED = {"balanced start": tw.OrthogonalReLU(balance=2.0)}
+# the problem's own horizon reaches far beyond the early phase
+LATE = {"small outputs": tw.OrthogonalReLU()}
+
 BREAKING: dict[str, dict[str, tw.Problem]] = {
     "MarchenkoPastur": {
         "linear rule": tw.LinearClassifier(rule=ADAM),
@@ -25,4 +33,20 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
         "Gaussian tails": tw.DatasetClassifier(**table(heavy=True), samples=8, moments=20),
         "one covariance": tw.DatasetClassifier(**table(lopsided=True), samples=8, moments=20),
     },
+    "EarlyAlignment": {**UNFIT, **ASKEW, **LATE},
+    "AlignmentLaw": {**UNFIT, **ASKEW, **LATE, **UNBALANCED},
+    "AlignedGroup": {
+        **UNFIT,
+        **ASKEW,
+        **NARROW,
+        # one weak point of four: units that miss it are nearly as fast as those that do not
+        "weak competitors": tw.OrthogonalReLU(labels=(1.0, 0.2, 1.0, -1.0), init_scale=0.1),
+    },
+    "GrowthLaw": {**UNFIT, **ASKEW, **NARROW},
+    "EventFlow": {**UNFIT, **ASKEW},
+    "ClassFlow": {**UNFIT, **ASKEW, "small start": tw.OrthogonalReLU(init_scale=0.3)},
+    "SaddleToSaddle": {**UNFIT, **ASKEW, "separate jumps": tw.OrthogonalReLU(init_scale=0.5)},
+    "MinimalVariationNorm": {**UNFIT, **ASKEW, **NARROW},
+    "ScaleRate": {**UNFIT, **ASKEW, **NARROW},
+    "Coverage": {**UNFIT, **ASKEW, **UNBALANCED},
 }

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ..events import Moment
 from ..fields import scalar
-from ..problem import Problem, Rule, Trajectory, curve_events, observed
+from ..problem import Problem, Rule, Trajectory, curve_events, observed, read, watched
 
 
 class DiscreteRule(Rule):
@@ -46,24 +47,29 @@ class DiscreteRule(Rule):
 
         spans = jnp.stack([jnp.concatenate([jnp.zeros_like(ticks[:1]), ticks[:-1]]), ticks], axis=1)
         (final, _, folds, broken), curves = jax.lax.scan(visit, loop, spans)
-        events = {name: d.finish(folds[name], ticks[-1]) for name, d in curve_events(problem).items()}
+        events = _finish_folds(problem, folds, ticks[-1], final, data)
         outcome = jnp.where(broken >= 0, 1, 0)
         return Trajectory(curves, events, outcome, jnp.where(broken >= 0, 1.0 * broken, jnp.nan), final)
 
 
+def _moment(problem: Problem, step: Any, params: Any, data: Any) -> Moment:
+    reads = watched(curve_events(problem).values())
+    return Moment(1.0 * step, read(problem, params, data, reads), {})
+
+
 def _begin_folds(problem: Problem, params: Any, data: Any) -> dict[str, Any]:
-    detectors = curve_events(problem)
-    if not detectors:
-        return {}
-    values = problem.observe(params, data)
-    return {name: detector.begin(values[detector.of]) for name, detector in detectors.items()}
+    moment = _moment(problem, jnp.zeros(()), params, data)
+    return {name: detector.begin(problem, moment) for name, detector in curve_events(problem).items()}
 
 
 def _advance_folds(problem: Problem, folds: dict[str, Any], step: Any, params: Any, data: Any) -> dict[str, Any]:
-    if not folds:
-        return folds
-    values = problem.observe(params, data)
-    return {name: d.advance(folds[name], step, values[d.of]) for name, d in curve_events(problem).items()}
+    moment = _moment(problem, step, params, data)
+    return {name: d.advance(folds[name], moment, None) for name, d in curve_events(problem).items()}
+
+
+def _finish_folds(problem: Problem, folds: dict[str, Any], step: Any, params: Any, data: Any) -> dict[str, Array]:
+    moment = _moment(problem, step, params, data)
+    return {name: d.finish(folds[name], moment) for name, d in curve_events(problem).items()}
 
 
 def _finite(tree: Any) -> Array:

@@ -1,0 +1,243 @@
+"""The flow of a sum of gated products, y_k ~ scale_k sum_j a_j u_jk 1[open_jk], integrated to high order.
+
+    h_k = scale_k sum_j a_j u_jk,   g_k = scale_k (target_k - h_k)/n,   a_j' = sum_k u_jk g_k,   u_jk' = a_j g_k,
+sums and motion over open gates only. A gate whose u_jk reaches zero closes for good: the time is a root on the dense
+output, u_jk is set to zero there and the step begins anew. Dormand-Prince of order 8. Float64; jit, vmap and jacfwd go
+through (roots carry the derivative of the implicit function).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import diffrax
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+SOLVER = diffrax.Dopri8()
+STAGES = 13
+BISECTIONS = 45
+
+
+class Units(NamedTuple):
+    """State of v units: column 0 is a, columns 1..n are u (v, n + 1); `open` (v, n) says which gates are open."""
+
+    state: Float[Array, "v p"]
+    open: Bool[Array, "v n"]
+
+
+class GatedFlow(NamedTuple):
+    """What a run left: observations at the times after `begin`, roots of the watched functions (NaN: none), the time at
+    which each gate closed (inf: it did not), the end, the right-hand sides spent, and whether the end was reached."""
+
+    observed: Any
+    roots: Float[Array, " r"]
+    closing: Float[Array, "v n"]
+    end: Units
+    evaluations: Int[Array, ""]
+    reached: Bool[Array, ""]
+
+
+class _Run(NamedTuple):
+    time: Array
+    units: Units
+    step: Array
+    memory: Any
+    jumped: Array
+    watched: Array
+    roots: Array
+    closing: Array
+    observed: Any
+    pointer: Array
+    evaluations: Array
+    count: Array
+
+
+class Field(NamedTuple):
+    """Scale (n,) and target (n,) of the products, and optionally second moments (c, p, p) of p = n + 1 units each.
+
+    With `moments` M the units come in c blocks of p: the columns of the propagator of a block whose gates agree. Then
+    h_k = scale_k sum_blocks a' M u_k, which is that of all units with these second moments, however many they are.
+    """
+
+    scale: Float[Array, " n"]
+    target: Float[Array, " n"]
+    moments: Float[Array, "c p p"] | None = None
+
+    def outputs(self, units: Units) -> Float[Array, " n"]:
+        """h (n,): what the open units add up to."""
+        gates = jnp.where(units.open, units.state[:, 1:], 0.0)
+        return self.scale * (self.spread(units.state[:, :1])[:, 0] @ gates)
+
+    def spread(self, columns: Float[Array, "v q"]) -> Float[Array, "v q"]:
+        """M times columns, block by block; the columns as they are where there are no moments."""
+        if self.moments is None:
+            return columns
+        blocks = columns.reshape(*self.moments.shape[:2], -1)
+        return jnp.einsum("cij,cjq->ciq", self.moments, blocks).reshape(columns.shape)
+
+    def velocity(self, state: Float[Array, "v p"], opened: Bool[Array, "v n"]) -> Float[Array, "v p"]:
+        """The right-hand side."""
+        pull = self.scale * (self.target - self.outputs(Units(state, opened))) / self.scale.shape[0]
+        gates = jnp.where(opened, pull[None, :], 0.0)
+        level = jnp.sum(state[:, 1:] * gates, axis=1)
+        return jnp.concatenate([level[:, None], state[:, :1] * gates], axis=1)
+
+
+def gated_flow(
+    field: Field,
+    start: Units,
+    begin: Float[Array, ""],
+    times: Float[Array, " t"],
+    tolerance: float | Float[Array, ""],
+    observe: Callable[[Units], Any],
+    watch: Callable[[Units], Float[Array, " r"]],
+    closes: bool = True,
+    step_ceiling: int = 20_000,
+) -> GatedFlow:
+    """Follow units from `begin` to the last of the increasing `times`.
+
+    `observe(units)` is kept at every time after `begin` (rows before it stay zero); `watch(units)` are functions whose
+    first fall to zero is a root. With `closes` False no gate ever closes. `tolerance` is relative, absolute in units of
+    the root mean square of the start.
+    """
+    end = times[-1]
+    term = diffrax.ODETerm(lambda t, state, opened: field.velocity(state, opened))
+    unit = jax.lax.stop_gradient(jnp.sqrt(jnp.mean(start.state**2)))
+    floor = tolerance * jnp.where(unit > 0, unit, 1.0)
+
+    def go(run: _Run) -> Array:
+        return (run.time < end) & (run.count < step_ceiling) & jnp.all(jnp.isfinite(run.units.state))
+
+    def step(run: _Run) -> _Run:
+        last = run.step >= end - run.time
+        until = jnp.where(last, end, run.time + run.step)
+        moved, error, dense, memory, _ = SOLVER.step(
+            term, run.time, until, run.units.state, run.units.open, run.memory, run.jumped
+        )
+        size = floor + tolerance * jnp.maximum(jnp.abs(run.units.state), jnp.abs(moved))
+        ratio = jax.lax.stop_gradient(jnp.sqrt(jnp.mean((error / size) ** 2)))
+        ratio = jnp.where(jnp.isfinite(ratio), ratio, 1e8)
+        factor = jnp.clip(0.9 * jnp.maximum(ratio, 1e-12) ** -0.125, 0.2, 6.0)
+        tried = run._replace(
+            step=(until - run.time) * factor,
+            evaluations=run.evaluations + STAGES + run.jumped,
+            count=run.count + 1,
+            jumped=jnp.zeros_like(run.jumped),
+        )
+
+        path = SOLVER.interpolation_cls(t0=run.time, t1=until, **dense)
+        return jax.lax.cond(
+            ratio <= 1.0,
+            lambda: _accepted(tried, moved, path, until, memory, times, observe, watch, closes),
+            # the slope at the start of a refused step is still good; asking for it again costs one evaluation
+            lambda: tried._replace(jumped=jnp.ones_like(run.jumped)),
+        )
+
+    slope = field.velocity(*start)
+    speed = jnp.sqrt(jnp.sum(slope**2)) / jnp.where(unit > 0, jnp.sqrt(jnp.sum(start.state**2)), 1.0)
+    first = 0.1 / jnp.where(speed > 0, speed, 1.0)
+    begun = _Run(
+        time=begin,
+        units=start,
+        step=jax.lax.stop_gradient(first),
+        memory=SOLVER.init(term, begin, begin + first, start.state, start.open),
+        jumped=jnp.array(True),
+        watched=watch(start),
+        roots=jnp.full(watch(start).shape, jnp.nan),
+        closing=jnp.full(start.open.shape, jnp.inf),
+        observed=_room(observe, start, times.shape[0]),
+        pointer=jnp.sum(times <= begin),
+        evaluations=jnp.zeros((), int),
+        count=jnp.zeros((), int),
+    )
+    run = jax.lax.while_loop(go, step, begun)
+    return GatedFlow(run.observed, run.roots, run.closing, run.units, run.evaluations, run.time >= end)
+
+
+def _room(observe: Callable[[Units], Any], units: Units, count: int) -> Any:
+    shapes = jax.eval_shape(observe, units)
+    return jax.tree.map(lambda leaf: jnp.zeros((count, *leaf.shape), leaf.dtype), shapes)
+
+
+def _accepted(
+    run: _Run,
+    moved: Array,
+    path: Any,
+    until: Array,
+    memory: Any,
+    times: Array,
+    observe: Callable[[Units], Any],
+    watch: Callable[[Units], Array],
+    closes: bool,
+) -> _Run:
+    """Close the first gate that reached zero within the step, find roots, keep what was asked for."""
+    opened = run.units.open
+    crossed = opened & (moved[:, 1:] <= 0) & closes
+
+    def lowest(time: Array) -> Array:
+        return jnp.min(jnp.where(crossed, path.evaluate(time)[:, 1:], jnp.inf))[None]
+
+    def closed() -> tuple[Array, Array, Array]:
+        when = _roots(lowest, run.time, until)[0]
+        there = path.evaluate(when)
+        shut = crossed & (there[:, 1:] <= jnp.maximum(lowest(when)[0], 0.0))
+        still = jnp.concatenate([there[:, :1], jnp.where(shut, 0.0, there[:, 1:])], axis=1)
+        return when, still, shut
+
+    time, state, shut = jax.lax.cond(jnp.any(crossed), closed, lambda: (until, moved, jnp.zeros_like(opened)))
+    units = Units(state, opened & ~shut)
+    watched = watch(units)
+    found = (run.watched > 0) & (watched <= 0) & jnp.isnan(run.roots)
+    roots = jax.lax.cond(
+        jnp.any(found),
+        lambda: jnp.where(found, _roots(lambda t: watch(Units(path.evaluate(t), opened)), run.time, time), run.roots),
+        lambda: run.roots,
+    )
+
+    def keep(state: tuple[Array, Any]) -> tuple[Array, Any]:
+        index, kept = state
+        now = observe(Units(path.evaluate(times[index]), opened))
+        return index + 1, jax.tree.map(lambda all_, one: all_.at[index].set(one), kept, now)
+
+    def due(state: tuple[Array, Any]) -> Array:
+        index = jnp.minimum(state[0], times.shape[0] - 1)
+        return (state[0] < times.shape[0]) & (times[index] <= time)
+
+    pointer, observed = jax.lax.while_loop(due, keep, (run.pointer, run.observed))
+    return run._replace(
+        time=time,
+        units=units,
+        memory=memory,
+        jumped=jnp.any(shut),
+        watched=watched,
+        roots=roots,
+        closing=jnp.where(shut, time, run.closing),
+        pointer=pointer,
+        observed=observed,
+    )
+
+
+def _roots(function: Callable[[Array], Array], low: Array, high: Array) -> Float[Array, " r"]:
+    """Roots of falling functions (r,) of one time, each between `low` and `high`: bisection, then a Newton step that
+    carries the derivative of the root."""
+    count = jax.eval_shape(function, low).shape[0]
+    each = jnp.arange(count)
+
+    def own(times: Array) -> Array:
+        return jax.vmap(function)(times)[each, each]
+
+    def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        left, right = ends
+        middle = 0.5 * (left + right)
+        above = own(middle) > 0
+        return jnp.where(above, middle, left), jnp.where(above, right, middle)
+
+    ends = (jnp.broadcast_to(low, (count,)), jnp.broadcast_to(high, (count,)))
+    _, right = jax.lax.stop_gradient(jax.lax.fori_loop(0, BISECTIONS, halve, ends))
+    value, slope = jax.jvp(own, (right,), (jnp.ones_like(right),))
+    slope = jax.lax.stop_gradient(jnp.where(slope < 0, slope, -1.0))
+    newton = right - value / slope
+    # the correction moves the value by rounding only, unless the slope is lost; the derivative is what it brings
+    off = jax.lax.stop_gradient(newton - right)
+    return jnp.where(jnp.abs(off) <= 1e-6 * (high - low), newton, right)

@@ -8,10 +8,12 @@ from .faces.plot import plot as plot
 from .faces.report import report as report
 from .parallel import Interrupted as Interrupted
 from .problem import Event as Event
+from .problem import FisherProblem as FisherProblem
 from .problem import Observable as Observable
 from .problem import Problem as Problem
 from .problem import Remark as Remark
 from .problem import Rule as Rule
+from .problem import StreamingProblem as StreamingProblem
 from .problem import array as array
 from .problem import scalar as scalar
 from .problem import size as size
@@ -21,10 +23,14 @@ from .registry import preset as preset
 from .repeat import rerun as rerun
 from .results import load as load
 from .results import save as save
+from .rules import Constant as Constant
 from .rules import GradientDescent as GradientDescent
 from .rules import GradientFlow as GradientFlow
 from .rules import HeavyBall as HeavyBall
+from .rules import InverseTime as InverseTime
 from .rules import Nesterov as Nesterov
+from .rules import OnePassNaturalGradient as OnePassNaturalGradient
+from .rules import OnePassSGD as OnePassSGD
 from .rules import Optax as Optax
 from .solve import predict as predict
 from .solve import replay as replay

@@ -149,6 +149,32 @@ class Problem(Parametrised):
         """A user's start in this problem's form; ValueError where shapes do not fit."""
 
 
+class StreamingProblem(Problem):
+    """A problem whose law gives fresh samples without end, for rules that see each of them once."""
+
+    dimension: eqx.AbstractVar[int]
+
+    @abc.abstractmethod
+    def fresh(self, key: Array, data: Any, count: int) -> Any:
+        """`count` independent samples (leading axis), `count` a multiple of 4; `data` is what all samples share."""
+
+    @abc.abstractmethod
+    def sample_objective(self, params: Any, data: Any, sample: Any) -> Float[Array, ""]:
+        """What a step on this one sample descends: its loss + penalty."""
+
+    @abc.abstractmethod
+    def rates(self, params: Any, learning_rate: Any, output_learning_rate: Any) -> Any:
+        """The factor of the gradient for each leaf of the parameters."""
+
+
+class FisherProblem(StreamingProblem):
+    """One that knows the Fisher matrix of its network under the law of its inputs."""
+
+    @abc.abstractmethod
+    def natural(self, params: Any, data: Any, slope: Any, damping: Float[Array, ""]) -> Any:
+        """(G + damping I)^-1 slope, G the Fisher matrix at these parameters."""
+
+
 def present(problem: Problem) -> tuple[Observable, ...]:
     """The observables that exist for these parameters."""
     return tuple(o for o in problem.observables if o.exists_in(problem))

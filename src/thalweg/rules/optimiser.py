@@ -64,7 +64,10 @@ class Optax(DiscreteRule):
     def begin(self, problem: Problem, params: Any, data: Any) -> Any:
         return self._transform().init(params)
 
-    def step(self, problem: Problem, params: Any, state: Any, data: Any, key: Array) -> tuple[Any, Any]:
+    def supply(self, problem: Problem, data: Any, key: Array) -> Any:
+        return None
+
+    def step(self, problem: Problem, params: Any, state: Any, data: Any, count: Array, fresh: Any) -> tuple[Any, Any]:
         slope = jax.grad(problem.objective)(params, data)
         updates, state = self._transform().update(slope, state, params)
         return optax.apply_updates(params, updates), state

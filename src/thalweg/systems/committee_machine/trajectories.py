@@ -48,7 +48,7 @@ def integrate(
     velocity: Callable[[Any, Any], Any],
     start: Any,
     times: Float[Array, " times"],
-    tolerance: float = 1e-10,
+    tolerance: float = 1e-12,
     step_ceiling: int = 1 << 20,
 ) -> Path:
     """Follow d state / dt = velocity(t, state) from t = 0 through the times (increasing, >= 0), in one solve.

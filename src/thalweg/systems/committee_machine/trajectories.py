@@ -1,0 +1,74 @@
+"""Integration of order parameters in time, and learning rates that change with it."""
+
+import abc
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+Scalar = float | Float[Array, ""]
+
+
+class Schedule(eqx.Module):
+    """A factor of the learning rate as a function of the clock t = steps / dimension."""
+
+    @abc.abstractmethod
+    def factor(self, t: Scalar) -> Scalar:
+        """What multiplies the learning rate at time t."""
+
+
+class Constant(Schedule):
+    """The learning rate as it is."""
+
+    def factor(self, t: Scalar) -> Scalar:
+        return 1.0
+
+
+class InverseTime(Schedule):
+    """1 / max(t, start): constant until `start`, then falling like 1/t."""
+
+    start: Scalar
+
+    def factor(self, t: Scalar) -> Scalar:
+        return 1.0 / jnp.maximum(t, self.start)
+
+
+class Path(NamedTuple):
+    """States at the times asked for (leading axis; NaN from where the run broke off), and whether all were reached."""
+
+    states: Any
+    reached: Bool[Array, ""]
+
+
+def integrate(
+    velocity: Callable[[Any, Any], Any],
+    start: Any,
+    times: Float[Array, " times"],
+    tolerance: float = 1e-12,
+    step_ceiling: int = 1 << 20,
+) -> Path:
+    """Follow d state / dt = velocity(t, state) from t = 0 through the times (increasing, >= 0), in one solve.
+
+    Dormand-Prince of order 8, relative `tolerance`, absolute a hundredth of it. Beyond the last reached time
+    (divergence, or `step_ceiling` steps) the states are NaN. Differentiable forward.
+    """
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(lambda t, state, args: velocity(t, state)),
+        diffrax.Dopri8(),
+        t0=0.0,
+        # a run of no length is legal: one observation at the start
+        t1=jnp.where(times[-1] > 0, times[-1], 1.0),
+        dt0=None,
+        y0=start,
+        saveat=diffrax.SaveAt(ts=times),
+        stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=0.01 * tolerance),
+        adjoint=diffrax.ForwardMode(),
+        max_steps=step_ceiling,
+        throw=False,
+    )
+    states = jax.tree.map(lambda leaf: jnp.where(jnp.isfinite(leaf), leaf, jnp.nan), solution.ys)
+    return Path(states, solution.result == diffrax.RESULTS.successful)

@@ -157,13 +157,12 @@ class Relu(GaussianAverages):
 
     def second(self, covariance: Covariance, a: Index, b: Index) -> Float[Array, "..."]:
         a, b = _together(a, b)
-        return _relu_pair(covariance[a, a], covariance[b, b], covariance[a, b])
+        return _relu_pair_of(covariance, a, b)
 
     def third(self, covariance: Covariance, a: Index, b: Index, c: Index) -> Float[Array, "..."]:
         a, b, c = _together(a, b, c)
         v = covariance
-        lean = _root(v[a, a] * v[c, c] - v[a, c] ** 2)
-        return v[a, b] * lean / (2 * math.pi * v[a, a]) + v[b, c] * self.slopes(v, a, c)
+        return v[a, b] * _lean(v, a, c) / (2 * math.pi * v[a, a]) + v[b, c] * self.slopes(v, a, c)
 
     def fourth(self, covariance: Covariance, a: Index, b: Index, c: Index, d: Index) -> Float[Array, "..."]:
         fields = np.stack(_together(a, b, c, d))
@@ -176,28 +175,40 @@ class Relu(GaussianAverages):
         # E 1(p>0) 1(q>0) x y over two fields p, q: x y is p^2, q^2 or p q, whatever the steps were
         p, q = ordered[0], ordered[-1]
         v, x, y = covariance, fields[2], fields[3]
-        mixed = _relu_pair(v[p, p], v[q, q], v[p, q])
-        angle = _arcsine(_cosine(v, p, q))
-        share = math.pi / 2 + angle + _cosine(v, p, q) * _root(1 - _cosine(v, p, q) ** 2)
-        return jnp.where(x == y, v[x, x] * share / (2 * math.pi), mixed)
+        half = v[p, q] * _lean(v, p, q) / (v[p, p] * v[q, q])  # r sqrt(1 - r^2)
+        share = 0.25 + (_angle(v, p, q) + half) / (2 * math.pi)
+        return jnp.where(x == y, v[x, x] * share, _relu_pair_of(v, p, q))
 
     def slopes(self, covariance: Covariance, a: Index, b: Index) -> Float[Array, "..."]:
         a, b = _together(a, b)
-        return 0.25 + _arcsine(_cosine(covariance, a, b)) / (2 * math.pi)
+        return 0.25 + _angle(covariance, a, b) / (2 * math.pi)
 
     def curvatures(self, covariance: Covariance, a: Index, b: Index) -> Triple:
         a, b = _together(a, b)
         v = covariance
-        lean = _root(v[a, a] * v[b, b] - v[a, b] ** 2)
+        lean = _lean(v, a, b)
         # equal fields: g'^2 is a step, whose curvature has mean 0
-        density = jnp.where((a == b) | (lean == 0), 0.0, 1 / (2 * math.pi * jnp.where(lean > 0, lean, 1.0)))
+        density = jnp.where(lean == 0, 0.0, 1 / (2 * math.pi * jnp.where(lean > 0, lean, 1.0)))
         return -density * v[a, b] / v[a, a], -density * v[a, b] / v[b, b], density
 
 
-def _cosine(covariance: Covariance, a: np.ndarray, b: np.ndarray) -> Array:
-    # equal fields: exactly 1, which the quotient misses by rounding
+# One and the same field: the angle is pi/2 and the root 0 to the last bit. Left to rounding, the root would be 1e-8.
+
+
+def _angle(covariance: Covariance, a: np.ndarray, b: np.ndarray) -> Array:
+    """Arcsine of the correlation."""
     cosine = covariance[a, b] / jnp.sqrt(covariance[a, a] * covariance[b, b])
-    return jnp.where(a == b, 1.0, cosine)
+    return _arcsine(jnp.where(a == b, 1.0, cosine))
+
+
+def _lean(covariance: Covariance, a: np.ndarray, b: np.ndarray) -> Array:
+    """sqrt(c_aa c_bb - c_ab^2)."""
+    return _root(jnp.where(a == b, 0.0, covariance[a, a] * covariance[b, b] - covariance[a, b] ** 2))
+
+
+def _relu_pair_of(covariance: Covariance, a: np.ndarray, b: np.ndarray) -> Array:
+    pair = _relu_pair(covariance[a, a], covariance[b, b], covariance[a, b])
+    return jnp.where(a == b, 0.5 * covariance[a, a], pair)
 
 
 @jax.custom_jvp

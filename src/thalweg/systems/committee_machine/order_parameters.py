@@ -6,7 +6,8 @@ Clock: t = steps / N. All functions here are pure, float64, and may be jitted, m
 Source: Saad and Solla 1995; Goldt et al. 2019; card committee_machine, 2.1.
 """
 
-import equinox as eqx
+from typing import NamedTuple
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -16,7 +17,7 @@ from ...mathematics.gaussian_averages import GaussianAverages
 Scalar = float | Float[Array, ""]
 
 
-class OrderParameters(eqx.Module):
+class OrderParameters(NamedTuple):
     """What moves: student overlaps Q, teacher overlaps R, output weights v."""
 
     student: Float[Array, "k k"]
@@ -24,14 +25,14 @@ class OrderParameters(eqx.Module):
     output: Float[Array, " k"]
 
 
-class Target(eqx.Module):
+class Target(NamedTuple):
     """What stays: the teacher's own overlaps T and its output weights v*."""
 
     overlap: Float[Array, "m m"]
     output: Float[Array, " m"]
 
 
-class Motion(eqx.Module):
+class Motion(NamedTuple):
     """Rates of one-pass gradient descent at one moment.
 
     w <- w - (learning_rate / sqrt N) v g'(l) Delta x - (learning_rate weight_decay / N) w,

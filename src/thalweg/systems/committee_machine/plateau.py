@@ -7,7 +7,7 @@ Source: Saad and Solla 1995; card committee_machine, 2.5.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -55,7 +55,7 @@ def symmetric_state(units: int, diagonal: Scalar, off_diagonal: Scalar, teacher:
 def _newton(residual: Callable[[Array], Array], start: Array, rounds: int = 60) -> Array:
     """Newton's method with steps cut to half of the distance at which an overlap would change sign."""
 
-    def step(_: int, x: Array) -> Array:
+    def step(_: Any, x: Array) -> Array:
         move = jnp.linalg.solve(jax.jacfwd(residual)(x), residual(x))
         # a factor in (0, 1] that keeps every component positive
         reach = jnp.min(jnp.where(move > 0, 0.5 * x / jnp.where(move > 0, move, 1.0), 1.0))

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-Scalar = float | Float[Array, ""]
+from .order_parameters import Motion, Scalar
 
 
 class Schedule(eqx.Module):
@@ -37,6 +37,18 @@ class InverseTime(Schedule):
         return 1.0 / jnp.maximum(t, self.start)
 
 
+def scheduled(motion: Motion, schedule: Schedule, t: Scalar) -> Motion:
+    """The rates at time t: both learning rates times the schedule's factor."""
+    factor = schedule.factor(t)
+    return Motion(
+        learning_rate=factor * motion.learning_rate,
+        output_learning_rate=factor * motion.output_learning_rate,
+        weight_decay=motion.weight_decay,
+        noise=motion.noise,
+        second_order=motion.second_order,
+    )
+
+
 class Path(NamedTuple):
     """States at the times asked for (leading axis; NaN from where the run broke off), and whether all were reached."""
 
@@ -49,7 +61,7 @@ def integrate(
     start: Any,
     times: Float[Array, " times"],
     tolerance: float = 1e-12,
-    step_ceiling: int = 1 << 20,
+    step_ceiling: int = 1 << 17,
 ) -> Path:
     """Follow d state / dt = velocity(t, state) from t = 0 through the times (increasing, >= 0), in one solve.
 
@@ -65,7 +77,10 @@ def integrate(
         dt0=None,
         y0=start,
         saveat=diffrax.SaveAt(ts=times),
-        stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=0.01 * tolerance),
+        # a run that diverges ends at the least step, not only at the ceiling
+        stepsize_controller=diffrax.PIDController(
+            rtol=tolerance, atol=0.01 * tolerance, dtmin=1e-14 * jnp.maximum(times[-1], 1.0), force_dtmin=False
+        ),
         adjoint=diffrax.ForwardMode(),
         max_steps=step_ceiling,
         throw=False,

@@ -19,7 +19,7 @@ from thalweg.parallel import Batch, map_seeds, over_seeds
 from thalweg.systems.committee_machine.one_pass import GradientStep, Network, StepLaw, advance
 from thalweg.systems.committee_machine.order_parameters import (
     Motion,
-    OrderParameters,
+    State,
     Target,
     gradient_velocity,
     population_loss,
@@ -100,14 +100,14 @@ def training(steps: int) -> None:
 
 
 @jax.jit
-def losses(start: OrderParameters, target: Target, rate: float, times: jax.Array) -> jax.Array:
+def losses(start: State, target: Target, rate: float, times: jax.Array) -> jax.Array:
     motion = Motion(rate, 0.0, 0.0, 0.0, 1.0)
     path = integrate(lambda t, now: gradient_velocity(Erf(), now, target, motion), start, times)
     return jax.vmap(lambda now: population_loss(Erf(), now, target))(path.states)
 
 
 def theory() -> None:
-    start = OrderParameters(
+    start = State(
         jnp.array([[0.3, 0.02], [0.02, 0.25]]), jnp.array([[0.01, -0.002], [0.004, 0.006]]), jnp.ones(2)
     )
     target, times = Target(jnp.eye(2), jnp.ones(2)), jnp.linspace(0, 200, 401)

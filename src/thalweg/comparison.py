@@ -91,7 +91,7 @@ def _theories(problem: Problem, theory: Any, setting: Setting) -> list[Theory]:
 
 
 def random_parts(problem: Problem, data: Any, start: Any) -> set[str]:
-    """What differs from seed to seed: the draw, unless it is given or the same for every key, and the start."""
+    """What differs from seed to seed: draw and start, unless given or the same for every key, and a rule's own path."""
 
     def differs(make: Any) -> bool:
         first, second = make(0), make(1)
@@ -102,6 +102,7 @@ def random_parts(problem: Problem, data: Any, start: Any) -> set[str]:
         return problem.initial(key, problem.draw(draw) if data is None else data)
 
     found = {"draw"} if data is None and differs(lambda seed: problem.draw(seed_keys(np.int64(seed))[0])) else set()
+    found |= {"path"} if problem.rule.random else set()
     return found | ({"start"} if start is None and differs(begin) else set())
 
 

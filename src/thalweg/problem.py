@@ -96,6 +96,8 @@ class Rule(Parametrised):
     """Law of motion of the parameters; belongs to the problem, for a large step or momentum is physics."""
 
     clock: AbstractClassVar[str]
+    # whether chance goes on deciding after the draw and the start
+    random: AbstractClassVar[bool]
 
     @abc.abstractmethod
     def steps_per_unit(self, problem: "Problem") -> float | None:
@@ -147,6 +149,17 @@ class Problem(Parametrised):
     @abc.abstractmethod
     def as_start(self, raw: Any) -> Any:
         """A user's start in this problem's form; ValueError where shapes do not fit."""
+
+
+class Macrostate(eqx.Module):
+    """A start by the few numbers that a theory follows; it fixes what matters of the draw, too.
+
+    Theories take it in place of data and start. Training makes weights with exactly these values, anew for each seed.
+    """
+
+    @abc.abstractmethod
+    def realise(self, problem: Any, key: Array) -> tuple[Any, Any]:
+        """Data and parameters, otherwise random, with exactly these values."""
 
 
 class StreamingProblem(Problem):

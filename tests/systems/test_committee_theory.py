@@ -10,7 +10,7 @@ from thalweg.mathematics.gaussian_averages import Erf, Linear, Relu
 from thalweg.systems.committee_machine.natural_gradient import inside_span, metric, natural_velocity
 from thalweg.systems.committee_machine.order_parameters import (
     Motion,
-    OrderParameters,
+    State,
     Target,
     gradient_velocity,
     population_loss,
@@ -33,7 +33,7 @@ FULL = np.float64(1.0)
 def start(student, teacher, output=None):
     student = np.diag(student) if np.ndim(student) == 1 else np.array(student)
     output = np.ones(len(student)) if output is None else np.array(output)
-    return OrderParameters(student.astype(float), np.array(teacher, float), output)
+    return State(student.astype(float), np.array(teacher, float), output)
 
 
 def target(overlap, output=None):
@@ -250,7 +250,7 @@ def packed_jacobian(velocity, units):
     def moved(flat, eta):
         q = jnp.zeros((units, units)).at[upper].set(flat[: len(upper[0])])
         q = q + q.T - jnp.diag(jnp.diag(q))
-        now = OrderParameters(q, flat[len(upper[0]) :].reshape(units, units), jnp.ones(units))
+        now = State(q, flat[len(upper[0]) :].reshape(units, units), jnp.ones(units))
         out = velocity(now, eta)
         return jnp.concatenate([out.student[upper], out.teacher.ravel()])
 

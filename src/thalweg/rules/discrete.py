@@ -121,6 +121,7 @@ class _PlainSteps(DiscreteRule):
 
     learning_rate: eqx.AbstractVar[float]
     clock: ClassVar[str] = "steps"
+    random: ClassVar[bool] = False
 
     def steps_per_unit(self, problem: Problem) -> float | None:
         return 1.0

@@ -29,6 +29,7 @@ class GradientFlow(Rule):
     smallest_step: float = scalar("step that is taken whatever its error (0: none)", default=0.0, low=0.0)
     step_ceiling: int = size("most accepted and rejected steps of one run", default=16384)
     clock: ClassVar[str] = "flow time"
+    random: ClassVar[bool] = False
 
     def steps_per_unit(self, problem: Problem) -> float | None:
         return None

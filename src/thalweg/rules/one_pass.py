@@ -30,6 +30,7 @@ class _OnePass(DiscreteRule):
     learning_rate: eqx.AbstractVar[float]
     schedule: eqx.AbstractVar[Schedule]
     clock: ClassVar[str] = "steps / dimension"
+    random: ClassVar[bool] = True
     # long enough that drawing in one go pays, short enough that looking in between costs little
     block: ClassVar[int] = 32
 

@@ -51,6 +51,7 @@ class Optax(DiscreteRule):
     learning_rate: float = scalar("the optimiser's learning rate", symbol="eta", default=1e-3, above=0.0, log=True)
     hyperparameters: tuple[tuple[str, float], ...] = eqx.field(converter=_pairs, static=True, default=())
     clock: ClassVar[str] = "steps"
+    random: ClassVar[bool] = False
 
     def steps_per_unit(self, problem: Problem) -> float | None:
         return 1.0

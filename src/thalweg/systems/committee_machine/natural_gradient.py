@@ -21,8 +21,8 @@ from jaxtyping import Array, Float
 from ...mathematics.gaussian_averages import GaussianAverages
 from .order_parameters import (
     Motion,
-    OrderParameters,
     Scalar,
+    State,
     Target,
     diffusion,
     drift,
@@ -62,9 +62,7 @@ def inside_span(fisher: Metric, block: Float[Array, "k k"]) -> Float[Array, "k k
     return jnp.linalg.solve(fisher.inside, block.reshape(-1)).reshape(block.shape)
 
 
-def natural_velocity(
-    averages: GaussianAverages, now: OrderParameters, target: Target, motion: Motion, damping: Scalar
-) -> OrderParameters:
+def natural_velocity(averages: GaussianAverages, now: State, target: Target, motion: Motion, damping: Scalar) -> State:
     """d(Q, R, v)/dt of one-pass natural gradient descent on the first layer; v stays.
 
     psi_jb = v_j drift_jb = (psi_S | psi_T), Ups = v_j v_l diffusion_jl, gam = a^-1, E = Mop^-1 (psi_S Q^-1):
@@ -87,7 +85,7 @@ def natural_velocity(
     turned = moved @ now.student
     student = -eta * (turned + turned.T) - 2 * decay * now.student
     student += motion.second_order * eta**2 * 0.5 * (spread + spread.T)
-    return OrderParameters(
+    return State(
         student=student,
         teacher=-eta * (across + moved @ now.teacher) - decay * now.teacher,
         output=jnp.zeros_like(v),

@@ -17,7 +17,7 @@ from ...mathematics.gaussian_averages import GaussianAverages
 Scalar = float | Float[Array, ""]
 
 
-class OrderParameters(NamedTuple):
+class State(NamedTuple):
     """What moves: student overlaps Q, teacher overlaps R, output weights v."""
 
     student: Float[Array, "k k"]
@@ -47,14 +47,14 @@ class Motion(NamedTuple):
     second_order: Scalar
 
 
-def joint_covariance(now: OrderParameters, target: Target) -> Float[Array, "n n"]:
+def joint_covariance(now: State, target: Target) -> Float[Array, "n n"]:
     """Covariance of all K + M fields, the student's first."""
     upper = jnp.concatenate([now.student, now.teacher], axis=1)
     lower = jnp.concatenate([now.teacher.T, target.overlap], axis=1)
     return jnp.concatenate([upper, lower])
 
 
-def signed_weights(now: OrderParameters, target: Target) -> Float[Array, " n"]:
+def signed_weights(now: State, target: Target) -> Float[Array, " n"]:
     """c = (v, -v*): the noiseless residual is sum_b c_b g(u_b)."""
     return jnp.concatenate([now.output, -target.output])
 
@@ -66,7 +66,7 @@ def second_averages(averages: GaussianAverages, covariance: Float[Array, "n n"])
     return averages.second(covariance, a, b)[place]
 
 
-def population_loss(averages: GaussianAverages, now: OrderParameters, target: Target) -> Float[Array, ""]:
+def population_loss(averages: GaussianAverages, now: State, target: Target) -> Float[Array, ""]:
     """(1/2) E (student - noiseless teacher)^2 = (1/2) sum_ab c_a c_b E g(u_a) g(u_b)."""
     c = signed_weights(now, target)
     return 0.5 * c @ second_averages(averages, joint_covariance(now, target)) @ c
@@ -103,9 +103,7 @@ def diffusion(
     return (four @ product + noise**2 * averages.slopes(covariance, i, k))[place]
 
 
-def gradient_velocity(
-    averages: GaussianAverages, now: OrderParameters, target: Target, motion: Motion
-) -> OrderParameters:
+def gradient_velocity(averages: GaussianAverages, now: State, target: Target, motion: Motion) -> State:
     """d(Q, R, v)/dt of one-pass gradient descent, exact as N grows at fixed K, M, t and rates.
 
     dR_in/dt = -eta v_i drift_in - wd R_in,   wd = eta weight_decay
@@ -122,7 +120,7 @@ def gradient_velocity(
     if not _dropped(motion.second_order):
         spread = diffusion(averages, covariance, c, units, motion.noise)
         student += motion.second_order * motion.learning_rate**2 * jnp.outer(v, v) * spread
-    return OrderParameters(
+    return State(
         student=student,
         teacher=-pull[:, units:] - decay * now.teacher,
         output=-motion.output_learning_rate * (second_averages(averages, covariance)[:units] @ c),

@@ -1,11 +1,72 @@
 """Weights that have exactly the overlaps asked for, on a random frame; and checks of overlaps that a user gives."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .order_parameters import OrderParameters, Target
+from ...data.two_layer import TwoLayer
+from ...problem import Macrostate
+from .order_parameters import State, Target
+
+
+class Overlaps(Macrostate):
+    """A start by its order parameters, student and teacher together.
+
+    `student` Q (K, K), `teacher` R (K, M), `target` T (M, M), `output` v (K,), `target_output` v* (M,). Training makes
+    weights with exactly these overlaps on a random frame for each seed, which needs dimension >= K + M.
+    """
+
+    student: Float[Any, "k k"]
+    teacher: Float[Any, "k m"]
+    target: Float[Any, "m m"]
+    output: Float[Any, " k"]
+    target_output: Float[Any, " m"]
+
+    def realise(self, problem: Any, key: Array) -> tuple[TwoLayer, TwoLayer]:
+        first, teacher = weights_with_overlaps(key, self.student, self.teacher, self.target, problem.dimension)
+        return TwoLayer(teacher, jnp.asarray(self.target_output)), TwoLayer(first, jnp.asarray(self.output))
+
+    def split(self) -> tuple[State, Target]:
+        """What moves, and what stays."""
+        parts = [jnp.asarray(part) for part in (self.student, self.teacher, self.output, self.target)]
+        return State(*parts[:3]), Target(parts[3], jnp.asarray(self.target_output))
+
+
+NAMES = ("student", "teacher", "target", "output", "target_output")
+
+
+def as_overlaps(raw: Any, units: int, teachers: int, dimension: int) -> Overlaps | None:
+    """A user's start as overlaps, checked against the problem; None where it is of another kind.
+
+    ValueError for shapes that do not fit, tables that no weights can have, or a dimension below units + teachers.
+    """
+    if isinstance(raw, Overlaps):
+        parts = {name: getattr(raw, name) for name in NAMES}
+    elif isinstance(raw, Mapping) and set(raw) == set(NAMES):
+        parts = dict(raw)
+    else:
+        return None
+    found = {name: np.asarray(parts[name], dtype=np.float64) for name in NAMES}
+    check_overlaps(found["student"], found["teacher"], found["target"])
+    sizes = (found["student"].shape[0], found["target"].shape[0])
+    if sizes != (units, teachers):
+        raise ValueError(
+            f"the overlaps are those of {sizes[0]} student and {sizes[1]} teacher units; the problem has {units} and "
+            f"{teachers}. Change student_units and teacher_units, or the overlaps."
+        )
+    for name, count in (("output", units), ("target_output", teachers)):
+        if found[name].shape != (count,) or not np.all(np.isfinite(found[name])):
+            raise ValueError(f"{name} has shape {found[name].shape}; {count} finite numbers are wanted, one a unit.")
+    if dimension < units + teachers:
+        raise ValueError(
+            f"dimension = {dimension} has no room for {units} + {teachers} units with overlaps of their own; give at "
+            f"least {units + teachers}."
+        )
+    return Overlaps(**found)
 
 
 def weights_with_overlaps(
@@ -34,10 +95,10 @@ def measured_overlaps(
     output: Float[Array, " k"],
     target_first: Float[Array, "m d"],
     target_output: Float[Array, " m"],
-) -> tuple[OrderParameters, Target]:
+) -> tuple[State, Target]:
     """Order parameters of given weights."""
     dimension = first.shape[1]
-    now = OrderParameters(first @ first.T / dimension, first @ target_first.T / dimension, output)
+    now = State(first @ first.T / dimension, first @ target_first.T / dimension, output)
     return now, Target(target_first @ target_first.T / dimension, target_output)
 
 

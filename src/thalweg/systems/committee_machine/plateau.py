@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 from ...mathematics.gaussian_averages import GaussianAverages
 from .order_parameters import (
     Motion,
-    OrderParameters,
+    State,
     Target,
     gradient_velocity,
     joint_covariance,
@@ -46,10 +46,10 @@ def small_rate_plateau(units: int) -> SymmetricPoint:
     return SymmetricPoint(overlap, overlap, 1 / math.sqrt(units * (2 * units - 1)), loss)
 
 
-def symmetric_state(units: int, diagonal: Scalar, off_diagonal: Scalar, teacher: Scalar) -> OrderParameters:
+def symmetric_state(units: int, diagonal: Scalar, off_diagonal: Scalar, teacher: Scalar) -> State:
     """The order parameters of a symmetric state."""
     eye, all_ = np.eye(units), np.ones((units, units))
-    return OrderParameters(diagonal * eye + off_diagonal * (all_ - eye), teacher * all_, jnp.ones(units))
+    return State(diagonal * eye + off_diagonal * (all_ - eye), teacher * all_, jnp.ones(units))
 
 
 def _newton(residual: Callable[[Array], Array], start: Array, rounds: int = 60) -> Array:
@@ -64,7 +64,7 @@ def _newton(residual: Callable[[Array], Array], start: Array, rounds: int = 60) 
     return jax.lax.fori_loop(0, rounds, step, start)
 
 
-def _point(averages: GaussianAverages, residual: Array, state: OrderParameters) -> SymmetricPoint:
+def _point(averages: GaussianAverages, residual: Array, state: State) -> SymmetricPoint:
     """The state as numbers; NaN where Newton's method found no root, or one that no weights can have."""
     units = state.output.shape[0]
     target = _target(units)
@@ -79,7 +79,7 @@ def _target(units: int) -> Target:
     return Target(jnp.eye(units), jnp.ones(units))
 
 
-def _velocity(averages: GaussianAverages, units: int, rate: Scalar, state: OrderParameters) -> OrderParameters:
+def _velocity(averages: GaussianAverages, units: int, rate: Scalar, state: State) -> State:
     return gradient_velocity(averages, state, _target(units), Motion(rate, 0.0, 0.0, 0.0, jnp.ones(())))
 
 

@@ -1,89 +1,89 @@
-"""Integration of order parameters in time, and learning rates that change with it."""
+"""The law of motion of order parameters for a problem and its rule, and its solution with events."""
 
-import abc
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import diffrax
-import equinox as eqx
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
-from .order_parameters import Motion, Scalar
+from ...mathematics.watched_flow import WatchedFlow, watched_flow
+from ...rules import OnePassNaturalGradient, OnePassSGD
+from .natural_gradient import natural_velocity
+from .order_parameters import Motion, Scalar, State, Target, gradient_velocity, population_loss
+from .overlaps import Overlaps, measured_overlaps
+from .problem import LEAVING, SPECIALISED, CommitteeMachine
+from .readings import specialisation
 
-
-class Schedule(eqx.Module):
-    """A factor of the learning rate as a function of the clock t = steps / dimension."""
-
-    @abc.abstractmethod
-    def factor(self, t: Scalar) -> Scalar:
-        """What multiplies the learning rate at time t."""
-
-
-class Constant(Schedule):
-    """The learning rate as it is."""
-
-    def factor(self, t: Scalar) -> Scalar:
-        return 1.0
+CURVES = ("test_loss", "student_overlap", "teacher_overlap", "output_weights")
+EVENTS = ("plateau_loss", "exit_time", "final_loss")
 
 
-class InverseTime(Schedule):
-    """1 / max(t, start): constant until `start`, then falling like 1/t."""
-
-    start: Scalar
-
-    def factor(self, t: Scalar) -> Scalar:
-        return 1.0 / jnp.maximum(t, self.start)
+def begun(data: Any, start: Any) -> tuple[State, Target]:
+    """Order parameters of a macrostate, or of weights."""
+    if isinstance(start, Overlaps):
+        return start.split()
+    return measured_overlaps(start.hidden, start.output, data.hidden, data.output)
 
 
-def scheduled(motion: Motion, schedule: Schedule, t: Scalar) -> Motion:
-    """The rates at time t: both learning rates times the schedule's factor."""
-    factor = schedule.factor(t)
+def motion(problem: CommitteeMachine, t: Scalar, second_order: Scalar) -> Motion:
+    """The rates of the problem's rule at time t."""
+    rule: Any = problem.rule
+    factor = rule.schedule.factor(t)
     return Motion(
-        learning_rate=factor * motion.learning_rate,
-        output_learning_rate=factor * motion.output_learning_rate,
-        weight_decay=motion.weight_decay,
-        noise=motion.noise,
-        second_order=motion.second_order,
+        learning_rate=factor * rule.learning_rate,
+        output_learning_rate=factor * getattr(rule, "output_learning_rate", 0.0),
+        weight_decay=problem.weight_decay,
+        noise=problem.noise,
+        second_order=second_order,
     )
 
 
-class Path(NamedTuple):
-    """States at the times asked for (leading axis; NaN from where the run broke off), and whether all were reached."""
+def velocity(problem: CommitteeMachine, now: State, target: Target, t: Scalar, second_order: Scalar) -> State:
+    """d(Q, R, v)/dt under the problem's one-pass rule."""
+    averages, rates = problem.averages(), motion(problem, t, second_order)
+    if isinstance(problem.rule, OnePassNaturalGradient):
+        return natural_velocity(averages, now, target, rates, problem.rule.damping)
+    return gradient_velocity(averages, now, target, rates)
 
-    states: Any
-    reached: Bool[Array, ""]
 
+def follow(
+    problem: CommitteeMachine, start: State, target: Target, times: Array, tolerance: Scalar, second_order: Scalar
+) -> dict[str, Array]:
+    """All curves at the times, and the events of the run, by one integration of the order parameters."""
+    averages, lengths = problem.averages(), jnp.diagonal(target.overlap)
 
-def integrate(
-    velocity: Callable[[Any, Any], Any],
-    start: Any,
-    times: Float[Array, " times"],
-    tolerance: float = 1e-12,
-    step_ceiling: int = 1 << 17,
-) -> Path:
-    """Follow d state / dt = velocity(t, state) from t = 0 through the times (increasing, >= 0), in one solve.
+    def observe(now: State) -> dict[str, Array]:
+        loss = population_loss(averages, now, target)
+        return dict(zip(CURVES, (loss, now.student, now.teacher, now.output), strict=True))
 
-    Dormand-Prince of order 8, relative `tolerance`, absolute a hundredth of it. Beyond the last reached time
-    (divergence, or `step_ceiling` steps) the states are NaN. Differentiable forward.
-    """
-    solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(lambda t, state, args: velocity(t, state)),
-        diffrax.Dopri8(),
-        t0=0.0,
-        # a run of no length is legal: one observation at the start
-        t1=jnp.where(times[-1] > 0, times[-1], 1.0),
-        dt0=None,
-        y0=start,
-        saveat=diffrax.SaveAt(ts=times),
-        # a run that diverges ends at the least step, not only at the ceiling
-        stepsize_controller=diffrax.PIDController(
-            rtol=tolerance, atol=0.01 * tolerance, dtmin=1e-14 * jnp.maximum(times[-1], 1.0), force_dtmin=False
-        ),
-        adjoint=diffrax.ForwardMode(),
-        max_steps=step_ceiling,
-        throw=False,
+    def watch(now: State) -> Float[Array, " 2"]:
+        done = specialisation(jnp.diagonal(now.student), now.teacher, lengths)
+        return jnp.stack([LEAVING - done, SPECIALISED - done])
+
+    run: WatchedFlow = watched_flow(
+        lambda t, now: velocity(problem, now, target, t, second_order), start, times, observe, watch, tolerance
     )
-    states = jax.tree.map(lambda leaf: jnp.where(jnp.isfinite(leaf), leaf, jnp.nan), solution.ys)
-    return Path(states, solution.result == diffrax.RESULTS.successful)
+    leaving, left = watch(start) <= 0
+    return {
+        **run.observed,
+        "plateau_loss": jnp.where(leaving, jnp.nan, run.there["test_loss"][0]),
+        "exit_time": jnp.where(left, 0.0, run.roots[1]),
+        "final_loss": run.observed["test_loss"][-1],
+    }
+
+
+def follows(rule: Any) -> bool:
+    """Whether order parameters have a law of motion under this rule."""
+    return isinstance(rule, OnePassSGD | OnePassNaturalGradient)
+
+
+def at(problem: CommitteeMachine, start: State, target: Target, times: Array) -> State:
+    """Order parameters at the times, at a tolerance that serves a strain."""
+    run = watched_flow(
+        lambda t, now: velocity(problem, now, target, t, 1.0),
+        start,
+        times,
+        lambda now: now,
+        lambda now: jnp.ones(1),
+        1e-6,
+    )
+    return run.observed

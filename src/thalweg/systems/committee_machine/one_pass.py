@@ -90,9 +90,7 @@ class GradientStep(StepLaw):
         return Move(kept * np.eye(output.shape[0]), kick, output - step)
 
 
-def step(
-    law: StepLaw, network: Network, teacher: Network, x: Float[Array, " n"], noise: Scalar, t: Scalar
-) -> Network:
+def step(law: StepLaw, network: Network, teacher: Network, x: Float[Array, " n"], noise: Scalar, t: Scalar) -> Network:
     """One step from one sample x with label noise `noise` (already scaled) at time t = steps / N."""
     dimension = x.shape[0]
     scaled = x / np.sqrt(dimension)

@@ -9,6 +9,7 @@ from .faces.report import report as report
 from .parallel import Interrupted as Interrupted
 from .problem import Event as Event
 from .problem import FisherProblem as FisherProblem
+from .problem import Macrostate as Macrostate
 from .problem import Observable as Observable
 from .problem import Problem as Problem
 from .problem import Remark as Remark
@@ -36,6 +37,10 @@ from .solve import predict as predict
 from .solve import replay as replay
 from .solve import train as train
 from .sweeps import sweep as sweep
+from .systems.committee_machine.online import OrderParameters as OrderParameters
+from .systems.committee_machine.online import SmallRate as SmallRate
+from .systems.committee_machine.overlaps import Overlaps as Overlaps
+from .systems.committee_machine.problem import CommitteeMachine as CommitteeMachine
 from .systems.linear_classifier.dataset import DatasetClassifier as DatasetClassifier
 from .systems.linear_classifier.dataset import SplitSample as SplitSample
 from .systems.linear_classifier.eigenmodes import Eigenmodes as Eigenmodes

@@ -176,8 +176,8 @@ class StreamingProblem(Problem):
         """What a step on this one sample descends: its loss + penalty."""
 
     @abc.abstractmethod
-    def rates(self, params: Any, learning_rate: Any, output_learning_rate: Any) -> Any:
-        """The factor of the gradient for each leaf of the parameters."""
+    def weighted(self, slope: Any, learning_rate: Any, output_learning_rate: Any) -> Any:
+        """The gradient of a sample, each part times the rate at which it is followed."""
 
 
 class FisherProblem(StreamingProblem):

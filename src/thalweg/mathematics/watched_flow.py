@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-SOLVER = diffrax.Dopri8()
+SOLVER = diffrax.Dopri8(scan_kind="lax")
 BISECTIONS = 45
 Velocity = Callable[[Array, Any], Any]
 Watch = Callable[[Any], Float[Array, " r"]]

@@ -66,9 +66,9 @@ class OnePassSGD(_OnePass):
     def step(self, problem: Problem, params: Any, state: Any, data: Any, count: Array, fresh: Any) -> tuple[Any, Any]:
         stream = streaming(self, problem)
         factor = self.schedule.factor(count / stream.dimension)
-        rates = stream.rates(params, factor * self.learning_rate, factor * self.output_learning_rate)
         slope = _slope(stream, params, data, fresh)
-        return jax.tree.map(lambda w, rate, g: w - rate * g, params, rates, slope), state
+        move = stream.weighted(slope, factor * self.learning_rate, factor * self.output_learning_rate)
+        return jax.tree.map(jnp.subtract, params, move), state
 
 
 class OnePassNaturalGradient(_OnePass):

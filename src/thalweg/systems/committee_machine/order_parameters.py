@@ -129,4 +129,4 @@ def gradient_velocity(averages: GaussianAverages, now: State, target: Target, mo
 
 def _dropped(second_order: Scalar) -> bool:
     """Whether the order is known to be absent: then it is not computed (for the rectifier it need not even exist)."""
-    return isinstance(second_order, int | float) and second_order == 0
+    return isinstance(second_order, int | float) and bool(second_order == 0)

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from ...data.two_layer import TwoLayer
+from ...fields import floats
 from ...problem import Macrostate
 from .order_parameters import State, Target
 
@@ -20,11 +22,11 @@ class Overlaps(Macrostate):
     weights with exactly these overlaps on a random frame for each seed, which needs dimension >= K + M.
     """
 
-    student: Float[Any, "k k"]
-    teacher: Float[Any, "k m"]
-    target: Float[Any, "m m"]
-    output: Float[Any, " k"]
-    target_output: Float[Any, " m"]
+    student: Float[Any, "k k"] = eqx.field(converter=floats)
+    teacher: Float[Any, "k m"] = eqx.field(converter=floats)
+    target: Float[Any, "m m"] = eqx.field(converter=floats)
+    output: Float[Any, " k"] = eqx.field(converter=floats)
+    target_output: Float[Any, " m"] = eqx.field(converter=floats)
 
     def realise(self, problem: Any, key: Array) -> tuple[TwoLayer, TwoLayer]:
         first, teacher = weights_with_overlaps(key, self.student, self.teacher, self.target, problem.dimension)

@@ -1,6 +1,6 @@
 """A committee machine that learns on line from a teacher of its own kind."""
 
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -21,7 +21,6 @@ from .order_parameters import State, Target, population_loss
 from .overlaps import Overlaps, as_overlaps, measured_overlaps
 from .readings import SPECIALISATION, ValueAt
 
-Activation = Literal["erf", "relu", "linear"]
 # specialisation at which a run begins to leave the plateau, and at which it has left it
 LEAVING, SPECIALISED = 0.1, 0.5
 AVERAGES: dict[str, GaussianAverages] = {"erf": Erf(), "relu": Relu(), "linear": Linear()}
@@ -59,7 +58,7 @@ class CommitteeMachine(FisherProblem):
     noise: float = scalar("standard deviation of the label noise", symbol="sigma", default=0.0, low=0.0)
     init_scale: float = scalar("standard deviation of a weight of the first layer", default=0.5, above=0.0)
     weight_decay: float = scalar("weight decay of the first layer", symbol="gamma", default=0.0, low=0.0)
-    activation: Activation = "erf"
+    activation: str = "erf"
     rule: Rule = OnePassSGD(learning_rate=1.0)
 
     observables: ClassVar[tuple[Observable, ...]] = (
@@ -92,10 +91,10 @@ class CommitteeMachine(FisherProblem):
 
     def __check_init__(self) -> None:
         check_ranges(self)
-        if self.activation not in get_args(Activation):
+        if self.activation not in AVERAGES:
             raise ValueError(
                 f"CommitteeMachine: activation = {self.activation!r} is not known; give one of "
-                f"{', '.join(map(repr, get_args(Activation)))}."
+                f"{', '.join(map(repr, AVERAGES))}."
             )
 
     def averages(self) -> GaussianAverages:
@@ -140,8 +139,8 @@ class CommitteeMachine(FisherProblem):
         missed = params.output @ self.averages().value(fields) - sample.labels
         return 0.5 * missed**2 + self._decay(params.hidden)
 
-    def rates(self, params: TwoLayer, learning_rate: Any, output_learning_rate: Any) -> TwoLayer:
-        return TwoLayer(learning_rate, output_learning_rate / self.dimension)
+    def weighted(self, slope: TwoLayer, learning_rate: Any, output_learning_rate: Any) -> TwoLayer:
+        return TwoLayer(learning_rate * slope.hidden, output_learning_rate / self.dimension * slope.output)
 
     def natural(self, params: TwoLayer, data: TwoLayer, slope: TwoLayer, damping: Float[Array, ""]) -> TwoLayer:
         hidden = params.hidden

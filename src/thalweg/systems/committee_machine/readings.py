@@ -21,8 +21,10 @@ def specialisation(
     units = teacher.shape[-1]
     if units == 1:
         return jnp.full(teacher.shape[:-2], jnp.nan)
-    cosines = jnp.abs(teacher) / jnp.sqrt(student[..., :, None] * target)
-    others = jnp.where(np.eye(units, dtype=bool), -jnp.inf, cosines[..., None, :])
+    lengths = student[..., :, None] * target.reshape(*(1,) * student.ndim, units)
+    cosines = jnp.abs(teacher) / jnp.sqrt(lengths)
+    own = np.eye(units, dtype=bool).reshape(*(1,) * student.ndim, units, units)
+    others = jnp.where(own, -jnp.inf, cosines[..., None, :])
     return jnp.min(jnp.max(cosines - jnp.max(others, axis=-1), axis=-2), axis=-1)
 
 

@@ -148,8 +148,9 @@ class AlignedGroup(Theory[ShallowReLU]):
         slow = regime.step_delay(problem)
         # the start itself, init_scale^2 on every weight, is not the group's: it matters at time zero alone
         begin = problem.init_scale**2 * problem.width * (1 + problem.balance**2) * len(regime.points(problem).labels)
-        size = FiniteSize(1.0, order, relative=True, per="competitor_share", floor=slow + begin)
-        return dict.fromkeys(names, size)
+        curve = FiniteSize(1.0, order, True, "competitor_share", 1.0, regime.curve_lag(problem) + begin)
+        time = FiniteSize(1.0, order, True, "competitor_share", 1.0, slow + begin)
+        return {name: time if "time" in name else curve for name in names}
 
 
 def _logistic(case: Reduced, groups: _Groups, flow: Array) -> tuple[Array, Array, Array]:

@@ -1,5 +1,6 @@
 """The flow at finite scale, units with the same pattern taken together: its cost knows no width."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -14,6 +15,7 @@ from ...mathematics.gated_growth import GatedGrowth, final_pattern, state_at
 from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
+from .aligned_group import scale_exponents
 from .network import ShallowReLU
 from .problem import OrthogonalReLU
 from .readings import norm_gap
@@ -117,16 +119,24 @@ class ClassFlow(Theory[ShallowReLU]):
     def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
         """A neglected share eps moves all later times by eps/(2 |D|), a share of at most eps of any time scale here.
 
-        Descent lags behind flow by eta |D|/2 of its times; its end is that of flow.
+        Descent lags behind flow by eta |D|/2 of its times, and a gap of the norm, ~ scale^(2 (1 - rho)), by the lag of
+        that power.
         """
-        slow = regime.step_delay(problem)
-        curve = FiniteSize(1.0, 2.0, relative=True, per="output_share", floor=slow)
-        end = FiniteSize(1.0, 2.0, relative=True, per="output_share")
-        curves = ("train_loss", "half_squared_norm", "variation_norm", "outputs")
-        times = ("quarter_time_positive", "quarter_time_negative")
+        slow, delay = regime.curve_lag(problem), regime.step_delay(problem)
+        share = {"per": "output_share", "most": regime.SHARE}
+        curve = FiniteSize(1.0, 2.0, relative=True, floor=slow, **share)
+        time = FiniteSize(1.0, 2.0, relative=True, floor=delay, **share)
         # the gap is a small part of the norm: its error is that of the norm
-        gap = FiniteSize(sum(regime.least_norms(problem)), 2.0, per="output_share")
-        return {**dict.fromkeys((*curves, *times), curve), "final_half_squared_norm": end, "norm_gap": gap}
+        gap = FiniteSize(sum(regime.least_norms(problem)), 2.0, **share)
+        if delay > 0:
+            power = float(np.max(scale_exponents(problem))) / 2
+            gap = FiniteSize(4 * delay * power * max(1.0, -math.log(float(problem.init_scale))), 0.0, relative=True)
+        curves = ("train_loss", "half_squared_norm", "variation_norm", "outputs")
+        return {
+            **dict.fromkeys(curves, curve),
+            **dict.fromkeys(("quarter_time_positive", "quarter_time_negative", "final_half_squared_norm"), time),
+            "norm_gap": gap,
+        }
 
 
 def _last_switch_off(growth: GatedGrowth) -> Float[Array, ""]:

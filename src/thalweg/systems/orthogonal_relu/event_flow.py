@@ -107,6 +107,8 @@ class EventFlow(Theory[ShallowReLU]):
         slow = regime.step_delay(problem)
         if slow == 0:
             return {}
-        names = ("train_loss", "half_squared_norm", "variation_norm", "outputs", "neuron_norm")
-        times = ("quarter_time_positive", "quarter_time_negative")
-        return dict.fromkeys((*names, *times), FiniteSize(slow, 0.0, relative=True))
+        curve = FiniteSize(regime.curve_lag(problem), 0.0, relative=True)
+        time = FiniteSize(slow, 0.0, relative=True)
+        names = ("train_loss", "half_squared_norm", "variation_norm", "outputs", "neuron_norm", "alignment", "balance")
+        times = ("quarter_time_positive", "quarter_time_negative", "final_half_squared_norm")
+        return {**dict.fromkeys(names, curve), **dict.fromkeys(times, time)}

@@ -22,6 +22,8 @@ BOURSIER = Source("Boursier2022", "theorem 1 and section 4")
 STEP_DELAY = 0.05
 # strain 1 of "small outputs": outputs of one percent of the labels where the early phase is left
 SHARE = 0.01
+# nodes of the integral of the neglected outputs: an exponential over thirty logs to four digits
+QUADRATURE = 257
 
 
 class Reduced(NamedTuple):
@@ -88,6 +90,18 @@ def early_outputs(case: Reduced, growth: GatedGrowth, time: Float[Array, ""]) ->
 def output_share(case: Reduced, growth: GatedGrowth, time: Float[Array, ""]) -> Float[Array, ""]:
     """eps: the largest |h_k / y_k| of the closed form, which neglects it."""
     return jnp.max(jnp.abs(early_outputs(case, growth, time) / case.labels))
+
+
+def neglected_growth(case: Reduced, growth: GatedGrowth, end: Array) -> Float[Array, ""]:
+    """Most that the neglected outputs can change the log of any unit's size up to `end`, to first order.
+
+    z' = (G - S) z with |S| <= |D| max_k |h_k / y_k|: the integral of that, |D| over all points, by Simpson's rule.
+    """
+    grid = jnp.linspace(0.0, 1.0, QUADRATURE)
+    shares = jax.lax.map(lambda part: output_share(case, growth, part * end), grid)
+    weights = jnp.where(jnp.arange(QUADRATURE) % 2 == 1, 4.0, 2.0).at[jnp.array([0, -1])].set(1.0)
+    rate = jnp.sqrt(jnp.sum(case.drive**2))
+    return rate * end / (3 * (QUADRATURE - 1)) * jnp.sum(weights * shares)
 
 
 def last_time_below(case: Reduced, growth: GatedGrowth, share: float | Array, end: Array) -> Float[Array, ""]:
@@ -163,6 +177,14 @@ def step_delay(problem: Any) -> float:
     strength = problem.strengths() / len(problem.strengths())
     step = float(problem.rule.learning_rate) * float(np.sqrt(np.sum(strength**2)))
     return step / math.log1p(step) - 1.0
+
+
+def curve_lag(problem: Any) -> float:
+    """Most that a delay of `step_delay` of all times can move a curve, as a share of its height.
+
+    A logistic of rate 2 |D| moves by at most (1/2) |D| of its height a unit of time, and jumps come at ln(1/scale)/|D|.
+    """
+    return 0.6 * step_delay(problem) * max(1.0, -math.log(float(problem.init_scale)))
 
 
 def _rule_strain(setting: Setting) -> float:

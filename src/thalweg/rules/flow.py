@@ -133,10 +133,11 @@ class _Stepper:
         inside = self.solver.interpolation_cls(t0=motion.time, t1=motion.following, **dense)
         # a step into numbers that are not finite is no step: try a shorter one
         error = jax.tree.map(lambda e: jnp.where(jnp.isnan(e), jnp.inf, e), error)
-        order = self.solver.error_order(self.terms)
-        kept, time, following, jump, controller, _ = self.sizes.adapt_step_size(
+        order: Any = self.solver.error_order(self.terms)
+        tried: Any = self.sizes.adapt_step_size(
             motion.time, motion.following, motion.params, params, None, error, order, motion.controller
         )
+        kept, time, following, jump, controller, _ = tried
         # a last step far shorter than its neighbours has no good interpolation
         near = following > self.end * (1 - 1e-14)
         last = jnp.where(kept, self.end, time + 0.5 * (self.end - time))

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-SOLVER = diffrax.Dopri8()
+SOLVER = diffrax.Dopri8(scan_kind="lax")
 STAGES = 13
 BISECTIONS = 45
 # absolute tolerance in units of the relative one and of the root mean square of the start

@@ -172,7 +172,7 @@ def reduced(problem: UserInputsReLU) -> OrthogonalReLU:
     )
 
 
-def reduced_start(start: TwoLayer, inputs: Float[Array, "n d"]) -> TwoLayer:
+def reduced_start(start: TwoLayer, inputs: Float[Any, "n d"]) -> TwoLayer:
     """A start in the directions of the inputs: u_jk = w_j . x_k / |x_k|. What lies outside them never moves."""
     with jax.enable_x64():
         return jax.tree.map(

@@ -59,7 +59,8 @@ class UserInputsReLU(ShallowReLU):
     is below 1e-9, `reduced(problem)` is the same problem in n coordinates.
     Where the inputs are not orthogonal the flow may slide along the kink of a unit; the default rule then takes steps
     of 1e-3, and so does the descent of the source.
-    Clock: that of the rule. Errors: ValueError for shapes that do not fit, labels that are all 0, an input at the origin.
+    Clock: that of the rule. Errors: ValueError for shapes that do not fit, for labels that are all 0, and for an input
+    at the origin without a bias.
     Source: Boursier, Pillaud-Vivien & Flammarion 2022, experiments.
     """
 

@@ -72,7 +72,7 @@ class UserInputsReLU(ShallowReLU):
         "standard deviation of a hidden weight at the start", symbol="lambda", default=1e-6, above=0.0, log=True
     )
     balance: float = scalar("|a_j| / |w_j| at the start", default=1.0, low=0.0)
-    rule: Rule = GradientFlow(tolerance=1e-10, smallest_step=1e-3, step_ceiling=262_144)
+    rule: Rule = GradientFlow(tolerance=1e-10, smallest_step=1e-3)
 
     events: ClassVar[tuple[Event, ...]] = COMMON
     remarks: ClassVar[tuple[Remark, ...]] = (

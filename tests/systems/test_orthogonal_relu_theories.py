@@ -4,45 +4,13 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.optimize
+from relu_cases import CASES, FOUR, ONES, QUARTERS, Case, quarters, start_a
 
 import thalweg as tw
 
 nightly = pytest.mark.nightly
 
 
-def start_a(width: int, points: int, scale: float, ratio: float = 1.0) -> tw.TwoLayer:
-    """Start A of the card, without random numbers."""
-    j, k = np.arange(width)[:, None], np.arange(points)[None, :]
-    hidden = scale * np.cos(1.3 * j + 2.1 * k + 0.7 * j * k)
-    sign = np.where(np.arange(width) % 2 == 0, 1, -1)
-    return tw.TwoLayer(hidden=hidden, output=ratio * sign * np.linalg.norm(hidden, axis=1))
-
-
-class Case:
-    """A case of the card: problem, start, and times that end where the card's do."""
-
-    def __init__(self, labels, norms, width, scale, ratio=1.0, span=2.2):
-        y, xi = np.array(labels), np.array(norms)
-        self.problem = tw.OrthogonalReLU(labels=y, norms=xi, width=width, init_scale=scale)
-        self.start = start_a(width, y.size, scale, ratio)
-        rates = [np.linalg.norm((xi * y)[side]) / y.size for side in (y > 0, y < 0) if np.any(side)]
-        self.times = np.linspace(0.0, span * np.log(1 / scale) / min(rates), 101)
-
-    def predict(self, theory, times=None):
-        return tw.predict(self.problem, self.times if times is None else times, theory=theory, start=self.start)
-
-
-FOUR, ONES = (1.0, 0.5, -0.6, -0.3), (1.0,) * 4
-SIX = (1.0, 0.8, 0.5, -0.9, -0.6, -0.4)
-CASES = {
-    "N1": Case((1.0, -1.0), (5**0.5, 1.25**0.5), 16, 1e-4),
-    "N3": Case((1.0, 0.5), (1.0, 1.0), 16, 1e-6),
-    "U1": Case((1.0, 1.0), (1.0, 2.0), 16, 1e-6),
-    "N2": Case(FOUR, ONES, 64, 1e-6),
-    "N2'": Case(FOUR, ONES, 64, 1e-4),
-    "N5": Case(FOUR, ONES, 64, 1e-6, ratio=2.0),
-    "N4": Case(SIX, (1.0,) * 6, 6, 1e-8, span=6.5),
-}
 NAN = float("nan")
 # id: quarter times of the flow, of F6, norm, least norm, c, full units
 CARD = {
@@ -62,11 +30,6 @@ AMPLITUDES = {
     "N5": ((5.091349529e-6, 4.933535157e-6), (9, 7)),
     "N4": ((0.0, 0.0), (0, 0)),
 }
-QUARTERS = ("quarter_time_positive", "quarter_time_negative")
-
-
-def quarters(told) -> np.ndarray:
-    return np.array([float(told[name]) for name in QUARTERS])
 
 
 @pytest.mark.parametrize("name", CARD)
@@ -285,72 +248,3 @@ def test_the_norm_gap_falls_with_the_predicted_power_of_the_scale(labels, scales
     slopes = np.diff(np.log(np.array(ends) - np.linalg.norm(labels))) / np.diff(np.log(scales))
     assert slopes[-1] == pytest.approx(exponent, rel=2e-3)
     assert abs(slopes[-1] - exponent) < abs(slopes[0] - exponent)
-
-
-PROBLEM = tw.OrthogonalReLU(labels=FOUR, norms=ONES, width=64, init_scale=1e-6)
-EARLY = np.linspace(0.0, 24.0, 25)
-VERDICTS = [
-    (tw.ClassFlow(), None, "confirmed"),
-    (tw.EventFlow(), None, "confirmed"),
-    (tw.EarlyAlignment(), EARLY, "confirmed"),
-    (tw.AlignmentLaw(), EARLY, "confirmed"),
-    (tw.AlignedGroup(), None, "confirmed"),
-    (tw.GrowthLaw(), None, "consistent"),
-    (tw.SaddleToSaddle(), None, "consistent"),
-    (tw.MinimalVariationNorm(), None, "consistent"),
-]
-
-
-@pytest.mark.parametrize(("theory", "times", "word"), VERDICTS, ids=lambda v: type(v).__name__)
-def test_verdict(theory, times, word):
-    result = tw.compare(PROBLEM, times, theory=theory, seeds=4)
-    assert result.attrs["verdict"] == word, result.attrs["sentence"]
-
-
-def test_class_flow_is_judged_run_by_run():
-    """No chance is left where a theory knows the start: a clock one part in a million off would be seen."""
-    result = tw.compare(PROBLEM, theory=tw.ClassFlow(), seeds=2)
-    assert result["theory"].ds.quarter_time_positive.dims == ("seed",)
-    assert result.attrs["agreement"] < 1e-7
-    table = result["budget"].ds
-    times = [str(name).startswith("quarter") for name in table.functional.values]
-    assert np.all(table.error.values == 0)
-    assert np.all((table.allowance / table.scale).values[times] < 1e-6)
-
-
-def test_a_scale_too_large_is_outside_the_regime():
-    result = tw.compare(tw.OrthogonalReLU(width=64, init_scale=0.1), theory=tw.ClassFlow(), seeds=2)
-    assert result.attrs["verdict"] == "outside its regime"
-    assert "small start" in result.attrs["sentence"]
-
-
-def test_inputs_that_are_not_orthogonal_are_told_with_their_cosine():
-    problem = tw.UserInputsReLU(inputs=[[1.0, 0.2], [0.0, 1.0]], labels=[1.0, -1.0], width=8)
-    table = tw.theories(problem).set_index("theory")
-    assert not table.applies.any()
-    assert table.loc["EventFlow", "strain"] == pytest.approx(0.2 / 1.04**0.5 / 1e-9)
-    assert table.loc["EventFlow", "assumption"] == "orthogonal inputs"
-
-
-def test_orthogonal_inputs_in_any_basis_are_reduced():
-    """The same start turned into a rotated space gives the same answer."""
-    rng = np.random.default_rng(2)
-    basis = np.linalg.qr(rng.standard_normal((5, 5)))[0][:4]
-    problem = tw.UserInputsReLU(inputs=basis, labels=FOUR, width=64, init_scale=1e-6)
-    begin = start_a(64, 4, 1e-6)
-    turned = tw.TwoLayer(hidden=begin.hidden @ basis, output=begin.output)
-    times = CASES["N2"].times
-    told = tw.predict(problem, times, theory=tw.ClassFlow(), start=turned)
-    plain = CASES["N2"].predict(tw.ClassFlow())
-    np.testing.assert_allclose(quarters(told), quarters(plain), rtol=1e-8)
-    np.testing.assert_allclose(told.half_squared_norm, plain.half_squared_norm, rtol=1e-7)
-
-
-@nightly
-@pytest.mark.parametrize("step", [0.01, 0.02])
-def test_descent_lags_by_the_declared_share(step):
-    problem = tw.OrthogonalReLU(labels=FOUR, norms=ONES, width=64, init_scale=1e-6, rule=tw.GradientDescent(step))
-    steps = np.round(np.linspace(0, 150 / step, 76))
-    result = tw.compare(problem, steps, theory=[tw.ClassFlow(), tw.EventFlow()], seeds=2)
-    for name in ("ClassFlow", "EventFlow"):
-        assert result[f"theory/{name}"].attrs["verdict"] == "confirmed", result[f"theory/{name}"].attrs["sentence"]

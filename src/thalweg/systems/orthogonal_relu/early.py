@@ -20,10 +20,15 @@ from .user_inputs import UserInputsReLU
 MOST = 1e300
 
 
+@jax.jit
+def _share_at(case: regime.Reduced, time: Array) -> Array:
+    return regime.output_share(case, regime.early(case), time)
+
+
 def _share_strain(setting: Setting) -> float:
     case = regime.reduced(setting.data, setting.start)
     end = float(setting.problem.rule.flow_time(setting.problem, setting.times[-1:])[0])
-    share = float(regime.output_share(case, regime.early(case), jnp.asarray(end)))
+    share = float(_share_at(case, jnp.asarray(end)))
     return min(share / regime.SHARE, MOST)
 
 
@@ -76,7 +81,7 @@ class EarlyAlignment(Theory[ShallowReLU]):
         Variable("growth_rate", "growth rate |D| in flow time after the last switch-off", dims=("unit",)),
         *NEGLECTED,
     )
-    shapes: ClassVar[tuple[str, ...]] = ("width",)
+    shapes: ClassVar[tuple[str, ...]] = ("width", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, SMALL_OUTPUTS)
 
     def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "EarlyAlignment":
@@ -133,7 +138,7 @@ class AlignmentLaw(Theory[ShallowReLU]):
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
     speaks_of: ClassVar[tuple[str, ...]] = ("alignment", "output_share", "neglected_growth")
     own: ClassVar[tuple[Variable, ...]] = (*NEGLECTED,)
-    shapes: ClassVar[tuple[str, ...]] = ("width",)
+    shapes: ClassVar[tuple[str, ...]] = ("width", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         regime.FLOW,
         regime.ORTHOGONAL,

@@ -205,19 +205,16 @@ def _balance_strain(setting: Setting) -> float:
     return float(np.max(np.abs(level**2 - weight) / np.maximum(level**2 + weight, 1e-300))) / 1e-6
 
 
+@jax.jit
+def _full_units(case: Reduced) -> Array:
+    return jnp.sum(full(case, final_pattern(early(case))), axis=1)
+
+
 def _full_strain(setting: Setting) -> float:
     case = reduced(setting.data, setting.start)
-    counts = np.sum(np.asarray(full(case, final_pattern(early(case)))), axis=1)
+    counts = np.asarray(_full_units(case))
     present = np.any(np.asarray(sides(case.labels)), axis=1)
     return 2.0 / (1.0 + float(np.min(counts[present])))
-
-
-def _cover_strain(setting: Setting) -> float:
-    case = reduced(setting.data, setting.start)
-    last = final_pattern(early(case))
-    seen = np.asarray(sides(case.labels)[:, None, :] & belongs(case, last)[:, :, None] & last.pattern[None, :, :])
-    lost = np.asarray(case.labels)[~np.any(seen, axis=(0, 1))]
-    return 1e3 * float(np.sum(lost**2) / np.sum(np.asarray(case.labels) ** 2))
 
 
 FLOW = Assumption(
@@ -237,9 +234,4 @@ FULL_UNITS = Assumption(
     "full units",
     "Some unit of each sign must see all points of its sign; strain 2/(1 + n_full), so that 1 means a single one.",
     _full_strain,
-)
-COVERED = Assumption(
-    "every point seen",
-    "1 means that the points that no unit of their sign sees carry a thousandth of the squared labels.",
-    _cover_strain,
 )

@@ -154,7 +154,7 @@ def _row(
         predicted=_mean(wanted),
         measured=_mean(measured),
         gap=gap,
-        finite_size=_finite_size(functional, observable, size, told),
+        finite_size=_finite_size(functional, observable, size, told, _largest(functional, wanted) if exact else 1.0),
         tolerance=SAFETY * change + ROUNDING * functional.scale,
         margin=_margin(problem, theory, functional),
         error=error,
@@ -183,13 +183,20 @@ def _mean(values: Any) -> float:
     return float(real.mean()) if real.size else math.nan
 
 
+def _largest(functional: Functional, wanted: np.ndarray) -> float:
+    """The largest run over the scale of their mean: where every run is judged, a relative error is of its own level."""
+    real = np.abs(wanted[np.isfinite(wanted)])
+    return max(1.0, float(np.max(real, initial=0.0)) / functional.scale)
+
+
 def _finite_size(
-    functional: Functional, observable: Observable | None, size: FiniteSize | None, told: xr.Dataset
+    functional: Functional, observable: Observable | None, size: FiniteSize | None, told: xr.Dataset, largest: float
 ) -> float:
     if size is None:
         return 0.0
+    share = largest if size.relative else 1.0
     whole = size.relative or (observable is not None and observable.log)
-    return size.within(told) * functional.sensitivity * (functional.level if whole else 1.0)
+    return share * size.within(told) * functional.sensitivity * (functional.level if whole else 1.0)
 
 
 def _margin(problem: Problem, theory: Theory, functional: Functional) -> float:

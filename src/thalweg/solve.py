@@ -241,7 +241,9 @@ def _repair(problem: Problem, result: xr.Dataset) -> str:
     rate = getattr(problem.rule, "learning_rate", None)
     if limit is not None and rate is not None and np.all(np.isfinite(limit)):
         return f"Its learning rate is {rate:g}; on this draw the largest stable one is {float(limit.min()):.4g}."
-    return "Lower the learning rate, or raise the step ceiling."
+    if rate is None:
+        return "Raise the step ceiling; where gradients jump, as at the kinks of ReLU units, set smallest_step."
+    return "Lower the learning rate."
 
 
 def replay(problem: Problem, times: Any = None, *, seed: int = 0, data: Any = None, start: Any = None) -> Any:

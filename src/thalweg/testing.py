@@ -211,9 +211,9 @@ def check_declarations(theory: Theory, references: Path = REFERENCES) -> None:
     declared = {v.name for kind in theory.of for v in (*kind.observables, *kind.events)}
     lost = sorted(set(theory.speaks_of) - declared - {v.name for v in theory.own})
     _demand(not lost, theory, f"it speaks of {lost}, which none of its problems declares.")
-    for kind in theory.of:
-        lost = sorted(set(theory.shapes) - {n for n, p in parameters(kind).items() if p.kind == "size"})
-        _demand(not lost, theory, f"its shapes {lost} are no sizes of {kind.__name__}.")
+    sizes = {n for kind in theory.of for n, p in parameters(kind).items() if p.kind == "size"}
+    lost = sorted(set(theory.shapes) - sizes)
+    _demand(not lost, theory, f"its shapes {lost} are no sizes of any of its problems.")
     keys = set(re.findall(r"^@\w+\{([^,\s]+),", references.read_text(encoding="utf-8"), re.MULTILINE))
     lost = [source.key for source in theory.source if source.key not in keys]
     _demand(not lost, theory, f"its sources {lost} are not in {references.name}.")

@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
@@ -80,19 +81,21 @@ class FiniteSize:
 
     `amount` is for the mean over seeds, in the units of the variable (relative where `relative`). Where the error
     depends on the very start or draw, the theory predicts its measure as an own variable, and `per` names it: then the
-    amount is multiplied by that variable's largest value in the prediction, and `floor` is added.
+    amount is multiplied by that variable's largest value in the prediction, `most` at the most (the edge of the
+    regime: beyond it no error is declared), and `floor` is added.
     """
 
     amount: float
     order: float
     relative: bool = False
     per: str | None = None
+    most: float = math.inf
     floor: float = 0.0
 
     def within(self, told: Any) -> float:
         """The amount for a prediction: arrays by name, labelled or not."""
         factor = 1.0 if self.per is None else float(np.max(np.abs(np.asarray(told[self.per]))))
-        return self.amount * factor + self.floor
+        return self.amount * min(factor, self.most) + self.floor
 
 
 @dataclasses.dataclass

@@ -1,8 +1,9 @@
-"""The lines of docs/conventions.md, C1 to C15, on one small data set in plain NumPy."""
+"""The lines of docs/conventions.md, C1 to C17, in plain NumPy."""
 
 import re
 from pathlib import Path
 
+import jax
 import numpy as np
 import optax
 import pytest
@@ -107,6 +108,31 @@ def test_c15_nesterov_of_optax():
     now, before = weights(tw.Nesterov(0.1, 0.8), 12), weights(tw.Nesterov(0.1, 0.8), 11)
     theirs = weights(tw.Optax(optax.sgd, 0.1, {"momentum": 0.8, "nesterov": True}), 12)
     np.testing.assert_allclose(now + 0.8 * (now - before), theirs, rtol=1e-10)
+
+
+def test_c16_descent_on_the_mean_square():
+    """Plain steps on (1/n) sum (h - y)^2 at rate 1e-3, against the preset's own rate."""
+    problem = tw.Boursier2022.toy_descent(scale=10.0)
+    rows = np.array([[-0.5, 1.0], [2.0, 1.0]])
+    w, a = 0.1 * np.cos(np.arange(120.0)).reshape(60, 2), 0.1 * np.sin(np.arange(60.0))
+    start = tw.TwoLayer(hidden=w, output=a)
+    for _ in range(500):
+        missed = a @ np.maximum(w @ rows.T, 0) - problem.labels
+        slope_w = ((a[:, None] * (w @ rows.T > 0)) * missed) @ rows
+        w, a = w - 1e-3 * slope_w, a - 1e-3 * np.maximum(w @ rows.T, 0) @ missed
+    seen = tw.train(problem, [500], start=start)
+    np.testing.assert_allclose(seen.outputs[0, 0], a @ np.maximum(w @ rows.T, 0), rtol=1e-10)
+    np.testing.assert_allclose(seen.flow_time, 2 * 1e-3 * 500)
+
+
+def test_c17_deviation_of_an_entry():
+    assert tw.Boursier2022.toy().init_scale == pytest.approx(1e-6 / 60**0.5)
+    problem = tw.Boursier2022.toy()
+    with jax.enable_x64():
+        start = problem.initial(jax.random.key(0), problem.draw(jax.random.key(1)))
+    # 120 entries: known to 6.5 %
+    assert float(np.std(start.hidden)) == pytest.approx(1e-6 / 60**0.5, rel=0.25)
+    np.testing.assert_allclose(np.abs(start.output), np.linalg.norm(start.hidden, axis=1), rtol=1e-12)
 
 
 def test_every_line_of_the_table_is_tested():

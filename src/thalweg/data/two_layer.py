@@ -23,14 +23,13 @@ def as_two_layer(raw: Any, units: int, inputs: int) -> TwoLayer:
     ValueError where the shapes are not (units, inputs) and (units,), or an entry is not finite.
     """
     names = ("hidden", "output")
+    parts: dict[str, Any] = {}
     if isinstance(raw, TwoLayer):
         parts = {name: getattr(raw, name) for name in names}
     elif isinstance(raw, Mapping):
         parts = {str(name): value for name, value in raw.items()}
     elif isinstance(raw, tuple | list) and len(raw) == 2:
         parts = dict(zip(names, raw, strict=True))
-    else:
-        parts = {}
     if set(parts) != set(names):
         raise ValueError(f"start must be tw.TwoLayer(hidden=({units}, {inputs}), output=({units},)).")
     for name, shape in (("hidden", (units, inputs)), ("output", (units,))):

@@ -1,5 +1,7 @@
 """Saddles passed on the way, read from recorded curves of any network."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -8,9 +10,9 @@ from ..mathematics.prominence import SADDLES, Rule, Valleys, advance_valleys, be
 
 
 def saddles(
-    times: Float[Array, " t"],
-    losses: Float[Array, " t"],
-    gradient_norms: Float[Array, " t"],
+    times: Float[Any, " t"],
+    losses: Float[Any, " t"],
+    gradient_norms: Float[Any, " t"],
     prominence: float = SADDLES.prominence,
     floor: float = SADDLES.floor,
     most: int = 16,
@@ -22,7 +24,7 @@ def saddles(
     end has no flattest moment: its time is NaN, its loss is not. Nothing is interpolated: record densely enough.
     """
     rule = Rule(prominence, floor, SADDLES.apart)
-    curve = jnp.log10(gradient_norms)
+    times, losses, curve = jnp.asarray(times), jnp.asarray(losses), jnp.log10(gradient_norms)
 
     def step(state: Valleys, point: tuple[Array, Array, Array]) -> tuple[Valleys, None]:
         return advance_valleys(state, rule, *point), None

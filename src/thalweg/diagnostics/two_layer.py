@@ -4,6 +4,8 @@ A bias of the hidden units is a constant input. Shapes: m units, n points, d inp
 hidden w (m, d) and output a (m,). Convention relu'(0) = 0: a unit at 0 is not active. Loss (1/2n) sum (h_k - y_k)^2.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,22 +14,22 @@ from jaxtyping import Array, Bool, Float, Int
 from ..data.two_layer import TwoLayer
 
 
-def preactivations(network: TwoLayer, inputs: Float[Array, "n d"]) -> Float[Array, "m n"]:
+def preactivations(network: TwoLayer, inputs: Float[Any, "n d"]) -> Float[Array, "m n"]:
     """w_j . x_k."""
-    return network.hidden @ inputs.T
+    return jnp.asarray(network.hidden) @ inputs.T
 
 
-def outputs(network: TwoLayer, inputs: Float[Array, "n d"]) -> Float[Array, " n"]:
+def outputs(network: TwoLayer, inputs: Float[Any, "n d"]) -> Float[Array, " n"]:
     """h(x_k)."""
-    return network.output @ jax.nn.relu(preactivations(network, inputs))
+    return jnp.asarray(network.output) @ jax.nn.relu(preactivations(network, inputs))
 
 
-def patterns(network: TwoLayer, inputs: Float[Array, "n d"]) -> Bool[Array, "m n"]:
+def patterns(network: TwoLayer, inputs: Float[Any, "n d"]) -> Bool[Array, "m n"]:
     """Which unit is active on which point: w_j . x_k > 0."""
     return preactivations(network, inputs) > 0
 
 
-def drives(network: TwoLayer, inputs: Float[Array, "n d"], labels: Float[Array, " n"]) -> Float[Array, "m d"]:
+def drives(network: TwoLayer, inputs: Float[Any, "n d"], labels: Float[Any, " n"]) -> Float[Array, "m d"]:
     """D_j = (1/n) sum over the points where unit j is active of (y_k - h_k) x_k.
 
     Under gradient flow a_j' = w_j . D_j and w_j' = a_j D_j.
@@ -37,7 +39,7 @@ def drives(network: TwoLayer, inputs: Float[Array, "n d"], labels: Float[Array, 
     return (active * missed[None, :]) @ inputs / labels.shape[0]
 
 
-def alignment(network: TwoLayer, drives: Float[Array, "m d"]) -> Float[Array, " m"]:
+def alignment(network: TwoLayer, drives: Float[Any, "m d"]) -> Float[Array, " m"]:
     """sign(a_j) cos(w_j, D_j): 1 where a unit grows straight, -1 where it shrinks; 0 where w_j, D_j or a_j is zero."""
     return jnp.sign(network.output) * jnp.sum(_unit(network.hidden) * _unit(drives), axis=1)
 
@@ -55,12 +57,12 @@ def balance(network: TwoLayer) -> Float[Array, " m"]:
     return (out - into) / jnp.where(total > 0, total, 1.0)
 
 
-def dead_units(patterns: Bool[Array, "m n"]) -> Bool[Array, " m"]:
+def dead_units(patterns: Bool[Any, "m n"]) -> Bool[Array, " m"]:
     """Units active on no point: no gradient reaches them."""
     return ~jnp.any(patterns, axis=1)
 
 
-def distinct_patterns(patterns: Bool[Array, "m n"]) -> Int[Array, ""]:
+def distinct_patterns(patterns: Bool[Any, "m n"]) -> Int[Array, ""]:
     """Number of different activation patterns among the units that are not dead.
 
     Patterns are told apart by two sums of fixed random 32-bit numbers: two different ones count as one with
@@ -75,9 +77,9 @@ def distinct_patterns(patterns: Bool[Array, "m n"]) -> Int[Array, ""]:
     return alive[0].astype(int) + jnp.sum(new & alive[1:])
 
 
-def activation_changes(before: Bool[Array, "m n"], after: Bool[Array, "m n"]) -> Int[Array, "m n"]:
+def activation_changes(before: Bool[Any, "m n"], after: Bool[Any, "m n"]) -> Int[Array, "m n"]:
     """+1 where a unit was switched on at a point between two states, -1 where off, 0 where nothing changed."""
-    return after.astype(int) - before.astype(int)
+    return jnp.asarray(after, int) - jnp.asarray(before, int)
 
 
 def half_squared_norm(network: TwoLayer) -> Float[Array, ""]:
@@ -109,20 +111,20 @@ def effective_units(network: TwoLayer) -> Float[Array, ""]:
     return jnp.sum(part) ** 2 / jnp.where(square > 0, square, 1.0)
 
 
-def gradient_norm(network: TwoLayer, drives: Float[Array, "m d"]) -> Float[Array, ""]:
+def gradient_norm(network: TwoLayer, drives: Float[Any, "m d"]) -> Float[Array, ""]:
     """|grad loss| from the drives: its square is sum_j (w_j . D_j)^2 + a_j^2 |D_j|^2."""
     towards = jnp.sum(network.hidden * drives, axis=1)
     return jnp.sqrt(jnp.sum(towards**2) + jnp.sum(network.output**2 * jnp.sum(drives**2, axis=1)))
 
 
-def _lengths(rows: Float[Array, "m d"]) -> Float[Array, " m"]:
+def _lengths(rows: Float[Any, "m d"]) -> Float[Array, " m"]:
     # scaled before squaring: weights of 1e-200 have no squares
     size = jnp.max(jnp.abs(rows), axis=1)
     size = jnp.where(size > 0, size, 1.0)
     return size * jnp.sqrt(jnp.sum((rows / size[:, None]) ** 2, axis=1))
 
 
-def _unit(rows: Float[Array, "m d"]) -> Float[Array, "m d"]:
+def _unit(rows: Float[Any, "m d"]) -> Float[Array, "m d"]:
     length = _lengths(rows)
     return rows / jnp.where(length > 0, length, 1.0)[:, None]
 

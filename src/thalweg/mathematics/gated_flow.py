@@ -14,9 +14,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-SOLVER = diffrax.Dopri8()
+SOLVER = diffrax.Dopri8(scan_kind="lax")
 STAGES = 13
 BISECTIONS = 45
+# absolute tolerance in units of the relative one and of the root mean square of the start
+FLOOR = 1e-2
 
 
 class Units(NamedTuple):
@@ -84,6 +86,18 @@ class Field(NamedTuple):
         return jnp.concatenate([level[:, None], state[:, :1] * gates], axis=1)
 
 
+class _Task(NamedTuple):
+    """What stays the same along a run."""
+
+    field: Field
+    times: Array
+    tolerance: Any
+    floor: Array
+    observe: Callable[[Units], Any]
+    watch: Callable[[Units], Array]
+    closes: bool
+
+
 def gated_flow(
     field: Field,
     start: Units,
@@ -99,123 +113,136 @@ def gated_flow(
 
     `observe(units)` is kept at every time after `begin` (rows before it stay zero); `watch(units)` are functions whose
     first fall to zero is a root. With `closes` False no gate ever closes. `tolerance` is relative, absolute in units of
-    the root mean square of the start.
+    a hundredth of the root mean square of the start.
     """
     end = times[-1]
-    term = diffrax.ODETerm(lambda t, state, opened: field.velocity(state, opened))
     unit = jax.lax.stop_gradient(jnp.sqrt(jnp.mean(start.state**2)))
-    floor = tolerance * jnp.where(unit > 0, unit, 1.0)
+    floor = FLOOR * tolerance * jnp.where(unit > 0, unit, 1.0)
+    task = _Task(field, times, tolerance, floor, observe, watch, closes)
 
     def go(run: _Run) -> Array:
         return (run.time < end) & (run.count < step_ceiling) & jnp.all(jnp.isfinite(run.units.state))
 
-    def step(run: _Run) -> _Run:
-        last = run.step >= end - run.time
-        until = jnp.where(last, end, run.time + run.step)
-        moved, error, dense, memory, _ = SOLVER.step(
-            term, run.time, until, run.units.state, run.units.open, run.memory, run.jumped
-        )
-        size = floor + tolerance * jnp.maximum(jnp.abs(run.units.state), jnp.abs(moved))
-        ratio = jax.lax.stop_gradient(jnp.sqrt(jnp.mean((error / size) ** 2)))
-        ratio = jnp.where(jnp.isfinite(ratio), ratio, 1e8)
-        factor = jnp.clip(0.9 * jnp.maximum(ratio, 1e-12) ** -0.125, 0.2, 6.0)
-        tried = run._replace(
-            step=(until - run.time) * factor,
-            evaluations=run.evaluations + STAGES + run.jumped,
-            count=run.count + 1,
-            jumped=jnp.zeros_like(run.jumped),
-        )
-
-        path = SOLVER.interpolation_cls(t0=run.time, t1=until, **dense)
-        return jax.lax.cond(
-            ratio <= 1.0,
-            lambda: _accepted(tried, moved, path, until, memory, times, observe, watch, closes),
-            # the slope at the start of a refused step is still good; asking for it again costs one evaluation
-            lambda: tried._replace(jumped=jnp.ones_like(run.jumped)),
-        )
-
-    slope = field.velocity(*start)
-    speed = jnp.sqrt(jnp.sum(slope**2)) / jnp.where(unit > 0, jnp.sqrt(jnp.sum(start.state**2)), 1.0)
-    first = 0.1 / jnp.where(speed > 0, speed, 1.0)
-    begun = _Run(
-        time=begin,
-        units=start,
-        step=jax.lax.stop_gradient(first),
-        memory=SOLVER.init(term, begin, begin + first, start.state, start.open),
-        jumped=jnp.array(True),
-        watched=watch(start),
-        roots=jnp.full(watch(start).shape, jnp.nan),
-        closing=jnp.full(start.open.shape, jnp.inf),
-        observed=_room(observe, start, times.shape[0]),
-        pointer=jnp.sum(times <= begin),
-        evaluations=jnp.zeros((), int),
-        count=jnp.zeros((), int),
-    )
-    run = jax.lax.while_loop(go, step, begun)
+    run = jax.lax.while_loop(go, lambda run: _step(task, run), _begun(task, start, begin))
     return GatedFlow(run.observed, run.roots, run.closing, run.units, run.evaluations, run.time >= end)
 
 
-def _room(observe: Callable[[Units], Any], units: Units, count: int) -> Any:
-    shapes = jax.eval_shape(observe, units)
-    return jax.tree.map(lambda leaf: jnp.zeros((count, *leaf.shape), leaf.dtype), shapes)
+def _term(field: Field) -> diffrax.ODETerm:
+    return diffrax.ODETerm(lambda t, state, opened: field.velocity(state, opened))
 
 
-def _accepted(
-    run: _Run,
-    moved: Array,
-    path: Any,
-    until: Array,
-    memory: Any,
-    times: Array,
-    observe: Callable[[Units], Any],
-    watch: Callable[[Units], Array],
-    closes: bool,
-) -> _Run:
+def _begun(task: _Task, start: Units, begin: Array) -> _Run:
+    slope = task.field.velocity(*start)
+    size = jnp.sqrt(jnp.sum(start.state**2))
+    speed = jnp.sqrt(jnp.sum(slope**2)) / jnp.where(size > 0, size, 1.0)
+    first = jax.lax.stop_gradient(0.1 / jnp.where(speed > 0, speed, 1.0))
+    shapes = jax.eval_shape(task.observe, start)
+    watched = task.watch(start)
+    return _Run(
+        time=begin,
+        units=start,
+        step=first,
+        memory=SOLVER.init(_term(task.field), begin, begin + first, start.state, start.open),
+        jumped=jnp.array(True),
+        watched=watched,
+        roots=jnp.full(watched.shape, jnp.nan),
+        closing=jnp.full(start.open.shape, jnp.inf),
+        observed=jax.tree.map(lambda leaf: jnp.zeros((task.times.shape[0], *leaf.shape), leaf.dtype), shapes),
+        pointer=jnp.sum(task.times <= begin),
+        evaluations=jnp.zeros((), int),
+        count=jnp.zeros((), int),
+    )
+
+
+def _step(task: _Task, run: _Run) -> _Run:
+    """One step, accepted if the largest relative error of any entry is within the tolerance."""
+    end = task.times[-1]
+    until = jnp.where(run.step >= end - run.time, end, run.time + run.step)
+    moved, error, dense, memory, _ = SOLVER.step(
+        _term(task.field), run.time, until, run.units.state, run.units.open, run.memory, run.jumped
+    )
+    size = task.floor + task.tolerance * jnp.maximum(jnp.abs(run.units.state), jnp.abs(moved))
+    ratio = jax.lax.stop_gradient(jnp.max(jnp.abs(error) / size))
+    ratio = jnp.where(jnp.isfinite(ratio), ratio, 1e8)
+    tried = run._replace(
+        step=(until - run.time) * jnp.clip(0.9 * jnp.maximum(ratio, 1e-12) ** -0.125, 0.2, 6.0),
+        evaluations=run.evaluations + STAGES + run.jumped,
+        count=run.count + 1,
+    )
+    path = SOLVER.interpolation_cls(t0=run.time, t1=until, **dense)
+    return jax.lax.cond(
+        ratio <= 1.0,
+        lambda: _accepted(task, tried, moved, path, until)._replace(memory=memory),
+        # the slope at the start of a refused step is still good; asking for it again costs one evaluation
+        lambda: tried._replace(jumped=jnp.ones_like(run.jumped)),
+    )
+
+
+def _accepted(task: _Task, run: _Run, moved: Array, path: Any, until: Array) -> _Run:
     """Close the first gate that reached zero within the step, find roots, keep what was asked for."""
-    opened = run.units.open
-    crossed = opened & (moved[:, 1:] <= 0) & closes
+    crossed = run.units.open & (moved[:, 1:] <= 0) & task.closes
 
     def lowest(time: Array) -> Array:
         return jnp.min(jnp.where(crossed, path.evaluate(time)[:, 1:], jnp.inf))[None]
 
     def closed() -> tuple[Array, Array, Array]:
         when = _roots(lowest, run.time, until)[0]
-        there = path.evaluate(when)
-        shut = crossed & (there[:, 1:] <= jnp.maximum(lowest(when)[0], 0.0))
-        still = jnp.concatenate([there[:, :1], jnp.where(shut, 0.0, there[:, 1:])], axis=1)
-        return when, still, shut
+        shut = crossed & (path.evaluate(when)[:, 1:] <= jnp.maximum(lowest(when)[0], 0.0))
+        return (*_stop_at(task.field, run, when, shut), shut)
 
-    time, state, shut = jax.lax.cond(jnp.any(crossed), closed, lambda: (until, moved, jnp.zeros_like(opened)))
-    units = Units(state, opened & ~shut)
-    watched = watch(units)
+    time, state, shut = jax.lax.cond(jnp.any(crossed), closed, lambda: (until, moved, jnp.zeros_like(crossed)))
+    units = Units(state, run.units.open & ~shut)
+    watched = task.watch(units)
     found = (run.watched > 0) & (watched <= 0) & jnp.isnan(run.roots)
-    roots = jax.lax.cond(
-        jnp.any(found),
-        lambda: jnp.where(found, _roots(lambda t: watch(Units(path.evaluate(t), opened)), run.time, time), run.roots),
-        lambda: run.roots,
-    )
 
-    def keep(state: tuple[Array, Any]) -> tuple[Array, Any]:
-        index, kept = state
-        now = observe(Units(path.evaluate(times[index]), opened))
-        return index + 1, jax.tree.map(lambda all_, one: all_.at[index].set(one), kept, now)
+    def located() -> Array:
+        new = _roots(lambda t: task.watch(Units(path.evaluate(t), run.units.open)), run.time, time)
+        return jnp.where(found, new, run.roots)
 
-    def due(state: tuple[Array, Any]) -> Array:
-        index = jnp.minimum(state[0], times.shape[0] - 1)
-        return (state[0] < times.shape[0]) & (times[index] <= time)
-
-    pointer, observed = jax.lax.while_loop(due, keep, (run.pointer, run.observed))
+    pointer, observed = _kept(task, run, path, time)
     return run._replace(
         time=time,
         units=units,
-        memory=memory,
         jumped=jnp.any(shut),
+        evaluations=run.evaluations + jnp.any(shut) * (STAGES + 2),
         watched=watched,
-        roots=roots,
+        roots=jax.lax.cond(jnp.any(found), located, lambda: run.roots),
         closing=jnp.where(shut, time, run.closing),
         pointer=pointer,
         observed=observed,
     )
+
+
+def _kept(task: _Task, run: _Run, path: Any, time: Array) -> tuple[Array, Any]:
+    """Observations at the times up to `time`, written where they belong, and how many are done."""
+    count = task.times.shape[0]
+
+    def due(state: tuple[Array, Any]) -> Array:
+        return (state[0] < count) & (task.times[jnp.minimum(state[0], count - 1)] <= time)
+
+    def keep(state: tuple[Array, Any]) -> tuple[Array, Any]:
+        index, kept = state
+        now = task.observe(Units(path.evaluate(task.times[index]), run.units.open))
+        return index + 1, jax.tree.map(lambda all_, one: all_.at[index].set(one), kept, now)
+
+    return jax.lax.while_loop(due, keep, (run.pointer, run.observed))
+
+
+def _stop_at(field: Field, run: _Run, when: Array, shut: Bool[Array, "v n"]) -> tuple[Array, Array]:
+    """The time near `when` at which a gate of `shut` is exactly zero, and the state there.
+
+    The dense output is less accurate than a step: the step is taken again to `when`, and once more by Newton's method,
+    whose correction is so small that the tangent is exact.
+    """
+    there, _, _, _, _ = SOLVER.step(
+        _term(field), run.time, when, run.units.state, run.units.open, run.memory, jnp.array(True)
+    )
+    slope = field.velocity(there, run.units.open)
+    first = jnp.argmin(jnp.where(shut, there[:, 1:], jnp.inf).reshape(-1))
+    value, rate = there[:, 1:].reshape(-1)[first], slope[:, 1:].reshape(-1)[first]
+    delay = -value / jnp.where(rate < 0, rate, -jnp.inf)
+    there = there + delay * slope
+    return when + delay, jnp.concatenate([there[:, :1], jnp.where(shut, 0.0, there[:, 1:])], axis=1)
 
 
 def _roots(function: Callable[[Array], Array], low: Array, high: Array) -> Float[Array, " r"]:

@@ -27,7 +27,7 @@ class GradientFlow(Rule):
 
     tolerance: float = scalar("relative tolerance of the integrator", default=1e-8, above=0.0, below=0.1, log=True)
     smallest_step: float = scalar("step that is taken whatever its error (0: none)", default=0.0, low=0.0)
-    step_ceiling: int = size("most accepted and rejected steps of one run", default=16384)
+    step_ceiling: int = size("most accepted and rejected steps of one run", default=262_144)
     clock: ClassVar[str] = "flow time"
     random: ClassVar[bool] = False
 
@@ -134,10 +134,11 @@ class _Stepper:
         inside = self.solver.interpolation_cls(t0=motion.time, t1=motion.following, **dense)
         # a step into numbers that are not finite is no step: try a shorter one
         error = jax.tree.map(lambda e: jnp.where(jnp.isnan(e), jnp.inf, e), error)
-        order = self.solver.error_order(self.terms)
-        kept, time, following, jump, controller, _ = self.sizes.adapt_step_size(
+        order: Any = self.solver.error_order(self.terms)
+        tried: Any = self.sizes.adapt_step_size(
             motion.time, motion.following, motion.params, params, None, error, order, motion.controller
         )
+        kept, time, following, jump, controller, _ = tried
         # a last step far shorter than its neighbours has no good interpolation
         near = following > self.end * (1 - 1e-14)
         last = jnp.where(kept, self.end, time + 0.5 * (self.end - time))

@@ -66,10 +66,14 @@ def competitor_share(case: Reduced, last: FinalPattern, groups: _Groups) -> Floa
     return jnp.max(jnp.where(has, jnp.sum(jnp.exp(2 * grown), axis=1) / size, 0.0))
 
 
-def _competition_strain(setting: Setting) -> float:
-    case = regime.reduced(setting.data, setting.start)
+@jax.jit
+def _share_of_others(case: Reduced) -> Array:
     last = final_pattern(regime.early(case))
-    return float(competitor_share(case, last, _groups(case, last)))
+    return competitor_share(case, last, _groups(case, last))
+
+
+def _competition_strain(setting: Setting) -> float:
+    return float(_share_of_others(regime.reduced(setting.data, setting.start)))
 
 
 class AlignedGroup(Theory[ShallowReLU]):
@@ -105,7 +109,7 @@ class AlignedGroup(Theory[ShallowReLU]):
         Variable("group_amplitude", "c of the group of full units", dims=("sign",)),
         Variable("competitor_share", "output of the other units over that of the group, when it stands at half"),
     )
-    shapes: ClassVar[tuple[str, ...]] = ("width",)
+    shapes: ClassVar[tuple[str, ...]] = ("width", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         regime.FLOW,
         regime.ORTHOGONAL,
@@ -148,8 +152,9 @@ class AlignedGroup(Theory[ShallowReLU]):
         slow = regime.step_delay(problem)
         # the start itself, init_scale^2 on every weight, is not the group's: it matters at time zero alone
         begin = problem.init_scale**2 * problem.width * (1 + problem.balance**2) * len(regime.points(problem).labels)
-        size = FiniteSize(1.0, order, relative=True, per="competitor_share", floor=slow + begin)
-        return dict.fromkeys(names, size)
+        curve = FiniteSize(1.0, order, True, "competitor_share", 1.0, regime.curve_lag(problem) + begin)
+        time = FiniteSize(1.0, order, True, "competitor_share", 1.0, slow + begin)
+        return {name: time if "time" in name else curve for name in names}
 
 
 def _logistic(case: Reduced, groups: _Groups, flow: Array) -> tuple[Array, Array, Array]:
@@ -198,6 +203,15 @@ def scale_exponents(problem: ShallowReLU) -> np.ndarray:
     return np.asarray(found)
 
 
+def gap_lag(problem: ShallowReLU) -> float:
+    """Relative change of the norm gap, ~ scale^(2 (1 - rho)), by descent: growth rates |D| fall by eta |D|^2/2.
+
+    2 rho (1 - rho) ln(1/scale) times the delay, and twice that for the rates that are not the weakest competitor's.
+    """
+    power = float(np.max(scale_exponents(problem))) / 2
+    return 4 * regime.step_delay(problem) * power * max(1.0, -float(np.log(problem.init_scale)))
+
+
 def _offset(problem: ShallowReLU, side: int) -> float:
     """O(1) offset of the leading law: ln(Y/xi)/2 from the end of growth, ln(m)/2 if all units pull, over |D_s|."""
     labels = np.asarray(regime.points(problem).labels)
@@ -228,7 +242,7 @@ class GrowthLaw(Theory[ShallowReLU]):
         "quarter_time_positive": Claim("limit", approach=lambda problem: _offset(problem, 0)),
         "quarter_time_negative": Claim("limit", approach=lambda problem: _offset(problem, 1)),
     }
-    shapes: ClassVar[tuple[str, ...]] = ("width",)
+    shapes: ClassVar[tuple[str, ...]] = ("width", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, regime.FULL_UNITS)
 
     def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "GrowthLaw":

@@ -14,6 +14,7 @@ from ...mathematics.gated_growth import GatedGrowth, final_pattern, state_at
 from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
+from .aligned_group import gap_lag
 from .network import ShallowReLU
 from .problem import OrthogonalReLU
 from .readings import norm_gap
@@ -26,10 +27,14 @@ LATEST_SHARE = 0.05
 WORD = 62
 
 
-def _share_strain(setting: Setting) -> float:
-    case = regime.reduced(setting.data, setting.start)
+@jax.jit
+def _share_at_end(case: Reduced) -> Array:
     growth = regime.early(case)
-    share = float(regime.output_share(case, growth, _last_switch_off(growth)))
+    return regime.output_share(case, growth, _last_switch_off(growth))
+
+
+def _share_strain(setting: Setting) -> float:
+    share = float(_share_at_end(regime.reduced(setting.data, setting.start)))
     return min(share / regime.SHARE, 1e300)
 
 
@@ -71,7 +76,7 @@ class ClassFlow(Theory[ShallowReLU]):
         Variable("output_share", "largest neglected output over its label, when units are taken together"),
         Variable("switch_off_end", "time of the last switch-off of a unit that lives on", "clock"),
     )
-    shapes: ClassVar[tuple[str, ...]] = ("width",)
+    shapes: ClassVar[tuple[str, ...]] = ("width", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         regime.FLOW,
         regime.ORTHOGONAL,
@@ -117,16 +122,23 @@ class ClassFlow(Theory[ShallowReLU]):
     def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
         """A neglected share eps moves all later times by eps/(2 |D|), a share of at most eps of any time scale here.
 
-        Descent lags behind flow by eta |D|/2 of its times; its end is that of flow.
+        Descent lags behind flow by eta |D|/2 of its times, and a gap of the norm, ~ scale^(2 (1 - rho)), by the lag of
+        that power.
         """
-        slow = regime.step_delay(problem)
-        curve = FiniteSize(1.0, 2.0, relative=True, per="output_share", floor=slow)
-        end = FiniteSize(1.0, 2.0, relative=True, per="output_share")
-        curves = ("train_loss", "half_squared_norm", "variation_norm", "outputs")
-        times = ("quarter_time_positive", "quarter_time_negative")
+        slow, delay = regime.curve_lag(problem), regime.step_delay(problem)
+        share = {"per": "output_share", "most": regime.SHARE}
+        curve = FiniteSize(1.0, 2.0, relative=True, floor=slow, **share)
+        time = FiniteSize(1.0, 2.0, relative=True, floor=delay, **share)
         # the gap is a small part of the norm: its error is that of the norm
-        gap = FiniteSize(sum(regime.least_norms(problem)), 2.0, per="output_share")
-        return {**dict.fromkeys((*curves, *times), curve), "final_half_squared_norm": end, "norm_gap": gap}
+        gap = FiniteSize(sum(regime.least_norms(problem)), 2.0, **share)
+        if delay > 0:
+            gap = FiniteSize(gap_lag(problem), 0.0, relative=True)
+        curves = ("train_loss", "half_squared_norm", "variation_norm", "outputs")
+        return {
+            **dict.fromkeys(curves, curve),
+            **dict.fromkeys(("quarter_time_positive", "quarter_time_negative", "final_half_squared_norm"), time),
+            "norm_gap": gap,
+        }
 
 
 def _last_switch_off(growth: GatedGrowth) -> Float[Array, ""]:
@@ -230,7 +242,9 @@ def _with_early(
             "variation_norm": jnp.sum(jnp.abs(level) * jnp.sqrt(jnp.where(weight > 0, weight, 1.0)) * (weight > 0)),
         }
 
-    before = jax.vmap(look)(jnp.minimum(flow, begin))
+    # only where it is needed: each time costs as much as there are units
+    empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(look, begin))
+    before = jax.lax.map(lambda time: jax.lax.cond(time <= begin, look, lambda _: empty, time), flow)
 
     def join(early: Array, late: Array) -> Array:
         return jnp.where((flow <= begin).reshape(-1, *(1,) * (late.ndim - 1)), early, late)

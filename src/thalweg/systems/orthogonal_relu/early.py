@@ -16,21 +16,30 @@ from .network import ShallowReLU
 from .problem import OrthogonalReLU
 from .user_inputs import UserInputsReLU
 
-# the log of a unit's size lags by the integral of the neglected share eps exp(2 |D| (t - t_1)) |D|, which is eps/2
-LAG = 0.5
 # float64 holds no larger strain
 MOST = 1e300
+
+
+@jax.jit
+def _share_at(case: regime.Reduced, time: Array) -> Array:
+    return regime.output_share(case, regime.early(case), time)
 
 
 def _share_strain(setting: Setting) -> float:
     case = regime.reduced(setting.data, setting.start)
     end = float(setting.problem.rule.flow_time(setting.problem, setting.times[-1:])[0])
-    share = float(regime.output_share(case, regime.early(case), jnp.asarray(end)))
+    share = float(_share_at(case, jnp.asarray(end)))
     return min(share / regime.SHARE, MOST)
 
 
 SMALL_OUTPUTS = Assumption(
     "small outputs", "1 means that outputs reach one percent of the labels at the last of the times.", _share_strain
+)
+
+
+NEGLECTED = (
+    Variable("output_share", "largest neglected output over its label, at the last time"),
+    Variable("neglected_growth", "most that neglected outputs change the log of a unit's size"),
 )
 
 
@@ -43,7 +52,8 @@ class EarlyAlignment(Theory[ShallowReLU]):
     point k is lost when u_k reaches 0, a root of a quadratic in exp(|D| tau). Points are only ever lost. At the end
     a ~ c exp(|D| t); a unit works for the positive or negative points by the sign of c, not of a(0).
     Own variables: `switch_off_time` (unit, sample; inf: never, 0: inactive from the start), `amplitude` c (unit),
-    `growth_rate` |D| (unit), `output_share` = max |h_k / y_k| at the last time, which is also the order of the error.
+    `growth_rate` |D| (unit), `output_share` = max |h_k / y_k| at the last time, and
+    `neglected_growth`, the integral of |D| max |h_k / y_k|: the declared error of the log of a unit's size.
     Shapes: a (m,), u (m, n). Clock: the rule's own. Cost O(m n^2), no time stepping. Conditions on the start.
     It fails once outputs reach the labels, for inputs that are not orthogonal, and for rules far from gradient flow.
     Source: Boursier et al. 2022, the early phase; piecewise closed form derived for this library.
@@ -63,14 +73,15 @@ class EarlyAlignment(Theory[ShallowReLU]):
         "amplitude",
         "growth_rate",
         "output_share",
+        "neglected_growth",
     )
     own: ClassVar[tuple[Variable, ...]] = (
         Variable("switch_off_time", "time at which a unit loses a point", "clock", ("unit", "sample")),
         Variable("amplitude", "c in a ~ c exp(|D| t) after the last switch-off", dims=("unit",)),
         Variable("growth_rate", "growth rate |D| in flow time after the last switch-off", dims=("unit",)),
-        Variable("output_share", "largest neglected output over its label, at the last time"),
+        *NEGLECTED,
     )
-    shapes: ClassVar[tuple[str, ...]] = ("width",)
+    shapes: ClassVar[tuple[str, ...]] = ("width", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, SMALL_OUTPUTS)
 
     def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "EarlyAlignment":
@@ -94,15 +105,21 @@ class EarlyAlignment(Theory[ShallowReLU]):
             "amplitude": last.sign * jnp.exp(last.log_amplitude),
             "growth_rate": last.rate,
             "output_share": regime.output_share(case, growth, flow[-1]),
+            "neglected_growth": regime.neglected_growth(case, growth, flow[-1]),
         }
 
     def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
-        """The neglected outputs, grown from nothing at twice the rate of a unit, slow it by half their share."""
-        slow = regime.step_delay(problem)
-        size = FiniteSize(LAG, 2.0, relative=True, per="output_share", floor=slow)
-        angle = FiniteSize(LAG, 2.0, per="output_share", floor=slow)
-        names = ("half_squared_norm", "variation_norm", "neuron_norm")
-        return {**dict.fromkeys(names, size), "alignment": angle, "balance": angle}
+        """Neglected outputs change the log of a unit's size by `neglected_growth`, a squared norm by twice that.
+
+        Directions move by no more than sizes do; descent lags behind flow by a share of its times.
+        """
+        slow, edge = regime.curve_lag(problem), regime.SHARE
+
+        def size(factor: float, relative: bool) -> FiniteSize:
+            return FiniteSize(factor, 2.0, relative, per="neglected_growth", most=edge, floor=slow)
+
+        norms = dict.fromkeys(("half_squared_norm", "variation_norm"), size(2.0, True))
+        return {**norms, "neuron_norm": size(1.0, True), "alignment": size(2.0, False), "balance": size(2.0, False)}
 
 
 class AlignmentLaw(Theory[ShallowReLU]):
@@ -119,11 +136,9 @@ class AlignmentLaw(Theory[ShallowReLU]):
     of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
     source: ClassVar[tuple[Source, ...]] = (regime.BOURSIER,)
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
-    speaks_of: ClassVar[tuple[str, ...]] = ("alignment", "output_share")
-    own: ClassVar[tuple[Variable, ...]] = (
-        Variable("output_share", "largest neglected output over its label, at the last time"),
-    )
-    shapes: ClassVar[tuple[str, ...]] = ("width",)
+    speaks_of: ClassVar[tuple[str, ...]] = ("alignment", "output_share", "neglected_growth")
+    own: ClassVar[tuple[Variable, ...]] = (*NEGLECTED,)
+    shapes: ClassVar[tuple[str, ...]] = ("width", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         regime.FLOW,
         regime.ORTHOGONAL,
@@ -156,7 +171,9 @@ class AlignmentLaw(Theory[ShallowReLU]):
         return {
             "alignment": jax.vmap(look)(flow),
             "output_share": regime.output_share(case, growth, flow[-1]),
+            "neglected_growth": regime.neglected_growth(case, growth, flow[-1]),
         }
 
     def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
-        return {"alignment": FiniteSize(LAG, 2.0, per="output_share", floor=regime.step_delay(problem))}
+        slow = regime.curve_lag(problem)
+        return {"alignment": FiniteSize(2.0, 2.0, per="neglected_growth", most=regime.SHARE, floor=slow)}

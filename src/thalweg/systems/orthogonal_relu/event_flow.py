@@ -14,6 +14,7 @@ from ...mathematics.gated_growth import state_at
 from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Source, Theory, Variable
 from . import regime
+from .aligned_group import gap_lag
 from .network import ShallowReLU
 from .problem import OrthogonalReLU
 from .user_inputs import UserInputsReLU
@@ -55,7 +56,7 @@ class EventFlow(Theory[ShallowReLU]):
         Variable("switch_off_time", "time at which a unit loses a point", "clock", ("unit", "sample")),
         Variable("right_hand_sides", "evaluations of the right-hand side"),
     )
-    shapes: ClassVar[tuple[str, ...]] = ("width",)
+    shapes: ClassVar[tuple[str, ...]] = ("width", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL)
 
     def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "EventFlow":
@@ -107,6 +108,9 @@ class EventFlow(Theory[ShallowReLU]):
         slow = regime.step_delay(problem)
         if slow == 0:
             return {}
-        names = ("train_loss", "half_squared_norm", "variation_norm", "outputs", "neuron_norm")
-        times = ("quarter_time_positive", "quarter_time_negative")
-        return dict.fromkeys((*names, *times), FiniteSize(slow, 0.0, relative=True))
+        curve = FiniteSize(regime.curve_lag(problem), 0.0, relative=True)
+        time = FiniteSize(slow, 0.0, relative=True)
+        names = ("train_loss", "half_squared_norm", "variation_norm", "outputs", "neuron_norm", "alignment", "balance")
+        times = ("quarter_time_positive", "quarter_time_negative", "final_half_squared_norm")
+        gap = FiniteSize(gap_lag(problem), 0.0, relative=True)
+        return {**dict.fromkeys(names, curve), **dict.fromkeys(times, time), "norm_gap": gap}

@@ -52,6 +52,7 @@ class MinimalVariationNorm(Theory[ShallowReLU]):
         for name in ("half_squared_norm", "variation_norm", "final_half_squared_norm")
     }
     own: ClassVar[tuple[Variable, ...]] = (Variable("certificate", "dual certificate alpha", dims=("sample",)),)
+    shapes: ClassVar[tuple[str, ...]] = ("bias",)
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, regime.FULL_UNITS)
 
     def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "MinimalVariationNorm":
@@ -95,7 +96,7 @@ class ScaleRate(Theory[ShallowReLU]):
         Variable("scale_exponent", "power of the scale with which the limit is approached", dims=("sign",)),
         Variable("slower_rate", "largest growth rate of a unit that misses a point, over the group's", dims=("sign",)),
     )
-    shapes: ClassVar[tuple[str, ...]] = ("width",)
+    shapes: ClassVar[tuple[str, ...]] = ("width", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, regime.FULL_UNITS)
 
     def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "ScaleRate":
@@ -138,7 +139,7 @@ class Coverage(Theory[ShallowReLU]):
         Variable("covered_probability", "probability that every point is seen by a unit of its sign"),
         Variable("full_probability", "probability of a unit of each sign that sees all points of its sign"),
     )
-    shapes: ClassVar[tuple[str, ...]] = ("width",)
+    shapes: ClassVar[tuple[str, ...]] = ("width", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, regime.BALANCED)
 
     def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "Coverage":

@@ -86,7 +86,8 @@ class ShallowReLU(Problem):
 
     def horizon(self) -> np.ndarray:
         # a unit that sees one point alone grows at the rate |x_k| |y_k| / n: the slowest such jump, and its decay
-        slowest = float(np.min(self.strengths())) / len(self.strengths())
+        strengths = self.strengths()
+        slowest = float(np.min(strengths[strengths > 0])) / len(strengths)
         start = max(0.0, -float(np.log(self.init_scale)))
         return spread_times(self, 1.2 * (start + 5.0) / slowest)
 

@@ -79,7 +79,7 @@ class OrthogonalReLU(ShallowReLU):
         return np.asarray(self.norms) * np.abs(np.asarray(self.labels))
 
     def draw(self, key: Array) -> OrthogonalSample:
-        return OrthogonalSample(jnp.asarray(self.labels), jnp.asarray(self.norms))
+        return OrthogonalSample(labels=jnp.asarray(self.labels), norms=jnp.asarray(self.norms))
 
     def as_data(self, raw: Any) -> OrthogonalSample:
         names, parts = ("labels", "norms"), {}

@@ -138,8 +138,8 @@ NORM_GAP = Event(
     "norm_gap",
     "half squared norm at the end above the least one that fits all points",
     Final(Reading("norm_above_least", _gap, beside="half_squared_norm")),
-    f"not all points are fitted (loss above {FITTED:g} of that of a zero network), or what is still missed may move the "
-    "norm by more than a tenth of the gap: give longer times",
+    f"not all points are fitted (loss above {FITTED:g} of that of a zero network), or what is still missed may move "
+    "the norm by more than a tenth of the gap: give longer times",
     unit="",
 )
 COMMON = (*QUARTERS, PLATEAU_LOSS, PLATEAU_TIME, ALIGNMENT_TIME, DEAD_UNITS, FINAL_NORM)

@@ -1,6 +1,5 @@
 """A shallow ReLU network on a user's own inputs, trained without the reduction to orthogonal coordinates."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -13,7 +12,7 @@ from ...data.two_layer import TwoLayer
 from ...fields import check_ranges, is_traced
 from ...problem import Event, Remark, Rule, array, scalar, size
 from ...rules import GradientFlow
-from .network import Sample, ShallowReLU, check_labels
+from .network import Sample, ShallowReLU
 from .problem import OrthogonalReLU
 from .readings import COMMON
 
@@ -60,19 +59,20 @@ class UserInputsReLU(ShallowReLU):
     is below 1e-9, `reduced(problem)` is the same problem in n coordinates.
     Where the inputs are not orthogonal the flow may slide along the kink of a unit; the default rule then takes steps
     of 1e-3, and so does the descent of the source.
-    Clock: that of the rule. Errors: ValueError for shapes that do not fit, a label 0, an input at the origin.
+    Clock: that of the rule. Errors: ValueError for shapes that do not fit, for labels that are all 0, and for an input
+    at the origin without a bias.
     Source: Boursier, Pillaud-Vivien & Flammarion 2022, experiments.
     """
 
     inputs: Float[Any, "n d"] = array("inputs, one row a point", symbol="x")
-    labels: Float[Any, " n"] = array("labels, none of them 0", symbol="y")
+    labels: Float[Any, " n"] = array("labels", symbol="y")
     bias: int = size("constant inputs 1 appended to every point: 0 or 1", default=0, low=0, high=1)
     width: int = size("number of hidden units", symbol="m", default=64)
     init_scale: float = scalar(
         "standard deviation of a hidden weight at the start", symbol="lambda", default=1e-6, above=0.0, log=True
     )
     balance: float = scalar("|a_j| / |w_j| at the start", default=1.0, low=0.0)
-    rule: Rule = GradientFlow(tolerance=1e-10, smallest_step=1e-3, step_ceiling=262_144)
+    rule: Rule = GradientFlow(tolerance=1e-10, smallest_step=1e-3)
 
     events: ClassVar[tuple[Event, ...]] = COMMON
     remarks: ClassVar[tuple[Remark, ...]] = (
@@ -86,7 +86,8 @@ class UserInputsReLU(ShallowReLU):
         if is_traced(self.inputs) or is_traced(self.labels):
             return
         check_ranges(self)
-        check_labels("UserInputsReLU", self.labels)
+        if not np.any(np.asarray(self.labels)):
+            raise ValueError("UserInputsReLU: labels are all 0, which a zero network fits; give some that are not.")
         _check_inputs("UserInputsReLU: inputs", self.inputs, np.shape(self.labels), self.bias)
 
     def directions(self) -> int:
@@ -96,22 +97,33 @@ class UserInputsReLU(ShallowReLU):
         return np.linalg.norm(extended(self), axis=1) * np.abs(np.asarray(self.labels))
 
     def draw(self, key: Array) -> InputSample:
-        return InputSample(_with_bias(self.inputs, self.bias), jnp.asarray(self.labels))
+        return _sample(_with_bias(self.inputs, self.bias), jnp.asarray(self.labels))
 
     def as_data(self, raw: Any) -> InputSample:
         names, parts = ("inputs", "labels"), {}
         if isinstance(raw, InputSample):
-            return InputSample(np.asarray(raw.inputs), np.asarray(raw.labels))
-        if isinstance(raw, Mapping):
-            parts = dict(raw)
+            parts = {name: getattr(raw, name) for name in names}
+        elif isinstance(raw, Mapping):
+            parts = {str(name): value for name, value in raw.items()}
         elif isinstance(raw, tuple | list) and len(raw) == 2:
             parts = dict(zip(names, raw, strict=True))
         if set(parts) != set(names):
             raise ValueError("data must be a pair (inputs, labels), or a mapping with these names.")
-        other = dataclasses.replace(self, **{name: np.asarray(parts[name], dtype=float) for name in names})
-        if np.shape(other.inputs) != np.shape(self.inputs):
-            raise ValueError(f"data.inputs has shape {np.shape(other.inputs)}; {np.shape(self.inputs)} is wanted.")
-        return InputSample(extended(other), np.asarray(other.labels))
+        inputs, labels = (np.asarray(parts[name], dtype=np.float64) for name in names)
+        rows, features = np.shape(self.inputs)
+        if self.bias and inputs.shape == (rows, features):
+            inputs = np.concatenate([inputs, np.ones((rows, 1))], axis=1)
+        if inputs.shape != (rows, features + self.bias) or labels.shape != (rows,):
+            raise ValueError(
+                f"data.inputs has shape {np.shape(parts['inputs'])} and data.labels {labels.shape}; this problem takes "
+                f"{(rows, features)} and {(rows,)}. Another number of points is another problem."
+            )
+        _check_inputs("data: inputs", inputs, labels.shape, 0)
+        return _sample(inputs, labels)
+
+
+def _sample(inputs: Any, labels: Any) -> InputSample:
+    return InputSample(inputs=inputs, labels=labels)  # pyright: ignore[reportCallIssue] (norms follow from inputs)
 
 
 def _check_inputs(what: str, inputs: Any, labels: tuple[int, ...], bias: int) -> None:
@@ -161,7 +173,7 @@ def reduced(problem: UserInputsReLU) -> OrthogonalReLU:
     )
 
 
-def reduced_start(start: TwoLayer, inputs: Float[Array, "n d"]) -> TwoLayer:
+def reduced_start(start: TwoLayer, inputs: Float[Any, "n d"]) -> TwoLayer:
     """A start in the directions of the inputs: u_jk = w_j . x_k / |x_k|. What lies outside them never moves."""
     with jax.enable_x64():
         return jax.tree.map(

@@ -62,7 +62,7 @@ class Event:
     """One number read from a run by a named detector; `absent` says what a NaN means. `unit` "clock" follows times.
 
     `bluntness` multiplies the resolution asked of a comparison: a best time at a flat optimum is ill determined by
-    nature, since missing it costs next to nothing.
+    nature, since missing it costs next to nothing. `level_of` names the curve of which the event is a value.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Event:
     unit: str = "clock"
     dims: tuple[str, ...] = ()
     bluntness: float = 1.0
+    level_of: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

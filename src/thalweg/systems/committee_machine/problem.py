@@ -76,6 +76,7 @@ class CommitteeMachine(FisherProblem):
             ValueAt("test_loss", SPECIALISATION, LEAVING),
             "the units were specialised at the start, there is one teacher unit, or the run did not leave the plateau",
             unit="",
+            level_of="test_loss",
         ),
         Event(
             "exit_time",

@@ -18,6 +18,7 @@ from ...diagnostics import (
     variation_norm,
 )
 from ...problem import Observable, Problem, spread_times
+from ...views import Growth, Paths, View
 
 
 class Sample(eqx.Module):
@@ -55,6 +56,10 @@ class ShallowReLU(Problem):
     balance: eqx.AbstractVar[float]
 
     observables: ClassVar[tuple[Observable, ...]] = OBSERVABLES
+    views: ClassVar[tuple[View, ...]] = (
+        Growth("growth", "size of every unit: straight lines grow at their rate, level ones sleep", of="neuron_norm"),
+        Paths("paths", "every unit by its alignment and its size", radius="neuron_norm", cosine="alignment"),
+    )
 
     @abc.abstractmethod
     def directions(self) -> int:

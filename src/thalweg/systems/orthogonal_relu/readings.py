@@ -106,6 +106,7 @@ PLATEAU_LOSS = Event(
     "there are no more plateaus: minima of the gradient norm that stand out by half a decade",
     unit="",
     dims=("plateau",),
+    level_of="train_loss",
 )
 PLATEAU_TIME = Event(
     "plateau_time",

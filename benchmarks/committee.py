@@ -1,7 +1,7 @@
-"""One-pass training of committee machines, N = 1000, K = M = 2, 10 seeds, float64: our kernels against NumPy loops.
+"""One-pass training of committee machines, N = 1000, K = M = 2, 10 seeds, float64: tw.train against NumPy loops.
 
 (i) a NumPy loop over samples, one seed after the other; (ii) a NumPy loop over samples that moves all seeds at once.
-All draw fresh samples at every step. Also: one trajectory of the order parameters to t = 200, and 1000 learning rates.
+All draw fresh samples at every step. Also: one predicted trajectory to t = 200, and 1000 learning rates in one call.
 Run: python benchmarks/committee.py [steps]
 """
 
@@ -14,20 +14,13 @@ import numpy as np
 from scipy.special import erf
 from timing import paired, show
 
-from thalweg.mathematics.gaussian_averages import Erf
-from thalweg.parallel import Batch, map_seeds, over_seeds
-from thalweg.systems.committee_machine.one_pass import GradientStep, Network, StepLaw, advance
-from thalweg.systems.committee_machine.order_parameters import (
-    Motion,
-    State,
-    Target,
-    gradient_velocity,
-    population_loss,
-)
-from thalweg.systems.committee_machine.trajectories import Constant, integrate
+import thalweg as tw
 
 N, K, M, SEEDS, RATE, NOISE = 1000, 2, 2, 10, 1.0, 0.1
 ROOT, SLOPE = np.sqrt(2), np.sqrt(2 / np.pi)
+RULE = tw.OnePassSGD(learning_rate=RATE)
+PROBLEM = tw.CommitteeMachine(dimension=N, student_units=K, teacher_units=M, noise=NOISE, init_scale=1.0, rule=RULE)
+START = tw.Overlaps([[0.3, 0.02], [0.02, 0.25]], [[0.01, -0.002], [0.004, 0.006]], np.eye(2), np.ones(2), np.ones(2))
 
 
 def numpy_loop(steps: int) -> np.ndarray:
@@ -57,76 +50,43 @@ def numpy_batched(steps: int) -> np.ndarray:
     return weights
 
 
-def one_seed(law: StepLaw, seed: jax.Array, steps: jax.Array) -> jax.Array:
-    """Start, teacher and path from a seed: the final first layer."""
-    first, second, path = jax.random.split(jax.random.key(seed), 3)
-    student = Network(jax.random.normal(first, (K, N)), jnp.ones(K))
-    teacher = Network(jax.random.normal(second, (M, N)), jnp.ones(M))
-    return advance(law, student, teacher, NOISE, path, jnp.asarray(0), steps).first
-
-
-@jax.jit
-def threaded_batch(law: StepLaw, seeds: jax.Array, count: int, steps: jax.Array) -> jax.Array:
-    return map_seeds(lambda seed: one_seed(law, seed, steps), seeds, count)
-
-
-@jax.jit
-def all_at_once(law: StepLaw, seeds: jax.Array, steps: jax.Array) -> jax.Array:
-    return jax.vmap(lambda seed: one_seed(law, seed, steps))(seeds)
-
-
-def ours(law: StepLaw, steps: int) -> np.ndarray:
-    """As training runs: seeds in threads, one a core."""
-
-    def run(batch: Batch) -> jax.Array:
-        return threaded_batch(law, jnp.asarray(batch.seeds), batch.count, jnp.asarray(steps))
-
-    return over_seeds(run, range(SEEDS), ("committee", type(law)))[1]
-
-
 def training(steps: int) -> None:
-    law = GradientStep(Erf(), Constant(), RATE, 0.0, 0.0)
-    seeds = jnp.arange(SEEDS)
-
-    def vectorised() -> object:
-        return jax.block_until_ready(all_at_once(law, seeds, jnp.asarray(steps)))
-
+    times = np.array([0.0, steps / N])
     for name, other in (("over samples", numpy_loop), ("batched over seeds", numpy_batched)):
-        mine, theirs, ratio = paired(lambda: ours(law, steps), lambda other=other: other(steps), 5)
-        show(f"{SEEDS} seeds, {steps} steps, threads: against a NumPy loop {name}", mine, theirs, ratio)
-        print(f"    {SEEDS * steps / mine:.0f} steps a second against {SEEDS * steps / theirs:.0f}")
-        mine, theirs, ratio = paired(vectorised, lambda other=other: other(steps), 5)
-        show(f"{SEEDS} seeds, {steps} steps, one vmap: against a NumPy loop {name}", mine, theirs, ratio)
-
-
-@jax.jit
-def losses(start: State, target: Target, rate: float, times: jax.Array) -> jax.Array:
-    motion = Motion(rate, 0.0, 0.0, 0.0, 1.0)
-    path = integrate(lambda t, now: gradient_velocity(Erf(), now, target, motion), start, times)
-    return jax.vmap(lambda now: population_loss(Erf(), now, target))(path.states)
+        mine, theirs, ratio = paired(lambda: tw.train(PROBLEM, times, seeds=SEEDS), lambda other=other: other(steps), 5)
+        show(f"{SEEDS} seeds, {steps} steps: tw.train against a NumPy loop {name}", mine, theirs, ratio)
+        print(f"    {SEEDS * steps / mine:.0f} steps a second against {SEEDS * steps / theirs:.0f}", flush=True)
 
 
 def theory() -> None:
-    start = State(
-        jnp.array([[0.3, 0.02], [0.02, 0.25]]), jnp.array([[0.01, -0.002], [0.004, 0.006]]), jnp.ones(2)
-    )
-    target, times = Target(jnp.eye(2), jnp.ones(2)), jnp.linspace(0, 200, 401)
-    many = jax.jit(jax.vmap(lambda rate: losses(start, target, rate, times)))
-    rates = jnp.linspace(0.1, 2.0, 1000)
-    for name, run in (
-        ("one trajectory to t = 200", lambda: losses(start, target, 1.0, times)),
-        ("1000 learning rates in one call", lambda: many(rates)),
-    ):
-        jax.block_until_ready(run())
+    times, solver = np.linspace(0, 200, 401), tw.OrderParameters()
+
+    def one() -> None:
+        tw.predict(PROBLEM, times, theory=solver, start=START)
+
+    one()
+    begin = time.perf_counter()
+    one()
+    print(f"one trajectory to t = 200, through tw.predict: {(time.perf_counter() - begin) * 1e3:.1f} ms warm")
+
+    def losses(rate: jax.Array) -> jax.Array:
+        import equinox as eqx
+
+        moved = eqx.tree_at(lambda problem: problem.rule.learning_rate, PROBLEM, rate)
+        return solver.predict(moved, START, START, jnp.asarray(times))["test_loss"]
+
+    with jax.enable_x64():
+        many = jax.jit(jax.vmap(losses))
+        rates = jnp.linspace(0.1, 2.0, 1000)
+        jax.block_until_ready(many(rates))
         begin = time.perf_counter()
-        jax.block_until_ready(run())
-        print(f"{name}: {(time.perf_counter() - begin) * 1e3:.1f} ms warm", flush=True)
+        jax.block_until_ready(many(rates))
+    print(f"1000 learning rates in one call: {time.perf_counter() - begin:.2f} s warm", flush=True)
 
 
 def main() -> None:
-    with jax.enable_x64():
-        theory()
-        training(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+    training(int(sys.argv[1]) if len(sys.argv) > 1 else 20000)
+    theory()
 
 
 if __name__ == "__main__":

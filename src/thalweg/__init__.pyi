@@ -37,9 +37,15 @@ from .solve import predict as predict
 from .solve import replay as replay
 from .solve import train as train
 from .sweeps import sweep as sweep
+from .systems.committee_machine.fixed_points import CriticalRate as CriticalRate
+from .systems.committee_machine.fixed_points import NoiseFloor as NoiseFloor
+from .systems.committee_machine.fixed_points import SymmetricPlateau as SymmetricPlateau
 from .systems.committee_machine.online import OrderParameters as OrderParameters
 from .systems.committee_machine.online import SmallRate as SmallRate
 from .systems.committee_machine.overlaps import Overlaps as Overlaps
+from .systems.committee_machine.presets import Goldt2019 as Goldt2019
+from .systems.committee_machine.presets import RattraySaad1999 as RattraySaad1999
+from .systems.committee_machine.presets import SaadSolla1995 as SaadSolla1995
 from .systems.committee_machine.problem import CommitteeMachine as CommitteeMachine
 from .systems.linear_classifier.dataset import DatasetClassifier as DatasetClassifier
 from .systems.linear_classifier.dataset import SplitSample as SplitSample

@@ -39,6 +39,10 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
         tw.OrthogonalReLU(labels=(1.0, 0.7, -0.6), norms=(1.0, 1.2, 0.9), width=10, init_scale=1e-5),
         ({}, {"width": 7, "balance": 0.6, "rule": tw.GradientDescent(learning_rate=0.2)}),
     ),
+    "CommitteeMachine": (
+        tw.CommitteeMachine(dimension=16, noise=0.1, rule=tw.OnePassSGD(learning_rate=0.5)),
+        ({}, {"dimension": 12, "student_units": 3, "weight_decay": 0.1, "rule": tw.OnePassSGD(0.3, 0.2)}),
+    ),
     "UserInputsReLU": (
         tw.UserInputsReLU(
             **few_points(), bias=1, width=6, init_scale=1e-3, rule=tw.GradientFlow(1e-8, smallest_step=0.02)

@@ -19,7 +19,7 @@ from .trajectories import CURVES, EVENTS, at, begun, follow, follows
 
 GAUSS = "RattraySaadAmari1998"
 # what a finite network adds to the asymmetry of its start while it finds the plateau, in units of 1/sqrt(N)
-KICK = 0.5
+KICK = 0.25
 # mean gap of a curve and of the log of the loss, times the dimension (benchmarks/committee_size.py)
 MEAN_OFF = {"test_loss": 25.0, "student_overlap": 8.0, "teacher_overlap": 6.0, "output_weights": 6.0}
 
@@ -48,8 +48,8 @@ def _asymmetry_strain(setting: Setting) -> float:
     if problem.teacher_units == 1:
         return 0.0
     now, target = begun(setting.data, setting.start)
-    cosines = np.asarray(now.teacher) / np.sqrt(np.diag(np.asarray(target.overlap)))[None, :]
-    told = float(np.max(np.ptp(cosines, axis=1) / np.sqrt(np.diag(np.asarray(now.student)))))
+    along = np.asarray(now.teacher) / np.sqrt(np.diag(np.asarray(target.overlap)))[None, :]
+    told = float(np.max(np.ptp(along, axis=1)))
     return min(KICK / math.sqrt(problem.dimension) / told, 1e300) if told > 0 else 1e300
 
 

@@ -95,7 +95,7 @@ def evaluations() -> None:
     begin = start(width, scale)
     print("right-hand sides up to the end, error of the quarter time:")
     ours = {}
-    for tolerance in (1e-8, 1e-10):
+    for tolerance in (1e-8, 1e-10, 1e-11):
         told = event_flow(width, scale, tolerance)()
         ours[tolerance] = float(told.right_hand_sides), abs(float(told.quarter_time_positive) - exact)
         print(f"  EventFlow at {tolerance:g}: {ours[tolerance][0]:.0f}, {ours[tolerance][1]:.1e}", flush=True)
@@ -105,7 +105,7 @@ def evaluations() -> None:
             when, count = kink_blind(state, end(scale), tolerance, solver)
             error = abs(float(when) - exact)
             # the cheapest of ours that is at least as accurate
-            match = min((c for c, e in ours.values() if e <= error), default=ours[1e-10][0])
+            match = min((c for c, e in ours.values() if e <= error), default=float("nan"))
             print(
                 f"  kink-blind {solver.__name__} at {tolerance:g}: {int(count)}, {error:.1e}: "
                 f"ratio {int(count) / match:.1f} at this accuracy or better",

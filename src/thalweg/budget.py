@@ -10,7 +10,7 @@ import numpy as np
 import scipy.stats
 import xarray as xr
 
-from .functionals import Functional, declare, measure
+from .functionals import Functional, declare, largest, measure
 from .problem import Observable, Problem
 from .results import OUTCOMES
 from .theory import FiniteSize, Theory
@@ -185,17 +185,17 @@ def _mean(values: Any) -> float:
 
 def _largest(functional: Functional, wanted: np.ndarray) -> float:
     """The largest run over the scale of their mean: where every run is judged, a relative error is of its own level."""
-    real = np.abs(wanted[np.isfinite(wanted)])
-    return max(1.0, float(np.max(real, initial=0.0)) / functional.scale)
+    return max(1.0, largest(np.asarray(wanted)) / functional.scale)
 
 
 def _finite_size(
-    functional: Functional, observable: Observable | None, size: FiniteSize | None, told: xr.Dataset, largest: float
+    functional: Functional, observable: Observable | None, size: FiniteSize | None, told: xr.Dataset, reach: float
 ) -> float:
     if size is None:
         return 0.0
-    share = largest if size.relative else 1.0
-    whole = size.relative or (observable is not None and observable.log)
+    logarithmic = observable is not None and observable.log
+    share = reach if size.relative and not logarithmic else 1.0
+    whole = size.relative or logarithmic
     return share * size.within(told) * functional.sensitivity * (functional.level if whole else 1.0)
 
 

@@ -21,6 +21,7 @@ import xarray as xr
 from . import audit, solve, training
 from .budget import ROUNDING, student
 from .fields import Parameter, parameters, vary
+from .functionals import largest
 from .problem import Problem, present, seed_keys
 from .results import load, save
 from .rules import GradientFlow
@@ -183,8 +184,7 @@ def check_seeds(problem: Problem, seen: xr.Dataset) -> None:
     _demand(more == 0, problem, "another value of a scalar compiles anew.")
     for name in (str(n) for n in seen.data_vars if n != "outcome"):
         loop = np.stack([one[name].values[0] for one in alone])
-        scale = float(np.max(np.abs(loop), initial=0.0, where=np.isfinite(loop)))
-        agree = np.allclose(seen[name], loop, rtol=0, atol=1e-12 * max(1.0, scale), equal_nan=True)
+        agree = np.allclose(seen[name], loop, rtol=0, atol=1e-12 * max(1.0, largest(loop)), equal_nan=True)
         _demand(agree, problem, f"{name} differs between a batch and single runs.")
 
 
@@ -293,7 +293,7 @@ def check_transparent(theory: Theory, problem: Problem, step: float = 1e-4) -> N
         _demand(still, theory, f"{name} differs between vmap and a single call.")
         wide = np.moveaxis(np.asarray(fan[name][0] - fan[name][1]), 0, -1) / (2 * np.asarray(lever))
         fine = np.moveaxis(np.asarray(fan[name][2] - fan[name][3]), 0, -1) / np.asarray(lever)
-        slack = 1e-5 * (np.nanmax(np.abs(value), initial=0.0) + np.nanmax(np.abs(fine), initial=0.0))
+        slack = 1e-5 * (largest(np.asarray(value)) + largest(fine))
         # where a curve jumps (a share of samples), the two differences disagree and nothing can be said
         wrong = (np.abs(fine - wide) <= slack) & ~(np.abs(np.asarray(turned[name]) - fine) <= 10 * slack)
         blamed = sorted({names[i] for i in np.argwhere(wrong)[:, -1]})

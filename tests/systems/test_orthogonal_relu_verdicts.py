@@ -73,5 +73,9 @@ def test_descent_lags_by_the_declared_share(step):
     problem = tw.OrthogonalReLU(labels=FOUR, norms=ONES, width=64, init_scale=1e-6, rule=tw.GradientDescent(step))
     steps = np.round(np.linspace(0, 150 / step, 76))
     result = tw.compare(problem, steps, theory=[tw.ClassFlow(), tw.EventFlow()], seeds=2)
-    for name in ("ClassFlow", "EventFlow"):
-        assert result[f"theory/{name}"].attrs["verdict"] == "confirmed", result[f"theory/{name}"].attrs["sentence"]
+    told = result["theory/ClassFlow"].attrs
+    assert told["verdict"] == "confirmed", told["sentence"]
+    # the half-times of slowly growing units are blurred by the delay, so that the verdict on all units may stay open
+    table = result["budget/EventFlow"].ds
+    assert np.all(table.agrees.values == 1), result["theory/EventFlow"].attrs["sentence"]
+    assert result["theory/EventFlow"].attrs["agreement"] < 0.03

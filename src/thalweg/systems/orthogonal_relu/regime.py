@@ -180,11 +180,12 @@ def step_delay(problem: Any) -> float:
 
 
 def curve_lag(problem: Any) -> float:
-    """Most that a delay of `step_delay` of all times can move a curve, as a share of its height.
+    """Most that a delay of `step_delay` of all times can move a curve, as a share of its height, or a log of a size.
 
-    A logistic of rate 2 |D| moves by at most (1/2) |D| of its height a unit of time, and jumps come at ln(1/scale)/|D|.
+    The log of a size moves by |D| a unit of time, a logistic of rate 2 |D| or a loss by at most (0.6) |D| of its
+    height; jumps come at ln(1/scale)/|D|.
     """
-    return 0.6 * step_delay(problem) * max(1.0, -math.log(float(problem.init_scale)))
+    return step_delay(problem) * max(1.0, -math.log(float(problem.init_scale)))
 
 
 def _rule_strain(setting: Setting) -> float:

@@ -221,9 +221,9 @@ def test_plateaus_merge_at_small_rates():
 def test_symmetric_start_settles_on_the_plateau():
     """Integrated, not solved for: the attracting point. (Much later, rounding breaks the symmetry.)"""
     q = 0.3 * np.eye(2) + 0.02 * (1 - np.eye(2))
-    losses, path = gradient(Erf(), start(q, np.full((2, 2), 0.01)), TWO, rates(1.0), [0, 10, 50, 80, 100, 350])
+    losses, path = gradient(Erf(), start(q, np.full((2, 2), 0.01)), TWO, rates(1.0), [0, 10, 50, 80, 100, 450])
     point = attracting(Erf(), 2, 1.0)
-    assert float(losses[-1]) == pytest.approx(float(point.loss), abs=3e-7)
+    assert float(losses[-1]) == pytest.approx(float(point.loss), abs=3e-8)
     assert float(path.states.student[-1, 0, 0]) == pytest.approx(float(point.diagonal), rel=1e-4)
 
 

@@ -163,7 +163,7 @@ def test_gradient_runs_follow_the_equations():
     )
     law = GradientStep(Erf(), Constant(), 0.5, 0.5, 0.1)
     motion = Motion(0.5, 0.5, 0.1, 0.05, 1.0)
-    seen, told = both(law, lambda y: gradient_velocity(Erf(), y, target, motion), start, target, 256, [2, 8], 12, 0.05)
+    seen, told = both(law, lambda y: gradient_velocity(Erf(), y, target, motion), start, target, 256, [2, 8], 24, 0.05)
     agrees(seen, told, 0.016)
 
 

@@ -1,7 +1,6 @@
 """One-pass natural gradient on real weights, at a cost of O(K N + K^6) a sample instead of (K N)^3."""
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from ...mathematics.gaussian_averages import GaussianAverages
@@ -34,5 +33,5 @@ class NaturalStep(StepLaw):
         along = jnp.linalg.solve(sample.overlap, sample.student)
         across = jnp.linalg.solve(fisher.outside, force)
         turned = inside_span(fisher, jnp.outer(force, along)) - jnp.outer(across, along)
-        kept = (1 - eta * self.weight_decay / dimension) * np.eye(output.shape[0])
+        kept = (1 - eta * self.weight_decay / dimension) * jnp.eye(output.shape[0])
         return Move(kept - eta / dimension * turned, eta * across, output)

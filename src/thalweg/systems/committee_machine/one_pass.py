@@ -14,6 +14,7 @@ Nothing of the theory enters: no population average, no order parameter.
 """
 
 import abc
+import math
 from typing import NamedTuple
 
 import equinox as eqx
@@ -87,13 +88,13 @@ class GradientStep(StepLaw):
         kept = 1 - factor * self.learning_rate * self.weight_decay / dimension
         kick = factor * self.learning_rate * missed * output * self.averages.slope(sample.student)
         step = factor * self.output_learning_rate / dimension * missed * self.averages.value(sample.student)
-        return Move(kept * np.eye(output.shape[0]), kick, output - step)
+        return Move(kept * jnp.eye(output.shape[0]), kick, output - step)
 
 
 def step(law: StepLaw, network: Network, teacher: Network, x: Float[Array, " n"], noise: Scalar, t: Scalar) -> Network:
     """One step from one sample x with label noise `noise` (already scaled) at time t = steps / N."""
     dimension = x.shape[0]
-    scaled = x / np.sqrt(dimension)
+    scaled = x / math.sqrt(dimension)
     overlap = network.first @ network.first.T / dimension
     sample = Sample(network.first @ scaled, teacher.first @ scaled, scaled @ scaled, noise, overlap, t)
     move = law.move(network.output, teacher.output, sample, dimension)
@@ -123,9 +124,9 @@ def block(
     """The steps of one block of samples, of which only steps low <= s < high are taken; the block starts at `begin`."""
     count, dimension = inputs.shape
     units = network.output.shape[0]
-    scaled = inputs / np.sqrt(dimension)
+    scaled = inputs / math.sqrt(dimension)
     gram, goals = scaled @ scaled.T, teacher.first @ scaled.T
-    eye = np.eye(units)
+    eye = jnp.eye(units)
 
     def advance(now: _Pending, row: tuple[Array, ...]) -> tuple[_Pending, None]:
         place, gram_row, goal, label_noise = row
@@ -150,11 +151,11 @@ def block(
     start = _Pending(
         fields=network.first @ scaled.T,
         reach=jnp.zeros((units, count)),
-        lead=jnp.asarray(eye),
+        lead=eye,
         overlap=network.first @ network.first.T / dimension,
         output=network.output,
     )
-    end, _ = jax.lax.scan(advance, start, (np.arange(count), gram, goals.T, noise))
+    end, _ = jax.lax.scan(advance, start, (jnp.arange(count), gram, goals.T, noise))
     return Network(end.lead @ network.first + end.reach @ scaled, end.output)
 
 

@@ -131,4 +131,4 @@ def gradient_velocity(
 
 def _dropped(second_order: Scalar) -> bool:
     """Whether the order is known to be absent: then it is not computed (for the rectifier it need not even exist)."""
-    return isinstance(second_order, int | float) and second_order == 0
+    return isinstance(second_order, int | float) and not second_order

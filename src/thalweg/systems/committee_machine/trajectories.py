@@ -49,7 +49,7 @@ def scheduled(motion: Motion, schedule: Schedule, t: Scalar) -> Motion:
     )
 
 
-class Path(NamedTuple):
+class Course(NamedTuple):
     """States at the times asked for (leading axis; NaN from where the run broke off), and whether all were reached."""
 
     states: Any
@@ -62,7 +62,7 @@ def integrate(
     times: Float[Array, " times"],
     tolerance: float = 1e-12,
     step_ceiling: int = 1 << 17,
-) -> Path:
+) -> Course:
     """Follow d state / dt = velocity(t, state) from t = 0 through the times (increasing, >= 0), in one solve.
 
     Dormand-Prince of order 8, relative `tolerance`, absolute a hundredth of it. Beyond the last reached time
@@ -86,4 +86,4 @@ def integrate(
         throw=False,
     )
     states = jax.tree.map(lambda leaf: jnp.where(jnp.isfinite(leaf), leaf, jnp.nan), solution.ys)
-    return Path(states, solution.result == diffrax.RESULTS.successful)
+    return Course(states, solution.result == diffrax.RESULTS.successful)

@@ -111,6 +111,38 @@ class _Pending(NamedTuple):
     output: Float[Array, " k"]
 
 
+class _Row(NamedTuple):
+    """One sample of a block: its number in the run, products with all samples (over N), teacher fields, label noise."""
+
+    step: Int[Array, ""]
+    place: Int[Array, ""]
+    products: Float[Array, " b"]
+    goal: Float[Array, " m"]
+    noise: Scalar
+
+
+def _take(
+    law: StepLaw, target: Float[Array, " m"], dimension: int, now: _Pending, row: _Row, taken: Float[Array, ""]
+) -> _Pending:
+    """One step inside a block; `taken` is 1, or 0 to leave all as it is."""
+    own = jax.lax.dynamic_index_in_dim(now.fields, row.place, axis=1, keepdims=False)
+    size = jax.lax.dynamic_index_in_dim(row.products, row.place, keepdims=False)
+    sample = Sample(own, row.goal, size, row.noise, now.overlap, row.step / dimension)
+    move = law.move(now.output, target, sample, dimension)
+    eye = jnp.eye(own.shape[0])
+    mix, kick = eye + taken * (move.mix - eye), taken * move.kick
+    mine = (np.arange(row.products.shape[0]) == row.place).astype(own.dtype)
+    # w'w''/N: the sample's own field after mixing, and its length
+    cross = jnp.outer(mix @ own, kick) / dimension
+    return _Pending(
+        fields=mix @ now.fields - jnp.outer(kick, row.products),
+        reach=mix @ now.reach - jnp.outer(kick, mine),
+        lead=mix @ now.lead,
+        overlap=mix @ now.overlap @ mix.T - cross - cross.T + size / dimension * jnp.outer(kick, kick),
+        output=now.output + taken * (move.output - now.output),
+    )
+
+
 def block(
     law: StepLaw,
     network: Network,
@@ -123,39 +155,22 @@ def block(
 ) -> Network:
     """The steps of one block of samples, of which only steps low <= s < high are taken; the block starts at `begin`."""
     count, dimension = inputs.shape
-    units = network.output.shape[0]
     scaled = inputs / math.sqrt(dimension)
-    gram, goals = scaled @ scaled.T, teacher.first @ scaled.T
-    eye = jnp.eye(units)
 
-    def advance(now: _Pending, row: tuple[Array, ...]) -> tuple[_Pending, None]:
-        place, gram_row, goal, label_noise = row
-        taken = ((place + begin >= low) & (place + begin < high)).astype(gram.dtype)
-        own = jax.lax.dynamic_index_in_dim(now.fields, place, axis=1, keepdims=False)
-        size = jax.lax.dynamic_index_in_dim(gram_row, place, keepdims=False)
-        t = (begin + place) / dimension
-        move = law.move(now.output, teacher.output, Sample(own, goal, size, label_noise, now.overlap, t), dimension)
-        mix, kick = eye + taken * (move.mix - eye), taken * move.kick
-        mine = (np.arange(count) == place).astype(gram.dtype)
-        # w'w''/N: the sample's own field after mixing, and its length
-        cross = jnp.outer(mix @ own, kick) / dimension
-        overlap = mix @ now.overlap @ mix.T - cross - cross.T + size / dimension * jnp.outer(kick, kick)
-        return _Pending(
-            fields=mix @ now.fields - jnp.outer(kick, gram_row),
-            reach=mix @ now.reach - jnp.outer(kick, mine),
-            lead=mix @ now.lead,
-            overlap=overlap,
-            output=now.output + taken * (move.output - now.output),
-        ), None
+    def visit(now: _Pending, row: _Row) -> tuple[_Pending, None]:
+        taken = ((row.step >= low) & (row.step < high)).astype(scaled.dtype)
+        return _take(law, teacher.output, dimension, now, row, taken), None
 
     start = _Pending(
         fields=network.first @ scaled.T,
-        reach=jnp.zeros((units, count)),
-        lead=eye,
+        reach=jnp.zeros((network.first.shape[0], count)),
+        lead=jnp.eye(network.first.shape[0]),
         overlap=network.first @ network.first.T / dimension,
         output=network.output,
     )
-    end, _ = jax.lax.scan(advance, start, (jnp.arange(count), gram, goals.T, noise))
+    places = jnp.arange(count)
+    rows = _Row(begin + places, places, scaled @ scaled.T, (teacher.first @ scaled.T).T, noise)
+    end, _ = jax.lax.scan(visit, start, rows)
     return Network(end.lead @ network.first + end.reach @ scaled, end.output)
 
 

@@ -71,7 +71,8 @@ def _cases(skeleton: Skeleton, loose: list[Any], given: Any, batch: Batch) -> Ca
     def one(seed: Array) -> Case:
         draw, begin, path = seed_keys(seed)
         if isinstance(given[1], Macrostate):
-            return Case(*given[1].realise(problem, draw), path)
+            data, start = given[1].realise(problem, draw)
+            return Case(data, start, path)
         data = problem.draw(draw) if given[0] is None else given[0]
         start = problem.initial(begin, data) if given[1] is None else None
         return Case(data if given[0] is None else None, start, path)

@@ -61,10 +61,11 @@ def _log(u: Float[Array, "..."]) -> Float[Array, "..."]:
 def _sine_cosine(angle: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """Sine and cosine for |angle| <= pi/4 by their series; what is left out is below 1e-16."""
     y = angle * angle
-    sine, cosine = 1 / math.factorial(15), 1 / math.factorial(14)
-    for k in range(13, 0, -2):
+    sine = 1 / math.factorial(13) - y * (1 / math.factorial(15))
+    for k in range(11, 0, -2):
         sine = 1 / math.factorial(k) - y * sine
-    for k in range(12, -1, -2):
+    cosine = 1 / math.factorial(12) - y * (1 / math.factorial(14))
+    for k in range(10, -1, -2):
         cosine = 1 / math.factorial(k) - y * cosine
     return angle * sine, cosine
 
@@ -105,8 +106,8 @@ def normal_block(key: Array, rows: int, columns: int) -> Float[Array, "rows colu
 
     def draw(half: Array) -> Array:
         counter = jax.lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
-        spread = [jnp.broadcast_to(word, shape) for word in (first, second, half)]
-        high, low = threefry(*spread, counter)
+        keys = jnp.broadcast_to(first, shape), jnp.broadcast_to(second, shape)
+        high, low = threefry(*keys, jnp.broadcast_to(half, shape), counter)
         return (high.astype(jnp.uint64) << np.uint64(32)) | low.astype(jnp.uint64)
 
     words = jax.lax.map(draw, jnp.arange(2, dtype=jnp.uint32))

@@ -58,7 +58,7 @@ def watched_flow(
     `tolerance` is relative, floor * tolerance absolute. The run breaks off where the state is no longer finite, the
     step falls below the rounding of time, or after `step_ceiling` steps.
     """
-    term = diffrax.ODETerm(lambda t, state, args: velocity(t, state))
+    term = diffrax.ODETerm(lambda t, state, args: velocity(jnp.asarray(t), state))
     end = 1.0 * times[-1]
 
     def go(run: _Run) -> Array:

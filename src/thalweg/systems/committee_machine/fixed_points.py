@@ -34,7 +34,9 @@ def _soft(setting: Setting) -> float:
     problem, rule = setting.problem, setting.problem.rule
     now, target = begun(setting.data, setting.start)
     ones = np.all(np.asarray(now.output) == 1) and np.all(np.asarray(target.output) == 1)
-    return 0.0 if ones and not getattr(rule, "output_learning_rate", 0.0) and problem.activation == "erf" else math.inf
+    return (
+        float(getattr(rule, "output_learning_rate", 0.0)) / 0.01 if ones and problem.activation == "erf" else math.inf
+    )
 
 
 def _orthonormal(setting: Setting) -> float:

@@ -20,8 +20,10 @@ from .trajectories import CURVES, EVENTS, at, begun, follow, follows
 GAUSS = "RattraySaadAmari1998"
 # what a finite network adds to the asymmetry of its start while it finds the plateau, in units of 1/sqrt(N)
 KICK = 0.25
-# mean gap of a curve and of the log of the loss, times the dimension (benchmarks/committee_size.py)
-MEAN_OFF = {"test_loss": 25.0, "student_overlap": 8.0, "teacher_overlap": 6.0, "output_weights": 6.0}
+# mean gap times the dimension, measured from asymmetric starts (benchmarks/committee_size.py): of the log of the loss,
+# of the overlaps and weights, and of the time of the exit as a share of itself
+MEAN_OFF = {"test_loss": 3.0, "student_overlap": 0.8, "teacher_overlap": 0.6, "output_weights": 0.3}
+EXIT_OFF = 9.0
 
 
 def _rule_strain(setting: Setting) -> float:
@@ -158,7 +160,7 @@ def sizes(problem: CommitteeMachine) -> dict[str, FiniteSize]:
     events = {
         "final_loss": FiniteSize(loss.amount, 1.0, relative=True),
         "plateau_loss": FiniteSize(loss.amount, 1.0, relative=True),
-        "exit_time": FiniteSize(loss.amount, 1.0, relative=True),
+        "exit_time": FiniteSize(EXIT_OFF / problem.dimension, 1.0, relative=True),
     }
     return {**curves, **events}
 

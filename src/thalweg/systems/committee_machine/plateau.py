@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from ...mathematics.gaussian_averages import GaussianAverages
@@ -48,7 +47,7 @@ def small_rate_plateau(units: int) -> SymmetricPoint:
 
 def symmetric_state(units: int, diagonal: Scalar, off_diagonal: Scalar, teacher: Scalar) -> State:
     """The order parameters of a symmetric state."""
-    eye, all_ = np.eye(units), np.ones((units, units))
+    eye, all_ = jnp.eye(units), jnp.ones((units, units))
     return State(diagonal * eye + off_diagonal * (all_ - eye), teacher * all_, jnp.ones(units))
 
 

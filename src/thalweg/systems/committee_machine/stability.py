@@ -65,6 +65,8 @@ def small_rate_floor(units: int, teachers: int, learning_rate: Scalar, noise: Sc
     """Final loss of gradient descent to first order in the rate, for the error function and units >= teachers.
 
     noise^2 eta / (2 pi) (L + M / sqrt 3), with L = units - teachers idle students.
+    With L >= 2 idle students it is that of short ones: pairs w, -w are a flat direction, along which they lengthen
+    over times of 1e6 (eta = .01) while the loss sinks further.
     """
     return noise**2 * learning_rate / (2 * math.pi) * (units - teachers + teachers / math.sqrt(3))
 

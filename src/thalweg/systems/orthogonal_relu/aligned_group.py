@@ -93,7 +93,7 @@ class AlignedGroup(Theory[ShallowReLU]):
     tolerance: float = scalar("relative tolerance of the integrator", default=1e-11, above=0.0, below=0.1, log=True)
 
     of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
-    source: ClassVar[tuple[Source, ...]] = (regime.BOURSIER,)
+    source: ClassVar[tuple[Source, ...]] = (Source("Boursier2022", "theorem 1 and section 4"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
     speaks_of: ClassVar[tuple[str, ...]] = (
         "train_loss",
@@ -235,7 +235,7 @@ class GrowthLaw(Theory[ShallowReLU]):
     """
 
     of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
-    source: ClassVar[tuple[Source, ...]] = (regime.BOURSIER,)
+    source: ClassVar[tuple[Source, ...]] = (Source("Boursier2022", "theorem 1 and section 4"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
     speaks_of: ClassVar[tuple[str, ...]] = ("quarter_time_positive", "quarter_time_negative")
     claims: ClassVar[Mapping[str, Claim]] = {

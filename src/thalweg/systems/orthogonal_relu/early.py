@@ -60,7 +60,7 @@ class EarlyAlignment(Theory[ShallowReLU]):
     """
 
     of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
-    source: ClassVar[tuple[Source, ...]] = (regime.BOURSIER,)
+    source: ClassVar[tuple[Source, ...]] = (Source("Boursier2022", "theorem 1 and section 4"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
     speaks_of: ClassVar[tuple[str, ...]] = (
         "half_squared_norm",
@@ -134,7 +134,7 @@ class AlignmentLaw(Theory[ShallowReLU]):
     """
 
     of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
-    source: ClassVar[tuple[Source, ...]] = (regime.BOURSIER,)
+    source: ClassVar[tuple[Source, ...]] = (Source("Boursier2022", "theorem 1 and section 4"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
     speaks_of: ClassVar[tuple[str, ...]] = ("alignment", "output_share", "neglected_growth")
     own: ClassVar[tuple[Variable, ...]] = (*NEGLECTED,)

@@ -40,7 +40,7 @@ class EventFlow(Theory[ShallowReLU]):
     tolerance: float = scalar("relative tolerance of the integrator", default=1e-10, above=0.0, below=0.1, log=True)
 
     of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
-    source: ClassVar[tuple[Source, ...]] = (regime.BOURSIER,)
+    source: ClassVar[tuple[Source, ...]] = (Source("Boursier2022", "theorem 1 and section 4"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
     speaks_of: ClassVar[tuple[str, ...]] = (
         *(o.name for o in OrthogonalReLU.observables),

@@ -88,7 +88,7 @@ class ScaleRate(Theory[ShallowReLU]):
     """
 
     of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
-    source: ClassVar[tuple[Source, ...]] = (regime.BOURSIER,)
+    source: ClassVar[tuple[Source, ...]] = (Source("Boursier2022", "theorem 1 and section 4"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
     speaks_of: ClassVar[tuple[str, ...]] = ("scale_exponent", "slower_rate")
     claims: ClassVar[Mapping[str, Claim]] = {"scale_exponent": Claim("rate")}

@@ -12,12 +12,11 @@ from ...data.two_layer import TwoLayer
 from ...events import Final
 from ...mathematics.gated_growth import FinalPattern, GatedGrowth, final_pattern, gated_growth, state_at
 from ...rules import GradientDescent, GradientFlow
-from ...theory import Assumption, Setting, Source
+from ...theory import Assumption, Setting
 from .readings import group_norms
 from .user_inputs import ORTHOGONAL as ORTHOGONAL_COSINE
 from .user_inputs import worst_cosine
 
-BOURSIER = Source("Boursier2022", "theorem 1 and section 4")
 # strain 1 of "gradient flow": a descent step delays growth by five percent
 STEP_DELAY = 0.05
 # strain 1 of "small outputs": outputs of one percent of the labels where the early phase is left

@@ -73,7 +73,7 @@ class SaddleToSaddle(Theory[ShallowReLU]):
     """
 
     of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)
-    source: ClassVar[tuple[Source, ...]] = (regime.BOURSIER,)
+    source: ClassVar[tuple[Source, ...]] = (Source("Boursier2022", "theorem 1 and section 4"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
     speaks_of: ClassVar[tuple[str, ...]] = (
         "train_loss",

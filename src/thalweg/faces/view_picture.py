@@ -141,18 +141,18 @@ def _matrices(view: Matrices, result: Any) -> tuple[Figure, Entries]:
     ]
     figure = blank(3, 1.9 * len(rows))
     largest = max(float(np.nanmax(np.abs(values.values))) for _, _, values in rows) or 1.0
-    shade = ScalarMappable(Normalize(-largest, largest), "RdBu_r")
+    norm = Normalize(-largest, largest)
     for i, (label, times, values) in enumerate(rows):
         chosen = np.unique(np.linspace(0, times.size - 1, view.snapshots).round().astype(int))
         table = values.transpose("time", ...).values
         for j, k in enumerate(chosen):
             axes = figure.add_subplot(len(rows), view.snapshots, i * view.snapshots + j + 1)
             shown = table[k].reshape(table[k].shape[0], -1)
-            axes.imshow(shown, cmap=shade.cmap, norm=shade.norm, aspect="equal")
+            axes.imshow(shown, cmap="RdBu_r", norm=norm, aspect="equal")
             axes.set_xticks([])
             axes.set_yticks([])
             axes.set_title(f"t = {times[k]:.4g}", size=8)
             if j == 0:
                 axes.set_ylabel(label, size=8)
-    figure.colorbar(shade, ax=figure.axes, shrink=0.6, label="entry")
+    figure.colorbar(ScalarMappable(norm, "RdBu_r"), ax=figure.axes, shrink=0.6, label="entry")
     return figure, []

@@ -1,7 +1,7 @@
 """What the limit of many inputs leaves out of the mean over seeds: gap times dimension, for the constants in `sizes`.
 
 Starts of given overlaps with O(1) asymmetry; three settings, two dimensions. A gap of order 1/N gives the same numbers
-twice. Also the spread of exit times, which falls like 1/sqrt(N). Run: python benchmarks/committee_size.py [seeds]
+twice. Also the spread of exit times, which falls like 1/sqrt(N). Run: python benchmarks/committee_size.py [seeds] [setting]
 """
 
 import sys
@@ -30,9 +30,12 @@ def settings(dimension: int) -> dict[str, tuple[tw.CommitteeMachine, tw.Overlaps
 
 def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    wanted = sys.argv[2:]
     times = np.arange(0.0, 31.0)
     for dimension in (128, 256, 512):
         for name, (problem, start) in settings(dimension).items():
+            if wanted and name not in wanted:
+                continue
             seen = tw.train(problem, times, seeds=seeds, start=start, strict=False)
             told = tw.predict(problem, times, theory=tw.OrderParameters(), start=start)
             row = []

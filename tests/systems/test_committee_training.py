@@ -181,3 +181,28 @@ def test_unspecialised_natural_gradient_is_not_confirmed():
     result = tw.compare(problem, np.linspace(0, 25, 26), theory=tw.OrderParameters(), seeds=6)
     assert result.attrs["verdict"] in ("outside its regime", "better than promised"), result.attrs["sentence"]
     assert "regular Fisher matrix" in result.attrs["sentence"]
+
+
+def test_the_spread_of_exit_times_falls_as_the_root_of_the_dimension():
+    """From a start of O(1) asymmetry; a random start leaves the plateau by lot, at any dimension."""
+    sizes, seeds = np.array([64, 256]), 200
+    spreads = [
+        float(tw.train(tw.CommitteeMachine(dimension=int(n)), [40.0], seeds=seeds, start=ASYMMETRIC).exit_time.std())
+        for n in sizes
+    ]
+    slope = np.log(spreads[1] / spreads[0]) / np.log(sizes[1] / sizes[0])
+    # each spread is known to 1/sqrt(2 seeds); three errors, and the next order, a share of 1/sqrt N
+    error = 3 / np.sqrt(seeds) / np.log(4) + (1 / 8 - 1 / 16) / np.log(4)
+    assert abs(slope + 0.5) < error, (slope, error)
+
+
+@nightly
+def test_damped_natural_gradient_shortens_the_plateau():
+    """Real runs from random starts: the median exit comes far earlier than that of gradient descent at its best."""
+    natural = tw.RattraySaad1999.damped()
+    plain = tw.SaadSolla1995.plateau(learning_rate=1.8)
+    exits = [
+        np.nanmedian(tw.train(problem, [0.0, 150.0], seeds=10, strict=False).exit_time.values)
+        for problem in (natural, plain)
+    ]
+    assert exits[0] < 0.7 * exits[1], exits

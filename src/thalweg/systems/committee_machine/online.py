@@ -22,8 +22,8 @@ GAUSS = "RattraySaadAmari1998"
 KICK = 0.25
 # mean gap times the dimension, measured from asymmetric starts (benchmarks/committee_size.py): of the log of the loss,
 # of the overlaps and weights, and of the time of the exit as a share of itself
-MEAN_OFF = {"test_loss": 3.0, "student_overlap": 0.8, "teacher_overlap": 0.6, "output_weights": 0.3}
-EXIT_OFF = 9.0
+MEAN_OFF = {"test_loss": 4.0, "student_overlap": 0.8, "teacher_overlap": 0.6, "output_weights": 0.3}
+EXIT_OFF = 2.5
 
 
 def _rule_strain(setting: Setting) -> float:

@@ -45,7 +45,7 @@ class CommitteeMachine(FisherProblem):
     start=tw.Overlaps(...), which fixes both by their overlaps, on a random frame for each seed.
     Observables: Q = w w'/N, R = w w*'/N, v, and test_loss = (1/2) E (student - noiseless teacher)^2, a population value
     from the overlaps that contains no label noise. Clock: t = steps / dimension.
-    Events: `exit_time`, at which every teacher has a student of its own (specialisation 1/2: the least over teachers of
+    Events: `exit_time`, at which teachers have students of their own (specialisation 1/2: the mean over teachers of
     the best over students of its cosine with this teacher above its largest with another); `plateau_loss`, the loss as
     this begins (specialisation 1/10); `final_loss`. With one teacher unit there is neither plateau nor exit.
     Errors: ValueError for a parameter outside its range, a start or teacher of another shape.
@@ -80,7 +80,7 @@ class CommitteeMachine(FisherProblem):
         ),
         Event(
             "exit_time",
-            "time at which every teacher unit has a student of its own",
+            "time at which teacher units have students of their own",
             Crossing(SPECIALISATION, SPECIALISED),
             "the run did not leave the plateau, or there is one teacher unit",
             # on a plateau small differences grow before they count, so that a time is known less sharply than a loss

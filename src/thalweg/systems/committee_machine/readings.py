@@ -13,10 +13,10 @@ from ...events import CurveDetector, Moment, Reading, Span, Watched, first_reach
 def specialisation(
     student: Float[Array, "*s k"], teacher: Float[Array, "*s k m"], target: Float[Array, " m"]
 ) -> Float[Array, "*s"]:
-    """Least over teachers of the best over students of (cosine with this teacher - largest with another).
+    """Mean over teachers of the best over students of (cosine with this teacher - largest with another).
 
-    student: squared lengths Q_kk; teacher: R; target: T_mm. 0 or less on a symmetric plateau, 1 where every teacher
-    has a student of its own; NaN with one teacher.
+    student: squared lengths Q_kk; teacher: R; target: T_mm. Near 0 on a symmetric plateau, 1 where every teacher has a
+    student of its own; NaN with one teacher. (The least over teachers would be off by O(1/sqrt N) in the mean.)
     """
     units = teacher.shape[-1]
     if units == 1:
@@ -25,7 +25,7 @@ def specialisation(
     cosines = jnp.abs(teacher) / jnp.sqrt(lengths)
     own = np.eye(units, dtype=bool).reshape(*(1,) * student.ndim, units, units)
     others = jnp.where(own, -jnp.inf, cosines[..., None, :])
-    return jnp.min(jnp.max(cosines - jnp.max(others, axis=-1), axis=-2), axis=-1)
+    return jnp.mean(jnp.max(cosines - jnp.max(others, axis=-1), axis=-2), axis=-1)
 
 
 def _measure(problem: Any, params: Any, data: Any) -> Float[Array, ""]:

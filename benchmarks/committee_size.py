@@ -1,7 +1,8 @@
 """What the limit of many inputs leaves out of the mean over seeds: gap times dimension, for the constants in `sizes`.
 
 Starts of given overlaps with O(1) asymmetry; three settings, two dimensions. A gap of order 1/N gives the same numbers
-twice. Also the spread of exit times, which falls like 1/sqrt(N). Run: python benchmarks/committee_size.py [seeds] [setting]
+twice. Also the spread of exit times, which falls like 1/sqrt(N).
+Run: python benchmarks/committee_size.py [seeds] [setting]
 """
 
 import sys

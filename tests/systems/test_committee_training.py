@@ -120,6 +120,9 @@ def test_a_start_that_does_not_fit_is_refused():
             tw.train(bad, [0.0], start=ASYMMETRIC)
     with pytest.raises(ValueError, match="output has shape"):
         tw.train(problem, [0.0], start=begin(output=[1.0]))
+    equal = begin(student=np.full((2, 2), 0.3), teacher=np.full((2, 2), 0.1))
+    with pytest.raises(ValueError, match="use damping"):
+        tw.train(tw.CommitteeMachine(dimension=12, rule=tw.OnePassNaturalGradient()), [0.0], start=equal)
     with pytest.raises(ValueError, match="leave data out"):
         tw.train(problem, [0.0], start=ASYMMETRIC, data=tw.TwoLayer(np.ones((2, 12)), ONES))
     with pytest.raises(ValueError, match="fresh sample"):
@@ -133,6 +136,8 @@ def test_a_run_beyond_the_critical_rate_is_reported():
     problem = tw.CommitteeMachine(
         dimension=12, student_units=1, teacher_units=1, activation="linear", rule=tw.OnePassSGD(learning_rate=40.0)
     )
+    with pytest.raises(FloatingPointError, match="largest stable one is 2"):
+        tw.train(problem, [0.0, 100.0, 400.0])
     seen = tw.train(problem, [0.0, 100.0, 400.0], seeds=2, strict=False)
     assert all("left the finite numbers" in str(outcome) for outcome in seen.outcome.values)
     with pytest.warns(tw.TheoryWarning, match="critical"):

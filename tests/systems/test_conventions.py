@@ -1,4 +1,4 @@
-"""The lines of docs/conventions.md, C1 to C17, in plain NumPy."""
+"""The lines of docs/conventions.md, in plain NumPy."""
 
 import re
 from pathlib import Path
@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import optax
 import pytest
+import scipy.special
 from sklearn.linear_model import Ridge
 
 import thalweg as tw
@@ -133,6 +134,40 @@ def test_c17_deviation_of_an_entry():
     # 120 entries: known to 6.5 %
     assert float(np.std(start.hidden)) == pytest.approx(1e-6 / 60**0.5, rel=0.25)
     np.testing.assert_allclose(np.abs(start.output), np.linalg.norm(start.hidden, axis=1), rtol=1e-12)
+
+
+def on_line(problem, hidden, x, label):
+    """The first layer after one step on the sample (x, label), teacher and output weights at 1."""
+    from thalweg.systems.committee_machine.problem import Sample
+
+    student = tw.TwoLayer(hidden=hidden, output=np.ones(2))
+    with jax.enable_x64():
+        count, x, label = (jax.numpy.asarray(part) for part in (0, x, label))
+        moved, _ = problem.rule.step(problem, student, (), student, count, Sample(x, label))
+    return np.asarray(moved.hidden)
+
+
+X, LABEL = np.array([0.3, -1.2, 0.7, 2.0]), 0.4
+HIDDEN = np.cos(np.arange(8.0)).reshape(2, 4)
+
+
+def test_c31_weights_without_the_root_of_the_dimension():
+    eta, n = 0.7, 4
+    problem = tw.CommitteeMachine(dimension=n, rule=tw.OnePassSGD(eta))
+    j = HIDDEN / np.sqrt(n)
+    missed = scipy.special.erf(j @ X / np.sqrt(2)).sum() - LABEL
+    slope = np.sqrt(2 / np.pi) * np.exp(-0.5 * (j @ X) ** 2)
+    theirs = j - eta / n * np.outer(slope * missed, X)
+    np.testing.assert_allclose(on_line(problem, HIDDEN, X, LABEL), np.sqrt(n) * theirs, rtol=1e-12)
+
+
+def test_c32_decay_beside_the_step():
+    eta, kappa, n = 0.7, 0.35, 4
+    plain, decayed = (
+        on_line(tw.CommitteeMachine(dimension=n, weight_decay=w, rule=tw.OnePassSGD(eta)), HIDDEN, X, LABEL)
+        for w in (0.0, kappa / eta)
+    )
+    np.testing.assert_allclose(decayed, plain - kappa / n * HIDDEN, rtol=1e-12)
 
 
 def test_every_line_of_the_table_is_tested():

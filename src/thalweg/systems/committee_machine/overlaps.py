@@ -146,11 +146,12 @@ def check_overlaps(student: np.ndarray, teacher: np.ndarray, target: np.ndarray)
         raise ValueError("a unit of zero length has no direction; make the diagonals of student and target positive.")
 
 
-def check_asymmetry(teacher: np.ndarray) -> None:
-    """ValueError where every teacher overlap is 0: the equations would never leave the plateau."""
-    if np.all(teacher == 0):
+def check_distinct(student: np.ndarray) -> None:
+    """ValueError where students are linearly dependent: their Fisher matrix has no inverse."""
+    values = np.linalg.eigvalsh(student)
+    if values[0] <= 1e-12 * values[-1]:
         raise ValueError(
-            "the teacher overlaps are exactly 0: the order-parameter equations never leave the symmetric plateau from "
-            "there, though a network of finite dimension does. Give overlaps measured from weights, of size "
-            "1/sqrt(dimension), or any that are not 0."
+            "students are linearly dependent at the start: the Fisher matrix has no inverse, and natural gradient no "
+            "direction. Give units of their own directions; for nearly equal ones use damping, such as "
+            "rule=tw.OnePassNaturalGradient(learning_rate=0.1, damping=0.05), or use tw.OnePassSGD."
         )

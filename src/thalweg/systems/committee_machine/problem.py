@@ -9,17 +9,18 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...data.two_layer import TwoLayer, as_two_layer
-from ...events import Crossing, Final
+from ...events import Crossing, Final, FromDraw
 from ...fields import check_ranges
 from ...mathematics.gaussian_averages import Erf, GaussianAverages, Linear, Relu
 from ...mathematics.normal_blocks import normal_block
 from ...problem import Event, FisherProblem, Observable, Rule, scalar, size
-from ...rules import OnePassSGD
+from ...rules import OnePassNaturalGradient, OnePassSGD
 from ...views import Matrices
 from .natural_gradient import inside_span, metric
 from .order_parameters import State, Target, population_loss
-from .overlaps import Overlaps, as_overlaps, measured_overlaps
+from .overlaps import Overlaps, as_overlaps, check_distinct, measured_overlaps
 from .readings import SPECIALISATION, ValueAt
+from .stability import critical_rate, natural_critical_rate
 
 # specialisation at which a run begins to leave the plateau, and at which it has left it
 LEAVING, SPECIALISED = 0.1, 0.5
@@ -31,6 +32,15 @@ class Sample(eqx.Module):
 
     inputs: Float[Array, "*count n"]
     labels: Float[Array, "*count"]
+
+
+def _stable_rate(problem: Any, data: Any) -> Float[Array, ""]:
+    """Critical rate of the rule for as many students as teachers, whatever the draw."""
+    if problem.student_units != problem.teacher_units:
+        return jnp.asarray(jnp.nan)
+    natural = isinstance(problem.rule, OnePassNaturalGradient)
+    find = natural_critical_rate if natural else critical_rate
+    return jnp.asarray(find(problem.averages(), problem.student_units))
 
 
 class CommitteeMachine(FisherProblem):
@@ -87,6 +97,13 @@ class CommitteeMachine(FisherProblem):
             bluntness=3.0,
         ),
         Event("final_loss", "test loss at the end", Final("test_loss"), "the run did not end well", unit=""),
+        Event(
+            "largest_stable_rate",
+            "largest learning rate at which a student that equals an orthonormal teacher stays there",
+            FromDraw(_stable_rate),
+            "student and teacher have different numbers of units",
+            unit="",
+        ),
     )
     views: ClassVar = (Matrices("overlaps", "overlaps of one run in time", of=("student_overlap", "teacher_overlap")),)
 
@@ -167,4 +184,7 @@ class CommitteeMachine(FisherProblem):
 
     def as_start(self, raw: Any) -> TwoLayer | Overlaps:
         found = as_overlaps(raw, self.student_units, self.teacher_units, self.dimension)
-        return as_two_layer(raw, self.student_units, self.dimension) if found is None else found
+        begin = as_two_layer(raw, self.student_units, self.dimension) if found is None else found
+        if isinstance(self.rule, OnePassNaturalGradient):
+            check_distinct(begin.hidden @ begin.hidden.T if isinstance(begin, TwoLayer) else begin.student)
+        return begin

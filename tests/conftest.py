@@ -1,5 +1,6 @@
 """What every test runs under: checked shapes, float64, explicit broadcasting, no window, fixed examples."""
 
+import resource
 import sys
 
 import hypothesis
@@ -22,3 +23,11 @@ def _strict_arithmetic():
     """Float64 and explicit broadcasting, in this test only: thalweg itself may change no global flag."""
     with jax.enable_x64(), jax.numpy_rank_promotion("raise"):
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled_programs_are_let_go():
+    """Each shape of each test compiles a program, and all are kept: past 3 GB a worker forgets them after a module."""
+    yield
+    if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 3 * 1024**2:
+        jax.clear_caches()

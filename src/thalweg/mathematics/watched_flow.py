@@ -35,12 +35,20 @@ class _Run(NamedTuple):
     step: Array
     memory: Any
     watched: Array
-    roots: Array
-    there: Any
+    brackets: "_Brackets"
     observed: Any
     pointer: Array
     refused: Array
     count: Int[Array, ""]
+
+
+class _Brackets(NamedTuple):
+    """The step in which each watched function first fell to zero, with its dense output; `held` says whether it did."""
+
+    held: Bool[Array, " r"]
+    low: Float[Array, " r"]
+    high: Float[Array, " r"]
+    dense: Any
 
 
 def watched_flow(
@@ -71,10 +79,9 @@ def watched_flow(
         ratio = _ratio(error, run.state, moved, tolerance, floor * tolerance)
         factor = jnp.clip(0.9 * jnp.maximum(ratio, 1e-12) ** -0.125, 0.2, 6.0)
         tried = run._replace(step=(until - run.time) * factor, count=run.count + 1, refused=jnp.asarray(False))
-        path = SOLVER.interpolation_cls(t0=run.time, t1=until, **dense)
         return jax.lax.cond(
             ratio <= 1.0,
-            lambda: _accepted(tried, moved, path, until, memory, times, observe, watch),
+            lambda: _accepted(tried, moved, dense, until, memory, times, observe, watch),
             lambda: tried._replace(refused=jnp.asarray(True)),
         )
 
@@ -83,7 +90,8 @@ def watched_flow(
     broken = jax.tree.map(
         lambda leaf: jnp.where(late.reshape(-1, *(1,) * (leaf.ndim - 1)), jnp.nan, leaf), run.observed
     )
-    return WatchedFlow(broken, run.roots, run.there, run.time >= end)
+    roots, there = _refined(run.brackets, observe, watch)
+    return WatchedFlow(broken, roots, there, run.time >= end)
 
 
 def _begun(velocity: Velocity, term: Any, start: Any, times: Array, observe: Any, watch: Watch) -> _Run:
@@ -93,15 +101,22 @@ def _begun(velocity: Velocity, term: Any, start: Any, times: Array, observe: Any
     first = 0.01 * jax.lax.stop_gradient(jnp.maximum(size, 1e-300) / jnp.maximum(speed, 1e-300))
     first = jnp.clip(first, 1e-12 * times[-1], times[-1])
     now, watched = observe(start), watch(start)
-    held = times[0] <= 0
+    held, memory = times[0] <= 0, SOLVER.init(term, zero, first, start, None)
+    shapes = jax.eval_shape(lambda: SOLVER.step(term, zero, first, start, None, memory, jnp.asarray(False))[2])
+    count = watched.shape[0]
+    none = _Brackets(
+        held=jnp.zeros(count, bool),
+        low=jnp.zeros(count),
+        high=jnp.ones(count),
+        dense=jax.tree.map(lambda leaf: jnp.zeros((count, *leaf.shape), leaf.dtype), shapes),
+    )
     return _Run(
         time=zero,
         state=start,
         step=first,
-        memory=SOLVER.init(term, zero, first, start, None),
+        memory=memory,
         watched=watched,
-        roots=jnp.full(watched.shape, jnp.nan),
-        there=jax.tree.map(lambda leaf: jnp.full((watched.shape[0], *leaf.shape), jnp.nan), now),
+        brackets=none,
         observed=jax.tree.map(lambda leaf: jnp.zeros((times.shape[0], *leaf.shape)).at[0].set(leaf), now),
         pointer=jnp.where(held, 1, 0),
         refused=jnp.asarray(False),
@@ -123,21 +138,20 @@ def _ratio(error: Any, old: Any, new: Any, tolerance: Any, floor: Any) -> Float[
 
 
 def _accepted(
-    run: _Run, moved: Any, path: Any, until: Array, memory: Any, times: Array, observe: Any, watch: Watch
+    run: _Run, moved: Any, dense: Any, until: Array, memory: Any, times: Array, observe: Any, watch: Watch
 ) -> _Run:
-    """Find the roots inside a step, and keep what was asked for."""
-    watched = watch(moved)
-    found = (run.watched > 0) & (watched <= 0) & jnp.isnan(run.roots)
-
-    def look() -> tuple[Array, Any]:
-        roots = falling_roots(lambda t: watch(path.evaluate(t)), run.time, until)
-        seen = jax.vmap(lambda t: observe(path.evaluate(t)))(roots)
-        kept = jax.tree.map(
-            lambda new, old: jnp.where(found.reshape(-1, *(1,) * (new.ndim - 1)), new, old), seen, run.there
-        )
-        return jnp.where(found, roots, run.roots), kept
-
-    roots, there = jax.lax.cond(jnp.any(found), look, lambda: (run.roots, run.there))
+    """Keep the step where a watched function falls to zero for the first time, and what was asked for."""
+    path = SOLVER.interpolation_cls(t0=run.time, t1=until, **dense)
+    watched, old = watch(moved), run.brackets
+    found = (run.watched > 0) & (watched <= 0) & ~old.held
+    brackets = _Brackets(
+        held=old.held | found,
+        low=jnp.where(found, run.time, old.low),
+        high=jnp.where(found, until, old.high),
+        dense=jax.tree.map(
+            lambda new, kept: jnp.where(found.reshape(-1, *(1,) * jnp.ndim(new)), new[None], kept), dense, old.dense
+        ),
+    )
 
     def due(state: tuple[Array, Any]) -> Array:
         index = jnp.minimum(state[0], times.shape[0] - 1)
@@ -154,11 +168,22 @@ def _accepted(
         state=moved,
         memory=memory,
         watched=watched,
-        roots=roots,
-        there=there,
+        brackets=brackets,
         pointer=pointer,
         observed=observed,
     )
+
+
+def _refined(brackets: _Brackets, observe: Any, watch: Watch) -> tuple[Float[Array, " r"], Any]:
+    """The roots, and what is observed there: found after the run, once each, however many runs are mapped together."""
+
+    def one(index: Array, held: Array, low: Array, high: Array, dense: Any) -> tuple[Array, Any]:
+        path = SOLVER.interpolation_cls(t0=low, t1=high, **dense)
+        root = falling_roots(lambda t: watch(path.evaluate(t))[index][None], low, high)[0]
+        seen = observe(path.evaluate(root))
+        return jax.tree.map(lambda value: jnp.where(held, value, jnp.nan), (root, seen))
+
+    return jax.vmap(one)(jnp.arange(brackets.held.shape[0]), *brackets)
 
 
 def falling_roots(function: Callable[[Array], Array], low: Array, high: Array) -> Float[Array, " r"]:

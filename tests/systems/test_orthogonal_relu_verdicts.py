@@ -79,3 +79,12 @@ def test_descent_lags_by_the_declared_share(step):
     table = result["budget/EventFlow"].ds
     assert np.all(table.agrees.values == 1), result["theory/EventFlow"].attrs["sentence"]
     assert result["theory/EventFlow"].attrs["agreement"] < 0.03
+
+
+def test_unequal_norms_close_the_same_gates():
+    """The published toy case: rounding on the way to weights must not open a gate again that theory has closed."""
+    problem = tw.Boursier2022.toy()
+    result = tw.compare(problem, np.linspace(0.0, 40.0, 41), theory=[tw.EventFlow(), tw.ClassFlow()], seeds=4)
+    for name in ("EventFlow", "ClassFlow"):
+        assert result[f"theory/{name}"].attrs["verdict"] == "confirmed", result[f"theory/{name}"].attrs["sentence"]
+    np.testing.assert_array_equal(result["training"].dead_units, result["theory/EventFlow"].dead_units)

@@ -184,4 +184,12 @@ def _make_rules(name: str, values: dict[str, Any]) -> None:
             if path not in known:
                 raise ValueError(unknown("option", flag(path), [flag(k) for k in known], f" of {chosen}"))
         _ask_for_missing(chosen, entry.fields, values, head)
-        values[field.name] = registry.rules()[chosen](**{k[len(head) :]: values.pop(k) for k in inner})
+        parts = {k[len(head) :]: _part(known[k], values.pop(k)) for k in inner}
+        values[field.name] = registry.rules()[chosen](**parts)
+
+
+def _part(field: Field, value: Any) -> Any:
+    """A part of a rule that is a module itself (a schedule), from its name; any other value as it is."""
+    from .. import registry
+
+    return registry.find(value)() if field.kind == "module" and isinstance(value, str) else value

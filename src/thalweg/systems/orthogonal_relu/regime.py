@@ -70,8 +70,13 @@ def reduced(data: Any, start: Any) -> Reduced:
 
 
 def network(case: Reduced, data: Any, start: Any, level: Array, gates: Array) -> TwoLayer:
-    """The parameters that belong to levels and gates: w_j moves along the inputs alone."""
-    moved = (gates - case.gates) / case.norms[None, :]
+    """The parameters that belong to levels and gates: w_j moves along the inputs alone.
+
+    A closed gate is exactly 0; it is put a rounding error below, or the way back to weights could open it again.
+    """
+    size = jnp.maximum(jnp.max(jnp.abs(start.hidden), axis=1), jnp.max(jnp.abs(gates), axis=1))
+    below = -8 * jnp.finfo(gates.dtype).eps * size[:, None]
+    moved = (jnp.where(gates == 0, below, gates) - case.gates) / case.norms[None, :]
     return TwoLayer(hidden=jnp.asarray(start.hidden) + data.combine(moved), output=level)
 
 

@@ -18,7 +18,7 @@ from .theory import FiniteSize, Theory
 FAMILY_LEVEL = 0.01
 # a change seen at ten times tighter tolerance is nine tenths of the error that it stands for; twice is on the safe side
 SAFETY = 2.0
-# what float64 leaves open after long sums, as a share of the scale
+# what float64 leaves open after long sums, as a share of the scale (of the curve, for a time that is read from it)
 ROUNDING = 1e-11
 
 
@@ -155,7 +155,7 @@ def _row(
         measured=_mean(measured),
         gap=gap,
         finite_size=_finite_size(functional, observable, size, told, _largest(functional, wanted) if exact else 1.0),
-        tolerance=SAFETY * change + ROUNDING * functional.scale,
+        tolerance=SAFETY * change + ROUNDING * max(functional.scale, functional.sensitivity * functional.level),
         margin=_margin(problem, theory, functional),
         error=error,
         scale=functional.scale,

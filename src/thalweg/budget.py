@@ -97,7 +97,8 @@ def _functionals(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Da
         claim = theory.claim(str(name))
         window = claim.window(problem) if claim.window is not None else None
         if observable is not None:
-            found += declare(observable, mean, times, claim.kind, window)
+            runs = values.values if values.dims[:2] == ("seed", "time") else None
+            found += declare(observable, mean, times, claim.kind, window, runs)
         else:
             blunt = next((e.bluntness for e in problem.events if e.name == name), 1.0)
             found += [

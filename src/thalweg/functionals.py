@@ -1,6 +1,7 @@
 """The few numbers of a curve that a comparison looks at, declared before any gap is seen."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -97,8 +98,11 @@ def declare(
     times: np.ndarray,
     kind: str,
     window: tuple[float, float] | None,
+    runs: np.ndarray | None = None,
 ) -> list[Functional]:
     """Functionals of one predicted curve (mean over seeds, shape (time, components)), from the theory alone.
+
+    `runs` (seed, time, components) are the predictions of a conditioned theory: a half-time must be sharp in all.
 
     A `limit` speaks of the end alone, a `rate` of the slope over its window; values and bounds of start, end and area,
     values of the half-time too.
@@ -114,8 +118,24 @@ def declare(
             continue
         names = ["end"] if kind == "limit" else ["start"] if times.size == 1 else ["start", "end", "area"]
         found += [Functional(observable.name, name, component, 1.0, scale, scale) for name in names]
-        found += _half_time(observable, curve, times, component, scale) if kind == "value" else []
+        if kind == "value":
+            each = [curve] if runs is None else on_scale(observable, runs[(slice(None), slice(None), *component)])
+            found += _common_half_time([_half_time(observable, one, times, component, scale) for one in each])
     return found
+
+
+def _common_half_time(each: Sequence[list[Functional]]) -> list[Functional]:
+    """One functional for all runs, as sharp as the bluntest of them; none where some run has no sharp half-time."""
+    if not all(each):
+        return []
+    parts = [one for found in each for one in found]
+    return [
+        dataclasses.replace(
+            parts[0],
+            sensitivity=max(part.sensitivity for part in parts),
+            scale=float(np.mean([part.scale for part in parts])),
+        )
+    ]
 
 
 def natural_scale(observable: Observable, curve: np.ndarray) -> float:

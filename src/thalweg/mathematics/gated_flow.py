@@ -14,9 +14,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from .watched_flow import falling_roots
+
 SOLVER = diffrax.Dopri8(scan_kind="lax")
 STAGES = 13
-BISECTIONS = 45
 # absolute tolerance in units of the relative one and of the root mean square of the start
 FLOOR = 1e-2
 
@@ -186,7 +187,7 @@ def _accepted(task: _Task, run: _Run, moved: Array, path: Any, until: Array) -> 
         return jnp.min(jnp.where(crossed, path.evaluate(time)[:, 1:], jnp.inf))[None]
 
     def closed() -> tuple[Array, Array, Array]:
-        when = _roots(lowest, run.time, until)[0]
+        when = falling_roots(lowest, run.time, until)[0]
         shut = crossed & (path.evaluate(when)[:, 1:] <= jnp.maximum(lowest(when)[0], 0.0))
         return (*_stop_at(task.field, run, when, shut), shut)
 
@@ -196,7 +197,7 @@ def _accepted(task: _Task, run: _Run, moved: Array, path: Any, until: Array) -> 
     found = (run.watched > 0) & (watched <= 0) & jnp.isnan(run.roots)
 
     def located() -> Array:
-        new = _roots(lambda t: task.watch(Units(path.evaluate(t), run.units.open)), run.time, time)
+        new = falling_roots(lambda t: task.watch(Units(path.evaluate(t), run.units.open)), run.time, time)
         return jnp.where(found, new, run.roots)
 
     pointer, observed = _kept(task, run, path, time)
@@ -243,28 +244,3 @@ def _stop_at(field: Field, run: _Run, when: Array, shut: Bool[Array, "v n"]) -> 
     delay = -value / jnp.where(rate < 0, rate, -jnp.inf)
     there = there + delay * slope
     return when + delay, jnp.concatenate([there[:, :1], jnp.where(shut, 0.0, there[:, 1:])], axis=1)
-
-
-def _roots(function: Callable[[Array], Array], low: Array, high: Array) -> Float[Array, " r"]:
-    """Roots of falling functions (r,) of one time, each between `low` and `high`: bisection, then a Newton step that
-    carries the derivative of the root."""
-    count = jax.eval_shape(function, low).shape[0]
-    each = jnp.arange(count)
-
-    def own(times: Array) -> Array:
-        return jax.vmap(function)(times)[each, each]
-
-    def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-        left, right = ends
-        middle = 0.5 * (left + right)
-        above = own(middle) > 0
-        return jnp.where(above, middle, left), jnp.where(above, right, middle)
-
-    ends = (jnp.broadcast_to(low, (count,)), jnp.broadcast_to(high, (count,)))
-    _, right = jax.lax.stop_gradient(jax.lax.fori_loop(0, BISECTIONS, halve, ends))
-    value, slope = jax.jvp(own, (right,), (jnp.ones_like(right),))
-    slope = jax.lax.stop_gradient(jnp.where(slope < 0, slope, -1.0))
-    newton = right - value / slope
-    # the correction moves the value by rounding only, unless the slope is lost; the derivative is what it brings
-    off = jax.lax.stop_gradient(newton - right)
-    return jnp.where(jnp.abs(off) <= 1e-6 * (high - low), newton, right)

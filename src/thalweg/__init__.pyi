@@ -38,6 +38,10 @@ from .systems.linear_classifier.presets import CouilletLiao2022 as CouilletLiao2
 from .systems.linear_classifier.presets import DigitsClassifier as DigitsClassifier
 from .systems.linear_classifier.presets import LiaoCouillet2018 as LiaoCouillet2018
 from .systems.linear_classifier.problem import LinearClassifier as LinearClassifier
+from .systems.quadratic_network.problem import QuadraticNetwork as QuadraticNetwork
+from .systems.quadratic_network.riccati_flow import RiccatiFlow as RiccatiFlow
+from .systems.quadratic_network.starts import GaussianStart as GaussianStart
+from .systems.quadratic_network.starts import Orthonormal as Orthonormal
 from .theory import Assumption as Assumption
 from .theory import Claim as Claim
 from .theory import FiniteSize as FiniteSize

@@ -38,7 +38,9 @@ from .systems.linear_classifier.presets import CouilletLiao2022 as CouilletLiao2
 from .systems.linear_classifier.presets import DigitsClassifier as DigitsClassifier
 from .systems.linear_classifier.presets import LiaoCouillet2018 as LiaoCouillet2018
 from .systems.linear_classifier.problem import LinearClassifier as LinearClassifier
+from .systems.quadratic_network.high_dimensional import HighDimensionalFlow as HighDimensionalFlow
 from .systems.quadratic_network.problem import QuadraticNetwork as QuadraticNetwork
+from .systems.quadratic_network.random_start import RandomStartFlow as RandomStartFlow
 from .systems.quadratic_network.riccati_flow import RiccatiFlow as RiccatiFlow
 from .systems.quadratic_network.starts import GaussianStart as GaussianStart
 from .systems.quadratic_network.starts import Orthonormal as Orthonormal

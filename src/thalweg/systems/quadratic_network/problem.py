@@ -152,7 +152,7 @@ class QuadraticNetwork(Problem):
         """Teacher width m*, a quarter of the dimension where it is not given."""
         if self.teacher_width is not None:
             return self.teacher_width
-        return max(1, self.dimension // 4) if isinstance(self.dimension, int) else jnp.floor(self.dimension / 4)
+        return max(1, self.dimension // 4) if isinstance(self.dimension, int) else jnp.maximum(1.0, jnp.floor(self.dimension / 4))
 
     def start_law(self) -> FactorLaw:
         """Law of the start."""

@@ -1,6 +1,5 @@
 """The flow of a quadratic network solved exactly at finite size, for a given teacher and start."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -13,29 +12,15 @@ from ...fields import scalar
 from ...mathematics.memory_flow import Flow, Kernels, integrate
 from ...mathematics.riccati import Echelon, compress, echelon, square_root
 from ...problem import Problem
-from ...rules import GradientFlow
-from ...theory import Assumption, FiniteSize, Setting, Source, Theory
+from ...theory import Assumption, FiniteSize, Source, Theory
 from .detectors import late_rate
 from .problem import RECOVERED, QuadraticNetwork, Teacher, cosine
+from .regime import FLOW, SOURCE_TIME
 
-# the one place where clocks and losses meet: source time t = 2 flow time, source risk R = loss/2, 2 rho = weight_decay
-SOURCE_TIME = 2.0
 CURVES = ("test_loss", "overlap", "trace_gap", "trace_integral", "student_spectrum", "effective_rank")
 EVENTS = ("recovery_time", "final_loss", "late_rate")
 # up to this many rows the loss is a sum of squares of D itself, above a difference of norms (floor 1e-14 of the norms)
 DENSE_ROWS = 2048
-
-
-def flow_strain(setting: Setting) -> float:
-    """0 for gradient flow, inf for any other rule."""
-    return 0.0 if isinstance(setting.problem.rule, GradientFlow) else math.inf
-
-
-FLOW = Assumption(
-    "gradient flow",
-    "The rule must be gradient flow; steps of descent of size eta differ from it by O(eta).",
-    flow_strain,
-)
 
 
 def blocks_of(problem: QuadraticNetwork) -> tuple[int, ...]:

@@ -39,9 +39,12 @@ from .systems.linear_classifier.presets import DigitsClassifier as DigitsClassif
 from .systems.linear_classifier.presets import LiaoCouillet2018 as LiaoCouillet2018
 from .systems.linear_classifier.problem import LinearClassifier as LinearClassifier
 from .systems.quadratic_network.high_dimensional import HighDimensionalFlow as HighDimensionalFlow
+from .systems.quadratic_network.long_time import LongTimeLimit as LongTimeLimit
+from .systems.quadratic_network.long_time import LongTimeRate as LongTimeRate
 from .systems.quadratic_network.problem import QuadraticNetwork as QuadraticNetwork
 from .systems.quadratic_network.random_start import RandomStartFlow as RandomStartFlow
 from .systems.quadratic_network.riccati_flow import RiccatiFlow as RiccatiFlow
+from .systems.quadratic_network.stability import StabilityEdge as StabilityEdge
 from .systems.quadratic_network.starts import GaussianStart as GaussianStart
 from .systems.quadratic_network.starts import Orthonormal as Orthonormal
 from .theory import Assumption as Assumption

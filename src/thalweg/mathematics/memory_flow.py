@@ -15,27 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-# order 2 STAGES - 1
-STAGES = 5
+from .radau import COEFFICIENTS, EXTRAPOLATION, NODES, STAGES
+
 NEWTON = 12
 TINY = 1e-300
-
-
-def radau(stages: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes c (the last is 1) and coefficients A of the Radau IIA method: int_0^{c_i} l_j over Lagrange's basis l_j."""
-    legendre = np.polynomial.legendre.Legendre.basis
-    inner = (legendre(stages) - legendre(stages - 1)).roots()
-    nodes = np.sort(0.5 * (1 + np.asarray(inner, dtype=float)))
-    nodes[-1] = 1.0
-    powers = np.arange(stages)
-    vandermonde = nodes[:, None] ** powers
-    integrals = nodes[:, None] ** (powers + 1) / (powers + 1)
-    return nodes, np.linalg.solve(vandermonde.T, integrals.T).T
-
-
-NODES, COEFFICIENTS = radau(STAGES)
-# the value at 0 of the polynomial through the nodes
-EXTRAPOLATION = np.linalg.solve((NODES[:, None] ** np.arange(STAGES)).T, np.eye(STAGES)[0])
 
 
 class Kernels(NamedTuple):
@@ -113,9 +96,7 @@ def _stages(flow: Flow, state: State, h: Array, slopes: Float[Array, " s"]) -> S
     amplitude = start[None, :] + rise
     exponent = state.scale[None, :] + 2 * jnp.where(rising[None, :], amplitude, start[None, :])
     times = state.time + h * jnp.asarray(NODES)
-    return Stages(
-        Kernels(times, state.phi + moved, amplitude, contents, exponent), contents, pull, force, rising, rise
-    )
+    return Stages(Kernels(times, state.phi + moved, amplitude, contents, exponent), contents, pull, force, rising, rise)
 
 
 def _relax(pull: Array, force: Array, before: Array, h: Array) -> Float[Array, "s k"]:

@@ -87,7 +87,7 @@ def follow(
     grid = last * jnp.concatenate([jnp.zeros(1), jnp.geomspace(1e-6, 1.0, GRID)])
     grid = grid.at[-1].set(last)
     solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(lambda t, y, args: velocity(a, b, t, y)),
+        diffrax.ODETerm(lambda t, y, args: velocity(a, b, jnp.asarray(t), y)),
         diffrax.Dopri8(),
         t0=0.0,
         t1=last,
@@ -111,7 +111,7 @@ def crossing(
     above = overlaps >= level
     index = jnp.maximum(jnp.argmax(above), 1)
     left, right = grid[index - 1], grid[index]
-    ends = tuple(leaf[index - 1] for leaf in states), tuple(leaf[index] for leaf in states)
+    ends = (states[0][index - 1], states[1][index - 1]), (states[0][index], states[1][index])
     slopes = velocity(a, b, left, ends[0]), velocity(a, b, right, ends[1])
     h = right - left
 

@@ -37,7 +37,7 @@ def log_scale(
     eta = 0.5 * (low + high)
     for _ in range(POLISHES):
         # the last correction carries the derivative in the weights
-        value, speed = jax.jvp(lambda e: gap(e, fixed), (eta,), (jnp.ones(()),))
+        speed = jax.jvp(lambda e: gap(e, fixed), (eta,), (jnp.ones(()),))[1]
         speed = jnp.where(jnp.abs(speed) > 1e-300, speed, 1.0)
         still = jax.lax.stop_gradient(eta)
         eta = still - gap(still, log_weights) / jax.lax.stop_gradient(speed)

@@ -12,7 +12,8 @@ from ...fields import scalar
 from ...mathematics.projector_flow import crossing, follow, observe, velocity
 from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Source, Theory
-from .problem import RECOVERED, QuadraticNetwork
+from .problem import QuadraticNetwork
+from .readings import RECOVERED
 from .regime import (
     EQUAL_TRACES,
     FLAT_TEACHER,
@@ -22,8 +23,6 @@ from .regime import (
     SOURCE_TIME,
     TRACE_TERM,
     rate_of,
-    step_share,
-    teacher_rank,
 )
 
 

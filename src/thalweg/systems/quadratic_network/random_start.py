@@ -14,7 +14,8 @@ from ...mathematics.memory_flow import Flow, Kernels, integrate
 from ...mathematics.random_factor import log_scale
 from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
-from .problem import RECOVERED, QuadraticNetwork, cosine
+from .problem import QuadraticNetwork
+from .readings import RECOVERED, cosine
 from .regime import SMALL_STEP, SOURCE_TIME, rate_of, source_times
 from .riccati_flow import blocks_of
 from .starts import GaussianStart, Orthonormal
@@ -46,7 +47,7 @@ class RandomStartFlow(Theory[QuadraticNetwork]):
     """Typical curves from a Haar or Gaussian start for any teacher spectrum, at finite dimension up to O(1/dimension).
 
     In the source's clock t = 2 flow time, rho = weight_decay/2, l = lam - rho/2 and Z0 = w U U' or (w/m) N N':
-        z_i = w e^{-2 phi + 4 l_i t} h/(1 + h c_i),   c_i = 4 w int_0^t e^{-2 phi + 4 l_i s} ds,   phi' = sum z_i - tr Z*,
+        z_i = w e^{-2 phi + 4 l_i t} h/(1 + h c_i),   c_i = 4 w int_0^t e^{-2 phi + 4 l_i s} ds, phi' = sum z_i - tr Z*,
         Gaussian: 1/h = 1 + (1/m) sum c_i/(1 + h c_i);   Haar: (1 - h)(1/d) sum 1/(1 + h c_i) = 1 - m/d,
     z_i the mean diagonal of Z in the teacher's basis; |Z|^2 follows from the exact balance of the trace. It keeps the
     fast layer of the trace and holds for width >= dimension. Clock: that of the rule. Conditions on the draw (the

@@ -69,7 +69,7 @@ def _trace_strain(setting: Setting) -> float:
 
 EQUAL_TRACES = Assumption(
     "equal traces",
-    "tr WW' at the start must be that of the teacher (strain 1: 10 % off). Another scale of the start adds a fast layer, "
+    "tr WW' at the start must be that of the teacher (strain 1: 10 % off). Another scale adds a fast layer, "
     "of flow time about 1/trace; the scale c of both sets the clock, gamma = 2 c (flow time)/dimension.",
     _trace_strain,
 )

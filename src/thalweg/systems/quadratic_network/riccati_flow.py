@@ -14,8 +14,10 @@ from ...mathematics.riccati import Echelon, compress, echelon, square_root
 from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Source, Theory
 from .detectors import late_rate
-from .problem import RECOVERED, QuadraticNetwork, Teacher, cosine
+from .problem import QuadraticNetwork
+from .readings import RECOVERED, cosine
 from .regime import FLOW, SOURCE_TIME
+from .teacher import Teacher
 
 CURVES = ("test_loss", "overlap", "trace_gap", "trace_integral", "student_spectrum", "effective_rank")
 EVENTS = ("recovery_time", "final_loss", "late_rate")

@@ -120,7 +120,8 @@ def _solve(flow: Flow, state: State, h: Array, guess: Array) -> tuple[Float[Arra
 
     def residual(slopes: Array) -> tuple[Array, Array]:
         kernels = _stages(flow, state, h, slopes).kernels
-        gap = jax.vmap(flow.feedback)(kernels) - slopes
+        # one node after the other: matrix factorisations must not be batched (see riccati.inverse)
+        gap = jax.lax.map(flow.feedback, kernels) - slopes
         return gap, gap
 
     def improve(carry: Any) -> Any:

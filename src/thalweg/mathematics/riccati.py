@@ -53,17 +53,53 @@ def echelon(factor: Float[Array, "n m"], columns: int) -> Echelon:
     return Echelon(lower, pivot, live)
 
 
-def square_root(form: Echelon, kernels: Kernels, index: Int[np.ndarray | Array, " n"]) -> Float[Array, "n c"]:
-    """B with Z = BB'. `index` gives each row its kernel; amplitudes are a = 2 rate t - phi, descending along rows."""
+class Gauged(NamedTuple):
+    """Z = grown N^{-1} grown' with N = `gram`, all entries bounded."""
+
+    grown: Float[Array, "n c"]
+    gram: Float[Array, "c c"]
+
+
+def gauged(form: Echelon, kernels: Kernels, index: Int[np.ndarray | Array, " n"]) -> Gauged:
+    """Both factors of Z. `index` gives each row its kernel; amplitudes a = 2 rate t - phi descend along rows."""
     amplitude = kernels.amplitude[index]
     reach = jnp.maximum(amplitude, 0.0)[form.pivot]
     # entries above a pivot are zero; the bound only keeps their exponentials finite
     grown = form.lower * jnp.exp(jnp.minimum(amplitude[:, None] - reach[None, :], 60.0))
     stored = form.lower * jnp.exp(jnp.minimum(0.5 * kernels.exponent[index][:, None] - reach[None, :], 60.0))
     gram = 4 * (stored * kernels.mantissa[index][:, None]).T @ stored
-    gram = gram + jnp.diag(jnp.where(form.live, jnp.exp(-2 * reach), 1.0))
+    return Gauged(grown, gram + jnp.diag(jnp.where(form.live, jnp.exp(-2 * reach), 1.0)))
+
+
+@jax.custom_jvp
+def inverse(gram: Float[Array, "c c"]) -> Float[Array, "c c"]:
+    """Inverse of a positive matrix, whose derivative is -P dN P: products alone.
+
+    Batched triangular solves, which the derivative of a factorisation would bring, wait for worker threads of the
+    compiler; where runs share these threads, they wait for each other for ever.
+    """
     root = jnp.linalg.cholesky(gram)
-    return jax.scipy.linalg.solve_triangular(root, grown.T, lower=True).T
+    half = jax.scipy.linalg.solve_triangular(root, jnp.eye(gram.shape[0]), lower=True)
+    return half.T @ half
+
+
+@inverse.defjvp
+def _inverse_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    found = inverse(primals[0])
+    return found, -found @ tangents[0] @ found
+
+
+def trace(form: Echelon, kernels: Kernels, index: Int[np.ndarray | Array, " n"]) -> Float[Array, ""]:
+    """tr Z."""
+    parts = gauged(form, kernels, index)
+    return jnp.sum((parts.grown @ inverse(parts.gram)) * parts.grown)
+
+
+def square_root(form: Echelon, kernels: Kernels, index: Int[np.ndarray | Array, " n"]) -> Float[Array, "n c"]:
+    """B with Z = BB'."""
+    parts = gauged(form, kernels, index)
+    root = jnp.linalg.cholesky(parts.gram)
+    return jax.scipy.linalg.solve_triangular(root, parts.grown.T, lower=True).T
 
 
 def compress(rows: Float[Array, "k m"], keep: int) -> Float[Array, "p m"]:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from ...fields import scalar
 from ...mathematics.memory_flow import Flow, Kernels, integrate
-from ...mathematics.riccati import Echelon, compress, echelon, square_root
+from ...mathematics.riccati import Echelon, compress, echelon, square_root, trace
 from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Source, Theory
 from .detectors import late_rate
@@ -96,7 +96,7 @@ class RiccatiFlow(Theory[QuadraticNetwork]):
         form = echelon(case.factor, min(case.factor.shape))
 
         def feedback(kernels: Kernels) -> Array:
-            return jnp.sum(square_root(form, kernels, case.index) ** 2) - case.trace
+            return trace(form, kernels, case.index) - case.trace
 
         def read(kernels: Kernels, slope: Array) -> dict[str, Array]:
             return _read(problem, case, form, kernels)
@@ -127,8 +127,8 @@ def _read(problem: QuadraticNetwork, case: Reduced, form: Echelon, kernels: Kern
     """All observables in library units from B, Z = BB'; `slope` is d test_loss / d flow time."""
     root = square_root(form, kernels, case.index)
     values, gram = case.distinct[case.index], root.T @ root
-    trace, square = jnp.sum(root**2), jnp.sum(gram**2)
-    gap = trace - case.trace
+    total, square = jnp.sum(root**2), jnp.sum(gram**2)
+    gap = total - case.trace
     mean = 0.0 if problem.centred else gap
     pull = root @ gram - values[:, None] * root
     force = 4 * pull + 2 * mean * root
@@ -144,6 +144,6 @@ def _read(problem: QuadraticNetwork, case: Reduced, form: Echelon, kernels: Kern
         "trace_gap": gap,
         "trace_integral": kernels.phi / SOURCE_TIME,
         "student_spectrum": jnp.concatenate([spectrum, jnp.zeros(few)]),
-        "effective_rank": trace**2 / jnp.where(square > 0, square, 1.0),
+        "effective_rank": total**2 / jnp.where(square > 0, square, 1.0),
         "slope": -jnp.sum(force**2) - problem.weight_decay * jnp.sum(force * root),
     }

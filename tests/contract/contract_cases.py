@@ -30,4 +30,8 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
         tw.DatasetClassifier(**table(), samples=20, deviation_floor=0.01),
         ({}, {"samples": 5, "moments": 60, "init_variance": 0.2, "rule": tw.GradientDescent()}),
     ),
+    "QuadraticNetwork": (
+        tw.QuadraticNetwork(dimension=8, width=4, teacher_width=2),
+        ({}, {"dimension": 5, "width": 6, "teacher_width": 3, "rule": tw.GradientDescent(learning_rate=0.02)}),
+    ),
 }

@@ -7,7 +7,7 @@ trace one. Times are gamma = t / dimension. Everything is a function of u = log 
 Differences that vanish at late times are written without cancellation: min(a, b) - G and all that follows from it.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import diffrax
 import jax
@@ -123,7 +123,7 @@ def crossing(
         state = tuple(between(*four) for four in zip(*ends, *slopes, strict=True))
         return observe(a, b, left + s * h, (state[0], state[1])).overlap - level
 
-    def halve(_: int, span: tuple[Array, Array]) -> tuple[Array, Array]:
+    def halve(_: Any, span: tuple[Array, Array]) -> tuple[Array, Array]:
         middle = 0.5 * (span[0] + span[1])
         low = missing(middle) < 0
         return jnp.where(low, middle, span[0]), jnp.where(low, span[1], middle)

@@ -6,6 +6,8 @@ positive diagonal matrix C,  E[Z0 (I + C Z0/w)^{-1}]_ii = w h/(1 + h C_i)  up to
 Both are solved for log h, so that C may be of any size.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -28,7 +30,7 @@ def log_scale(
     fixed = jax.lax.stop_gradient(log_weights)
     low = -jnp.maximum(jnp.max(fixed), 0.0) - jnp.maximum(jnp.log(d / columns), 0.0) - 10.0
 
-    def halve(_: int, span: tuple[Array, Array]) -> tuple[Array, Array]:
+    def halve(_: Any, span: tuple[Array, Array]) -> tuple[Array, Array]:
         middle = 0.5 * (span[0] + span[1])
         below = gap(middle, fixed) < 0
         return jnp.where(below, middle, span[0]), jnp.where(below, span[1], middle)

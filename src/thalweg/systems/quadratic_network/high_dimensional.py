@@ -23,7 +23,12 @@ from .regime import (
     SOURCE_TIME,
     TRACE_TERM,
     rate_of,
+    step_share,
+    teacher_rank,
 )
+
+# relative bias of the loss at gamma = 5 b, times dimension, where student and teacher have equal widths
+EQUAL_WIDTHS = 220.0
 
 
 class HighDimensionalFlow(Theory[QuadraticNetwork]):
@@ -86,7 +91,26 @@ class HighDimensionalFlow(Theory[QuadraticNetwork]):
         }
 
     def finite_size(self, problem: QuadraticNetwork) -> Mapping[str, FiniteSize]:
-        return {}
+        """Bias of the mean over seeds, of order 1/dimension, and what steps of descent add in the first order.
+
+        The constants are the largest bias times dimension over gamma <= 5 b (benchmarks/quadratic_order.py), at its
+        upper two-sigma end. A student narrower than the teacher drifts: its trace integral has the slope of width + 2.
+        """
+        d, steps, rank = problem.dimension, 0.5 * step_share(problem), teacher_rank(problem)
+        narrow = problem.width < rank
+        # at equal widths the loss of a run falls twice as fast as that of the limit once both are of order 1/dimension
+        close = EQUAL_WIDTHS / (1 + abs(problem.width - rank)) ** 2
+        loss = FiniteSize((5.0 + close) / d + steps, 1.0, relative=True)
+        phi = 1.0 / d + 2.0 / problem.width if narrow else 8.5 / d
+        return {
+            "test_loss": loss,
+            "final_loss": loss,
+            "overlap": FiniteSize(1.1 / d + steps, 1.0),
+            "trace_integral": FiniteSize(phi + steps, 1.0, relative=True),
+            "effective_rank": FiniteSize(1.0 / d + steps, 1.0, relative=True),
+            "recovery_time": FiniteSize((2.0 + 0.04 * close) / d + steps, 1.0, relative=True),
+            "late_rate": FiniteSize(((15.0 if narrow else 1.0) + 0.25 * close) / d + steps, 1.0, relative=True),
+        }
 
 
 def _teacher(problem: QuadraticNetwork, data: Any) -> tuple[Array, Array]:

@@ -15,12 +15,13 @@ from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Va
 from .problem import QuadraticNetwork
 from .readings import cosine
 from .regime import SMALL_STEP, SOURCE_TIME, rate_of, teacher_rank
+from .starts import GaussianStart, Orthonormal
 
 SOURCES = (Source("MartinBachBiroli2023", "late times, limits and exponents"),)
 
 
 def _rank_strain(setting: Setting) -> float:
-    if setting.given_start is None:
+    if setting.given_start is None and isinstance(setting.problem.start_law(), Orthonormal | GaussianStart):
         return 0.0
     weights = np.asarray(setting.start.weights)
     found = np.linalg.svd(weights, compute_uv=False)

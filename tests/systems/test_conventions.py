@@ -1,4 +1,4 @@
-"""The lines of docs/conventions.md, C1 to C15, on one small data set in plain NumPy."""
+"""The lines of docs/conventions.md, on small cases in plain NumPy."""
 
 import re
 from pathlib import Path
@@ -107,6 +107,48 @@ def test_c15_nesterov_of_optax():
     now, before = weights(tw.Nesterov(0.1, 0.8), 12), weights(tw.Nesterov(0.1, 0.8), 11)
     theirs = weights(tw.Optax(optax.sgd, 0.1, {"momentum": 0.8, "nesterov": True}), 12)
     np.testing.assert_allclose(now + 0.8 * (now - before), theirs, rtol=1e-10)
+
+
+def quadratic_steps(count: int, eta: float, rho: float = 0.0):
+    """Descent of R = (1/4) E (f - y)^2 with step eta, in the source's own terms: R, phi and time at the end."""
+    lam, w, phi = np.diag([0.5, 0.2, 0.0]), QUADRATIC, 0.0
+    for _ in range(count):
+        error = w @ w.T - lam
+        phi += eta * np.trace(error)
+        w = w - eta * ((2 * error + (np.trace(error) + rho) * np.eye(3)) @ w)
+    error = w @ w.T - lam
+    return 0.5 * np.sum(error**2) + 0.25 * np.trace(error) ** 2, phi, count * eta
+
+
+QUADRATIC = np.array([[0.5, 0.2], [-0.1, 0.4], [0.3, 0.1]])
+
+
+def quadratic(rule, times, decay=0.0):
+    problem = tw.QuadraticNetwork(
+        dimension=3, width=2, teacher_spectrum=(0.5, 0.2, 0.0), weight_decay=decay, noise=0.3, rule=rule
+    )
+    return tw.train(problem, times, data=np.diag([0.5, 0.2, 0.0]), start=QUADRATIC).isel(seed=0)
+
+
+def test_c16_c18_c19_c20_quadratic_network():
+    """Half the mean square, twice the source's risk, with half its step; the penalty doubles; noise is left out."""
+    for rho in (0.0, 0.3):
+        risk, phi, _ = quadratic_steps(30, 0.1, rho)
+        seen = quadratic(tw.GradientDescent(0.05), [0, 30], 2 * rho)
+        assert float(seen.test_loss[-1]) == pytest.approx(2 * risk, rel=1e-12)
+        assert 2 * float(seen.trace_integral[-1]) == pytest.approx(phi, rel=1e-12)
+    x = np.random.default_rng(0).normal(size=(200_000, 3))
+    square = (np.sum((x @ QUADRATIC) ** 2, axis=1) - x**2 @ [0.5, 0.2, 0.0]) ** 2
+    error = 4 * square.std() / np.sqrt(len(x))
+    assert float(seen.test_loss[0]) == pytest.approx(square.mean() / 2, abs=error / 2)
+
+
+def test_c17_flow_time_is_half_the_time_of_the_source():
+    for eta in (1e-2, 1e-3):
+        risk, phi, time = quadratic_steps(round(2 / eta), eta)
+        flow = quadratic(tw.GradientFlow(), [0, time / 2])
+        assert float(flow.test_loss[-1]) == pytest.approx(2 * risk, rel=5 * eta)
+        assert 2 * float(flow.trace_integral[-1]) == pytest.approx(phi, rel=5 * eta)
 
 
 def test_every_line_of_the_table_is_tested():

@@ -116,7 +116,7 @@ class HighDimensionalFlow(Theory[QuadraticNetwork]):
 def _teacher(problem: QuadraticNetwork, data: Any) -> tuple[Array, Array]:
     """Rank and trace of the teacher, as numbers that may be traced."""
     if problem.teacher_spectrum is None:
-        law: Any = problem.teacher_law()
-        return jnp.asarray(problem.teacher_units(), float), jnp.asarray(getattr(law, "trace", 1.0))
+        units = problem.teacher_units()
+        return jnp.asarray(units, float), jnp.asarray(problem.teacher_law().mean_trace(problem.dimension, units))
     values = jnp.asarray(problem.teacher_spectrum)
     return jnp.sum(1.0 * (values > 0)), jnp.sum(values)

@@ -14,7 +14,7 @@ from ...problem import Problem
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from .problem import QuadraticNetwork
 from .readings import cosine
-from .regime import SMALL_STEP, SOURCE_TIME, rate_of, teacher_rank
+from .regime import SOURCE_TIME, STABLE_STEP, rate_of, teacher_rank
 from .starts import GaussianStart, Orthonormal
 
 SOURCES = (Source("MartinBachBiroli2023", "late times, limits and exponents"),)
@@ -98,7 +98,7 @@ class LongTimeLimit(Theory[QuadraticNetwork]):
         Variable("plateau_loss", "test loss at the end, by width from 1", dims=("student_width",)),
         Variable("plateau_overlap", "overlap at the end, by width from 1", dims=("student_width",)),
     )
-    assumptions: ClassVar[tuple[Assumption, ...]] = (SMALL_STEP, FULL_RANK)
+    assumptions: ClassVar[tuple[Assumption, ...]] = (STABLE_STEP, FULL_RANK)
 
     def prepare(self, problem: QuadraticNetwork, times: np.ndarray) -> "LongTimeLimit":
         return self
@@ -176,7 +176,7 @@ class LongTimeRate(Theory[QuadraticNetwork]):
         Variable("decay_rate", "rate of the exponential decay of the loss, in flow time (0: algebraic)"),
         Variable("algebraic_constant", "limit of (flow time)^2 times loss (0: exponential)"),
     )
-    assumptions: ClassVar[tuple[Assumption, ...]] = (SMALL_STEP, FULL_RANK, REACHED)
+    assumptions: ClassVar[tuple[Assumption, ...]] = (STABLE_STEP, FULL_RANK, REACHED)
 
     def prepare(self, problem: QuadraticNetwork, times: np.ndarray) -> "LongTimeRate":
         return self

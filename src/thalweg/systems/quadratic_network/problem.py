@@ -28,6 +28,16 @@ from .starts import FactorLaw, GaussianStart, Orthonormal, factor_spectrum, flat
 from .teacher import Student, Teacher, as_student, as_teacher
 
 
+def beyond_edge(problem: "QuadraticNetwork") -> bool:
+    """Whether descent steps too far for the teacher to be a stable end, where its spectrum is known and positive."""
+    known = problem.known_spectrum()
+    if not isinstance(problem.rule, GradientDescent) or known is None or np.min(known) < 0:
+        return False
+    root = np.sqrt(np.asarray(known))
+    curvature = 8 * np.diag(root**2) + (0 if problem.centred else 4) * np.outer(root, root)
+    return bool(problem.rule.learning_rate * np.linalg.eigvalsh(curvature)[-1] > 2)
+
+
 class QuadraticNetwork(Problem):
     """Network with square activation, f(x) = x'WW'x, descending its population risk towards a teacher y = x'Z*x.
 
@@ -67,6 +77,11 @@ class QuadraticNetwork(Problem):
         Remark(
             "trace_integral is the integral of the trace gap for gradient flow and plain descent only.",
             lambda problem: not isinstance(problem.rule, GradientFlow | GradientDescent),
+        ),
+        Remark(
+            "The learning rate is beyond the stability edge at the teacher: no run converges. Just above the edge "
+            "it settles on a two-cycle whose loss is small and looks like convergence; lower the learning rate.",
+            beyond_edge,
         ),
     )
 

@@ -61,6 +61,14 @@ SMALL_STEP = Assumption(
 )
 
 
+STABLE_STEP = Assumption(
+    "stable steps",
+    "The rule must be gradient flow, or descent with learning rate times largest curvature below 1 (strain 1; at 2 the "
+    "teacher is no stable end any more: beyond it a small two-cycle may look like convergence).",
+    lambda setting: step_share(setting.problem),
+)
+
+
 def _trace_strain(setting: Setting) -> float:
     law = setting.problem.start_law()
     drawn = setting.given_start is None and isinstance(law, Orthonormal)

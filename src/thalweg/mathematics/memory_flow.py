@@ -31,9 +31,8 @@ class Kernels(NamedTuple):
     exponent: Float[Array, " k"]
 
     def logarithm(self) -> Float[Array, " k"]:
-        """log K_i, very negative where the kernel is still zero."""
-        positive = self.mantissa > 0
-        return jnp.where(positive, jnp.log(jnp.where(positive, self.mantissa, 1.0)), -1e6) + self.exponent
+        """log K_i, about -70 while the kernel is still zero: finite, so that the slope at time zero is right."""
+        return jnp.log(self.mantissa + 1e-30) + self.exponent
 
 
 class Flow(NamedTuple):

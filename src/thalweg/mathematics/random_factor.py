@@ -16,7 +16,7 @@ HALVINGS, POLISHES = 48, 2
 
 
 def log_scale(
-    log_weights: Float[Array, " k"], counts: Float[Array, " k"], columns: float, haar: bool
+    log_weights: Float[Array, " k"], counts: Float[Array, " k"], columns: Any, haar: bool
 ) -> Float[Array, ""]:
     """log h for C given by its logarithms and their multiplicities."""
     d = jnp.sum(counts)

@@ -1,6 +1,7 @@
 """Laws of a factor W (dimension, width): the student's start, or the teacher's weights."""
 
 import abc
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,7 @@ class FactorLaw(Parametrised):
         """One factor (dimension, width)."""
 
     @abc.abstractmethod
-    def mean_trace(self, dimension: int, width: int) -> float:
+    def mean_trace(self, dimension: Any, width: Any) -> Any:
         """Expected trace of WW'."""
 
 
@@ -36,7 +37,7 @@ class Orthonormal(FactorLaw):
         # the signs that make the law of U the Haar measure, whatever the convention of the factorisation
         return jnp.sqrt(self.trace / width) * upper * jnp.sign(jnp.diagonal(lower))[None, :]
 
-    def mean_trace(self, dimension: int, width: int) -> float:
+    def mean_trace(self, dimension: Any, width: Any) -> Any:
         return self.trace
 
 
@@ -53,11 +54,11 @@ class GaussianStart(FactorLaw):
     def draw(self, key: Array, dimension: int, width: int) -> Float[Array, "d m"]:
         return jnp.sqrt(self.variance(dimension, width)) * jax.random.normal(key, (dimension, width), dtype=jnp.float64)
 
-    def variance(self, dimension: int, width: int) -> float:
+    def variance(self, dimension: Any, width: Any) -> Any:
         """Variance of an entry."""
         return 1.0 / (dimension * width) if self.init_scale is None else self.init_scale**2
 
-    def mean_trace(self, dimension: int, width: int) -> float:
+    def mean_trace(self, dimension: Any, width: Any) -> Any:
         return dimension * width * self.variance(dimension, width)
 
 

@@ -46,7 +46,10 @@ def against_runge_kutta() -> None:
     error = [float(abs(one.test_loss / exact - 1).max()) for one in (told, seen)]
     third, _ = clocked(ours)
     print(f"d = 400, m = 20, source time 4000: exact {min(first, third):.2f} s, Runge-Kutta {second:.1f} s,", end=" ")
-    print(f"ratio {second / min(first, third):.0f}; relative errors of the loss {error[0]:.0e}, {error[1]:.0e}", flush=True)
+    print(
+        f"ratio {second / min(first, third):.0f}; errors of the loss {error[0]:.0e}, {error[1]:.0e}",
+        flush=True,
+    )
 
 
 def large() -> None:

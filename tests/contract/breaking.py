@@ -61,9 +61,11 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
         "stable steps": tw.QuadraticNetwork(**QUADRATIC, rule=tw.GradientDescent(learning_rate=0.3)),
         "full rank start": tw.QuadraticNetwork(**QUADRATIC, start=OneColumn()),
         "teacher within reach": tw.QuadraticNetwork(dimension=8, width=2, teacher_width=4),
+        "no decay": tw.QuadraticNetwork(**QUADRATIC, weight_decay=0.1),
     },
     "StabilityEdge": {
         "rule with a known limit": tw.QuadraticNetwork(**QUADRATIC, rule=ADAM),
         "teacher within reach": tw.QuadraticNetwork(dimension=8, width=2, teacher_width=4),
+        "no decay": tw.QuadraticNetwork(**QUADRATIC, weight_decay=0.1),
     },
 }

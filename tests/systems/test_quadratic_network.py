@@ -300,3 +300,55 @@ def test_bad_input_is_answered():
     other_scale = tw.QuadraticNetwork(dimension=8, width=4, teacher_width=2, start=tw.Orthonormal(trace=3.0))
     with pytest.warns(tw.TheoryWarning, match="gamma = 2 c"):
         tw.predict(other_scale, [0.0, 1.0], theory=tw.HighDimensionalFlow())
+
+
+def test_long_time_constants():
+    """t^2 R -> 35/384, .17045, .40565 (d = 20, 40, 100; m = d/2; m* = m/2), and the rates of full rank and of m = r."""
+    for d, wanted in ((20, 35 / 384), (40, 0.17045), (100, 0.40565)):
+        problem = tw.QuadraticNetwork(dimension=d, width=d // 2, teacher_width=d // 4)
+        told = tw.predict(problem, [1.0, 2.0], theory=tw.LongTimeRate()).isel(seed=0)
+        # lim (flow time)^2 L is half of lim t^2 R
+        assert 2 * float(told.algebraic_constant) == pytest.approx(wanted, rel=5e-5)
+    full = tw.QuadraticNetwork(dimension=3, width=3, teacher_spectrum=(0.5, 0.3, 0.2))
+    told = tw.predict(full, [1.0, 2.0], theory=tw.LongTimeRate()).isel(seed=0)
+    assert float(told.decay_rate) / 2 == pytest.approx(1.803887042, rel=1e-8)
+    square = tw.QuadraticNetwork(dimension=8, width=3, teacher_spectrum=padded((0.5, 0.3, 0.2), 8))
+    told = tw.predict(square, [1.0, 2.0], theory=tw.LongTimeRate()).isel(seed=0)
+    assert float(told.decay_rate) / 2 == pytest.approx(4 * 0.2, rel=1e-8)
+
+
+def test_long_time_laws_meet_the_exact_flow():
+    """Rates of the exact solution at late times (late_rate) and its end, for width at and below the rank."""
+    lam = padded((0.5, 0.3, 0.2), 6)
+    given = {"data": np.diag(lam), "start": cosine_start(6, 4)[:, :3]}
+    problem = tw.QuadraticNetwork(dimension=6, width=3, teacher_spectrum=lam)
+    exact_flow = tw.predict(problem, [0.0, 12.0], theory=tw.RiccatiFlow(), **given)
+    law = tw.predict(problem, [1.0, 2.0], theory=tw.LongTimeRate()).isel(seed=0)
+    assert float(exact_flow.late_rate) == pytest.approx(float(law.decay_rate), rel=1e-3)
+    given["start"] = given["start"][:, :2]
+    problem = tw.QuadraticNetwork(dimension=6, width=2, teacher_spectrum=lam)
+    end = tw.predict(problem, [0.0, 100.0], theory=tw.RiccatiFlow(), **given)
+    limit = tw.predict(problem, [100.0], theory=tw.LongTimeLimit()).isel(seed=0)
+    for name in ("test_loss", "overlap", "trace_gap", "student_spectrum"):
+        np.testing.assert_allclose(end[name][-1], limit[name][-1], atol=1e-8)
+    assert float(limit.recovering_width) == 3
+    np.testing.assert_array_equal(limit.plateau_loss > 1e-12, [True, True, False, False, False, False])
+
+
+def test_stability_edge():
+    """The card's two edges, the curvature measured on the draw, and runs on both sides."""
+    for lam, wanted in (((0.5, 0.3, 0.2), 0.5504596629), ((1 / 3,) * 3, 0.6)):
+        problem = tw.QuadraticNetwork(
+            dimension=6, width=4, teacher_spectrum=padded(lam, 6), rule=tw.GradientDescent(learning_rate=0.05)
+        )
+        told = float(tw.predict(problem, [1], theory=tw.StabilityEdge()).largest_stable_rate[0])
+        assert 2 * told == pytest.approx(wanted, rel=1e-9)
+        assert float(tw.train(problem, [1]).largest_stable_rate[0]) == pytest.approx(told, rel=1e-8)
+    ends = {}
+    for share in (0.98, 1.02):
+        rule = tw.GradientDescent(learning_rate=share * told)
+        problem = tw.QuadraticNetwork(dimension=6, width=4, teacher_spectrum=padded(lam, 6), rule=rule)
+        seen = tw.train(problem, [3999, 4000], start=0.5 * cosine_start(6, 4))
+        ends[share] = float(seen.test_loss[0, -1])
+        assert ("two-cycle" in " ".join(seen.attrs["remarks"].split())) == (share > 1)
+    assert ends[0.98] < 1e-4 < ends[1.02] < 0.2

@@ -23,7 +23,8 @@ def log_scale(
 
     def gap(eta: Array, logs: Array) -> Array:
         if haar:
-            stays = jnp.sum(counts * jax.nn.sigmoid(-(eta + logs))) / d
+            # by its logarithm, whose slope stays right where the share is one to rounding
+            stays = jnp.sum(counts * jnp.exp(jax.nn.log_sigmoid(-(eta + logs)))) / d
             return (1 - columns / d) + jnp.expm1(eta) * stays
         return jnp.expm1(eta) + jnp.sum(counts * jax.nn.sigmoid(eta + logs)) / columns
 

@@ -14,7 +14,7 @@ from ...problem import Problem
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from .problem import QuadraticNetwork
 from .readings import cosine
-from .regime import SOURCE_TIME, STABLE_STEP, rate_of, teacher_rank
+from .regime import NO_DECAY, SOURCE_TIME, STABLE_STEP, rate_of, teacher_rank
 from .starts import GaussianStart, Orthonormal
 
 SOURCES = (Source("MartinBachBiroli2023", "late times, limits and exponents"),)
@@ -94,7 +94,7 @@ class LongTimeLimit(Theory[QuadraticNetwork]):
         "student_spectrum": Claim("limit", approach=_way),
     }
     own: ClassVar[tuple[Variable, ...]] = (
-        Variable("recovering_width", "least width that recovers the teacher (NaN: none does)"),
+        Variable("recovering_width", "least width that recovers the teacher without decay (NaN: none does)"),
         Variable("plateau_loss", "test loss at the end, by width from 1", dims=("student_width",)),
         Variable("plateau_overlap", "overlap at the end, by width from 1", dims=("student_width",)),
     )
@@ -117,13 +117,12 @@ class LongTimeLimit(Theory[QuadraticNetwork]):
         )
         flat = jnp.ones(times.shape[0])
         loss, overlap = end(found)
-        recovered = jnp.all(lam >= 0) & (problem.weight_decay == 0)
         return {
             "test_loss": loss * flat,
             "overlap": overlap * flat,
             "trace_gap": found.gap * flat,
             "student_spectrum": flat[:, None] * found.values[None, :many],
-            "recovering_width": jnp.where(recovered, jnp.sum(1.0 * (lam > 0)), jnp.nan),
+            "recovering_width": jnp.where(jnp.all(lam >= 0), jnp.sum(1.0 * (lam > 0)), jnp.nan),
             "plateau_loss": plateaus[0],
             "plateau_overlap": plateaus[1],
         }
@@ -140,14 +139,13 @@ def _late_window(problem: Any) -> tuple[float, float]:
 
 def _reach_strain(setting: Setting) -> float:
     problem, lam = setting.problem, np.asarray(setting.data.values)
-    positive = lam.min() >= 0 and lam.max() > 0 and problem.weight_decay == 0
+    positive = lam.min() >= 0 and lam.max() > 0
     return 0.0 if positive and problem.width >= int(np.sum(lam > 0)) else math.inf
 
 
 REACHED = Assumption(
     "teacher within reach",
-    "The teacher must be positive, without decay, and of a rank that the width reaches: else it ends on a plateau "
-    "(LongTimeLimit).",
+    "The teacher must be positive and of a rank that the width reaches: else it ends on a plateau (LongTimeLimit).",
     _reach_strain,
 )
 
@@ -176,7 +174,7 @@ class LongTimeRate(Theory[QuadraticNetwork]):
         Variable("decay_rate", "rate of the exponential decay of the loss, in flow time (0: algebraic)"),
         Variable("algebraic_constant", "limit of (flow time)^2 times loss (0: exponential)"),
     )
-    assumptions: ClassVar[tuple[Assumption, ...]] = (STABLE_STEP, FULL_RANK, REACHED)
+    assumptions: ClassVar[tuple[Assumption, ...]] = (STABLE_STEP, FULL_RANK, REACHED, NO_DECAY)
 
     def prepare(self, problem: QuadraticNetwork, times: np.ndarray) -> "LongTimeRate":
         return self

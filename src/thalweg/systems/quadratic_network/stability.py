@@ -14,6 +14,7 @@ from ...rules import GradientDescent, GradientFlow, HeavyBall, Nesterov, largest
 from ...theory import Assumption, FiniteSize, Source, Theory
 from .long_time import REACHED
 from .problem import QuadraticNetwork
+from .regime import NO_DECAY
 
 STEPS = Assumption(
     "rule with a known limit",
@@ -40,7 +41,7 @@ class StabilityEdge(Theory[QuadraticNetwork]):
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
     speaks_of: ClassVar[tuple[str, ...]] = ("largest_stable_rate",)
     shapes: ClassVar[tuple[str, ...]] = ("dimension", "width", "teacher_width")
-    assumptions: ClassVar[tuple[Assumption, ...]] = (STEPS, REACHED)
+    assumptions: ClassVar[tuple[Assumption, ...]] = (STEPS, REACHED, NO_DECAY)
 
     def prepare(self, problem: QuadraticNetwork, times: np.ndarray) -> "StabilityEdge":
         return self

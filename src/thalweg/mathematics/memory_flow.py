@@ -203,8 +203,7 @@ def integrate(
     value = jnp.zeros(()) if watch is None else watch(kernels_of(flow, start))
     first = _first_length(flow, start, times[-1])
     run = Progress(start, start, jnp.full(STAGES, start.slope), first, jnp.asarray(0), value, start, first * 0)
-    shapes = jax.eval_shape(read, kernels_of(flow, start), start.slope)
-    empty = jax.tree.map(lambda leaf: jnp.full((times.shape[0], *leaf.shape), jnp.nan, leaf.dtype), shapes)
+    empty = _blank(jax.eval_shape(read, kernels_of(flow, start), start.slope), times.shape[0])
 
     def proceed(carry: Any) -> Any:
         run, i, record = carry
@@ -231,9 +230,17 @@ def integrate(
     run, _, record = jax.lax.while_loop(unfinished, proceed, (run, jnp.asarray(0), empty))
     if watch is None:
         return record, jnp.asarray(jnp.nan)
+    return record, jnp.where(value >= 0, 0.0, _first_crossing(flow, run, watch, times[-1]))
+
+
+def _blank(shapes: Any, count: int) -> Any:
+    return jax.tree.map(lambda leaf: jnp.full((count, *leaf.shape), jnp.nan, leaf.dtype), shapes)
+
+
+def _first_crossing(flow: Flow, run: Progress, watch: Watch, last: Array) -> Float[Array, ""]:
+    """The root inside the bracketing step, NaN where there is none up to the last time."""
     when = jax.lax.cond(run.width > 0, lambda: _crossing(flow, run, watch), lambda: jnp.asarray(jnp.nan))
-    when = jnp.where(when <= times[-1], when, jnp.nan)
-    return record, jnp.where(value >= 0, 0.0, when)
+    return jnp.where(when <= last, when, jnp.nan)
 
 
 def _first_length(flow: Flow, start: State, last: Array) -> Float[Array, ""]:

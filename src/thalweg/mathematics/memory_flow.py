@@ -224,10 +224,9 @@ def integrate(
 
         return jax.lax.cond(due, write, move)
 
-    def unfinished(carry: Any) -> Any:
-        return (carry[1] < times.shape[0]) & (carry[0].count < ceiling)
-
-    run, _, record = jax.lax.while_loop(unfinished, proceed, (run, jnp.asarray(0), empty))
+    run, _, record = jax.lax.while_loop(
+        lambda carry: (carry[1] < times.shape[0]) & (carry[0].count < ceiling), proceed, (run, jnp.asarray(0), empty)
+    )
     if watch is None:
         return record, jnp.asarray(jnp.nan)
     return record, jnp.where(value >= 0, 0.0, _first_crossing(flow, run, watch, times[-1]))

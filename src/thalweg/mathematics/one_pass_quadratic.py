@@ -9,7 +9,7 @@ rows of W along the teacher's eigenvectors, G = W_perp'W_perp of all others, Q =
 Time is steps times eta; the risk is |D|^2/2 + tr(D)^2/4.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import diffrax
 import jax
@@ -68,6 +68,6 @@ def follow(
         adjoint=diffrax.ForwardMode(),
         throw=False,
     )
-    found = solution.ys
+    found: Any = solution.ys
     trace, square = jax.vmap(lambda along, across: gaps(lam, Moments(along, across)))(*found)
     return found, 0.5 * square + 0.25 * trace**2

@@ -71,7 +71,9 @@ def menu(problem: Problem, setting: Setting | None = None) -> list[tuple[Theory,
         theory, found = row
         strain = worst(found)[1]
         values = all(theory.claim(name).kind == "value" for name in theory.speaks_of)
-        return strain > 1, not values, len(theory.conditions_on), -len(theory.speaks_of), strain
+        # a theory that speaks of numbers of its own alone answers no question about the run
+        silent = not any(o.name in theory.speaks_of for o in problem.observables)
+        return strain > 1, silent, not values, len(theory.conditions_on), -len(theory.speaks_of), strain
 
     return sorted(rows, key=rank)
 

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.stats
 import xarray as xr
 
-from .functionals import Functional, declare, measure
+from .functionals import Functional, declare, largest, measure
 from .problem import Observable, Problem
 from .results import OUTCOMES
 from .theory import FiniteSize, Theory
@@ -92,6 +92,8 @@ def _functionals(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Da
             continue
         observable, values = _observable(problem, str(name)), told[name]
         mean = values.mean("seed").values if "seed" in values.dims else values.values
+        if observable is not None and "time" not in values.dims:
+            mean = mean[None]
         claim = theory.claim(str(name))
         window = claim.window(problem) if claim.window is not None else None
         if observable is not None:
@@ -107,13 +109,23 @@ def _functionals(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Da
 
 
 def rows(
-    problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset, tighter: Sequence[dict[str, Any] | None]
+    problem: Problem,
+    theory: Theory,
+    told: xr.Dataset,
+    seen: xr.Dataset,
+    tighter: Sequence[dict[str, Any] | None],
+    exact: bool,
 ) -> list[Row]:
-    """The budget of one theory. `tighter` holds training and theory at a tighter tolerance (first seeds), or None."""
+    """The budget of one theory. `tighter` holds training and theory at a tighter tolerance (first seeds), or None.
+
+    `exact` says that the theory answers for every single run: then no chance is left.
+    """
     functionals = _functionals(problem, theory, told, seen)
     sizes = theory.finite_size(problem)
     runs = [(base, run) for base, run in zip((seen, told), tighter, strict=True) if run is not None]
-    return [_row(problem, theory, f, told, seen, runs, sizes.get(f.variable), len(functionals)) for f in functionals]
+    return [
+        _row(problem, theory, f, told, seen, runs, sizes.get(f.variable), len(functionals), exact) for f in functionals
+    ]
 
 
 def _row(
@@ -125,14 +137,14 @@ def _row(
     runs: Sequence[tuple[xr.Dataset, dict[str, Any]]],
     size: FiniteSize | None,
     family: int,
+    exact: bool,
 ) -> Row:
     observable, times, good = _observable(problem, functional.variable), told["time"].values, good_seeds(seen)
-    wanted = measure(functional, told[functional.variable].values, times, observable)
+    wanted = measure(functional, _timed(told, told[functional.variable].values, observable), times, observable)
     measured = measure(functional, seen[functional.variable].values, times, observable)[good]
-    if "seed" in told.dims:
+    if "seed" in told[functional.variable].dims:
         wanted = wanted[good]
     change = sum(_tolerance(functional, base, run, times, observable) for base, run in runs)
-    exact = "seed" in told.dims and set(theory.conditions_on) >= {"start", "draw"}
     gap, error = _statistics(np.asarray(measured - wanted), family, exact)
     return Row(
         name=functional.name,
@@ -142,7 +154,7 @@ def _row(
         predicted=_mean(wanted),
         measured=_mean(measured),
         gap=gap,
-        finite_size=_finite_size(functional, observable, size),
+        finite_size=_finite_size(functional, observable, size, told, _largest(functional, wanted) if exact else 1.0),
         tolerance=SAFETY * change + ROUNDING * functional.scale,
         margin=_margin(problem, theory, functional),
         error=error,
@@ -159,16 +171,32 @@ def _grain(problem: Problem, functional: Functional) -> float:
     return 1 / unit if timed and unit is not None else 0.0
 
 
+def _timed(base: xr.Dataset, values: np.ndarray, observable: Observable | None) -> np.ndarray:
+    """Values with a time axis of length 1 where a limit was given without one."""
+    if observable is None or "time" in base[observable.name].dims:
+        return values
+    return np.expand_dims(values, int("seed" in base[observable.name].dims))
+
+
 def _mean(values: Any) -> float:
     real = np.asarray(values)[np.isfinite(values)]
     return float(real.mean()) if real.size else math.nan
 
 
-def _finite_size(functional: Functional, observable: Observable | None, size: FiniteSize | None) -> float:
+def _largest(functional: Functional, wanted: np.ndarray) -> float:
+    """The largest run over the scale of their mean: where every run is judged, a relative error is of its own level."""
+    return max(1.0, largest(np.asarray(wanted)) / functional.scale)
+
+
+def _finite_size(
+    functional: Functional, observable: Observable | None, size: FiniteSize | None, told: xr.Dataset, reach: float
+) -> float:
     if size is None:
         return 0.0
-    whole = size.relative or (observable is not None and observable.log)
-    return size.amount * functional.sensitivity * (functional.level if whole else 1.0)
+    logarithmic = observable is not None and observable.log
+    share = reach if size.relative and not logarithmic else 1.0
+    whole = size.relative or logarithmic
+    return share * size.within(told) * functional.sensitivity * (functional.level if whole else 1.0)
 
 
 def _margin(problem: Problem, theory: Theory, functional: Functional) -> float:
@@ -185,8 +213,8 @@ def _tolerance(
     observable: Observable | None,
 ) -> float:
     """Largest change of a functional when the tolerance is ten times tighter, over the seeds run again."""
-    loose = measure(functional, base[functional.variable].values, times, observable)
-    tight = measure(functional, np.asarray(run[functional.variable]), times, observable)
+    loose = measure(functional, _timed(base, base[functional.variable].values, observable), times, observable)
+    tight = measure(functional, _timed(base, np.asarray(run[functional.variable]), observable), times, observable)
     change = np.abs(loose[: len(tight)] - tight) if np.ndim(loose) else np.abs(loose - tight)
     return float(np.nanmax(change)) if np.any(np.isfinite(change)) else 0.0
 
@@ -214,7 +242,7 @@ def gap_curves(
     content: dict[str, xr.DataArray] = {}
     for name in map(str, told.data_vars):
         observable = _observable(problem, name)
-        if observable is None or name not in seen:
+        if observable is None or name not in seen or "time" not in told[name].dims:
             continue
         gaps = (seen[name] - told[name]).isel(seed=good)
         with warnings.catch_warnings():
@@ -228,5 +256,5 @@ def gap_curves(
         scale: Any = level if whole else 1.0 + 0.0 * level
         values = [row.tolerance for row in budget if row.variable == name and row.measure in ("start", "end", "area")]
         fixed = problem.margins.get(name, 0.0) * level.max("time") + max(values, default=0.0)
-        content[f"{name}_allowance"] = (0.0 if size is None else size.amount) * scale + fixed
+        content[f"{name}_allowance"] = (0.0 if size is None else size.within(told)) * scale + fixed
     return xr.Dataset(content).drop_vars("seed", errors="ignore")

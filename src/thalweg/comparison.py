@@ -11,7 +11,7 @@ import xarray as xr
 from . import audit, training
 from .budget import Row, gap_curves, rows
 from .parallel import Progress
-from .problem import Problem
+from .problem import Problem, seed_keys
 from .results import label, stamp
 from .serial import to_json
 from .solve import (
@@ -58,18 +58,21 @@ def compare(
     wanted = seed_list(seeds)
     with jax.enable_x64():
         axis = time_axis(problem, times)
-        setting = Setting(problem, data, start)
+        setting = Setting(problem, data, start, axis)
         theories = _theories(problem, theory, setting)
         strains = [quiet_strains(t, problem, setting) for t in theories]
     seen = train(problem, axis, seeds=wanted, data=data, start=start, strict=False, progress=progress)
     done = [int(s) for s in seen["seed"].values]
     with jax.enable_x64():
-        tight = _tighter_run(problem, axis, done if _exact(theories) else done[:2], data, start)
-        answers = [_answer(t, problem, axis, done, data, start) for t in theories]
+        exact = [_exact(t, random_parts(problem, data, start)) for t in theories]
+        tight = _tighter_run(problem, axis, done if any(exact) else done[:2], data, start)
+        answers = [
+            _answer(t, problem, axis, done, data, start, whole) for t, whole in zip(theories, exact, strict=True)
+        ]
     parts = []
-    for one, found, (values, own_seeds, tighter) in zip(theories, strains, answers, strict=True):
+    for one, found, (values, own_seeds, tighter), whole in zip(theories, strains, answers, exact, strict=True):
         told = label(problem, existing(problem, values), axis, own_seeds, one)
-        budget = rows(problem, one, told, seen, [tight, tighter])
+        budget = rows(problem, one, told, seen, [tight, tighter], whole)
         outcome = judge(budget, audit.worst(found), resolution, len(done), seen)
         told.attrs = describe("theory", problem, one, found, vars(outcome))
         parts.append((one, told, gap_curves(problem, one, told, seen, budget), _table(budget), outcome))
@@ -87,9 +90,25 @@ def _theories(problem: Problem, theory: Any, setting: Setting) -> list[Theory]:
     return found
 
 
-def _exact(theories: list[Theory]) -> bool:
-    """Whether some theory answers for every single run, so that every run's own numerical error counts."""
-    return any({"start", "draw"} <= set(theory.conditions_on) for theory in theories)
+def random_parts(problem: Problem, data: Any, start: Any) -> set[str]:
+    """What differs from seed to seed: draw and start, unless given or the same for every key, and a rule's own path."""
+
+    def differs(make: Any) -> bool:
+        first, second = make(0), make(1)
+        return not all(map(np.array_equal, jax.tree.leaves(first), jax.tree.leaves(second)))
+
+    def begin(seed: int) -> Any:
+        draw, key, _ = seed_keys(np.int64(seed))
+        return problem.initial(key, problem.draw(draw) if data is None else data)
+
+    found = {"draw"} if data is None and differs(lambda seed: problem.draw(seed_keys(np.int64(seed))[0])) else set()
+    found |= {"path"} if problem.rule.random else set()
+    return found | ({"start"} if start is None and differs(begin) else set())
+
+
+def _exact(theory: Theory, random: set[str]) -> bool:
+    """Whether a theory answers for every single run, so that every run's own numerical error counts."""
+    return bool(theory.conditions_on) and random <= set(theory.conditions_on)
 
 
 def _tighter_run(problem: Problem, axis: np.ndarray, seeds: list[int], data: Any, start: Any) -> dict[str, Any] | None:
@@ -104,7 +123,9 @@ def _tighter_run(problem: Problem, axis: np.ndarray, seeds: list[int], data: Any
     return {**runs.curves, **runs.events}
 
 
-def _answer(theory: Theory, problem: Problem, axis: np.ndarray, seeds: list[int], data: Any, start: Any) -> Any:
+def _answer(
+    theory: Theory, problem: Problem, axis: np.ndarray, seeds: list[int], data: Any, start: Any, exact: bool
+) -> Any:
     """Predicted arrays, their seeds, and the same at ten times tighter tolerance where the theory has one."""
     values, own = evaluate(theory, problem, axis, seeds, data, start)
     if not hasattr(theory, "tolerance"):
@@ -112,7 +133,7 @@ def _answer(theory: Theory, problem: Problem, axis: np.ndarray, seeds: list[int]
     import equinox as eqx
 
     tight = eqx.tree_at(lambda t: t.tolerance, theory, theory.tolerance / 10)  # pyright: ignore
-    return values, own, evaluate(tight, problem, axis, seeds[:2], data, start)[0]
+    return values, own, evaluate(tight, problem, axis, seeds if exact else seeds[:2], data, start)[0]
 
 
 def _table(budget: Sequence[Row]) -> xr.Dataset:

@@ -69,7 +69,7 @@ def _whole(value: Any) -> Any:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-def _floats(value: Any) -> Any:
+def floats(value: Any) -> Any:
     """A float64 NumPy array when the value is concrete and numeric; None (not given) stays."""
     if value is None or is_traced(value) or isinstance(value, jax.Array):
         return value
@@ -109,12 +109,12 @@ def scalar(
 
 def vector(words: str, *, symbol: str = "", unit: str = "", default: Any = REQUIRED) -> Any:
     """A short list of numbers, saved in full in the problem's JSON."""
-    return _field(Parameter("vector", words, symbol, unit), default, _floats)
+    return _field(Parameter("vector", words, symbol, unit), default, floats)
 
 
 def array(words: str, *, symbol: str = "", unit: str = "", default: Any = REQUIRED) -> Any:
     """A table of numbers (a user's data), saved among the inputs of a result file."""
-    return _field(Parameter("array", words, symbol, unit), default, _floats)
+    return _field(Parameter("array", words, symbol, unit), default, floats)
 
 
 @functools.cache

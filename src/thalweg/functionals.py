@@ -36,6 +36,11 @@ class Functional:
         return f"{self.variable}{index}: {self.measure}"
 
 
+def largest(values: np.ndarray) -> float:
+    """The largest size among finite numbers; 0 if there is none."""
+    return float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
+
+
 def on_scale(observable: Observable | None, values: np.ndarray) -> np.ndarray:
     """Values on the observable's own scale: natural logarithm where it is logarithmic."""
     if observable is None or not observable.log:

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import equinox as eqx
@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .events import CurveDetector, Detector, FromDraw
+from .events import CurveDetector, Detector, FromDraw, Reading, Watched, name_of
 from .fields import Parametrised, array, scalar, size, vector
 from .views import View
 
@@ -62,7 +62,7 @@ class Event:
     """One number read from a run by a named detector; `absent` says what a NaN means. `unit` "clock" follows times.
 
     `bluntness` multiplies the resolution asked of a comparison: a best time at a flat optimum is ill determined by
-    nature, since missing it costs next to nothing.
+    nature, since missing it costs next to nothing. `level_of` names the curve of which the event is a value.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Event:
     unit: str = "clock"
     dims: tuple[str, ...] = ()
     bluntness: float = 1.0
+    level_of: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +97,8 @@ class Rule(Parametrised):
     """Law of motion of the parameters; belongs to the problem, for a large step or momentum is physics."""
 
     clock: AbstractClassVar[str]
+    # whether chance goes on deciding after the draw and the start
+    random: AbstractClassVar[bool]
 
     @abc.abstractmethod
     def steps_per_unit(self, problem: "Problem") -> float | None:
@@ -149,6 +152,43 @@ class Problem(Parametrised):
         """A user's start in this problem's form; ValueError where shapes do not fit."""
 
 
+class Macrostate(eqx.Module):
+    """A start by the few numbers that a theory follows; it fixes what matters of the draw, too.
+
+    Theories take it in place of data and start. Training makes weights with exactly these values, anew for each seed.
+    """
+
+    @abc.abstractmethod
+    def realise(self, problem: Any, key: Array) -> tuple[Any, Any]:
+        """Data and parameters, otherwise random, with exactly these values."""
+
+
+class StreamingProblem(Problem):
+    """A problem whose law gives fresh samples without end, for rules that see each of them once."""
+
+    dimension: eqx.AbstractVar[int]
+
+    @abc.abstractmethod
+    def fresh(self, key: Array, data: Any, count: int) -> Any:
+        """`count` independent samples (leading axis), `count` a multiple of 4; `data` is what all samples share."""
+
+    @abc.abstractmethod
+    def sample_objective(self, params: Any, data: Any, sample: Any) -> Float[Array, ""]:
+        """What a step on this one sample descends: its loss + penalty."""
+
+    @abc.abstractmethod
+    def weighted(self, slope: Any, learning_rate: Any, output_learning_rate: Any) -> Any:
+        """The gradient of a sample, each part times the rate at which it is followed."""
+
+
+class FisherProblem(StreamingProblem):
+    """One that knows the Fisher matrix of its network under the law of its inputs."""
+
+    @abc.abstractmethod
+    def natural(self, params: Any, data: Any, slope: Any, damping: Float[Array, ""]) -> Any:
+        """(G + damping I)^-1 slope, G the Fisher matrix at these parameters."""
+
+
 def present(problem: Problem) -> tuple[Observable, ...]:
     """The observables that exist for these parameters."""
     return tuple(o for o in problem.observables if o.exists_in(problem))
@@ -156,6 +196,8 @@ def present(problem: Problem) -> tuple[Observable, ...]:
 
 def observed(problem: Problem, params: Any, data: Any, names: tuple[str, ...]) -> dict[str, Array]:
     """Some observables at these parameters; what is not named costs nothing once compiled."""
+    if not names:
+        return {}
     values = problem.observe(params, data)
     return {name: values[name] for name in names}
 
@@ -163,6 +205,21 @@ def observed(problem: Problem, params: Any, data: Any, names: tuple[str, ...]) -
 def curve_events(problem: Problem) -> dict[str, CurveDetector]:
     """Detectors of the events that are read along the run."""
     return {e.name: e.detector for e in problem.events if isinstance(e.detector, CurveDetector)}
+
+
+def watched(detectors: Iterable[CurveDetector]) -> tuple[Watched, ...]:
+    """All that these detectors read, once each; ValueError where two readings share a name."""
+    found = dict.fromkeys(one for detector in detectors for one in detector.reads)
+    names = [name_of(one) for one in found]
+    if len(set(names)) < len(names):
+        raise ValueError(f"the events watch {names}: two different readings with one name; rename one.")
+    return tuple(found)
+
+
+def read(problem: Problem, params: Any, data: Any, what: tuple[Watched, ...]) -> dict[str, Array]:
+    """Values of some observables and readings at these parameters."""
+    values = observed(problem, params, data, tuple(one for one in what if isinstance(one, str)))
+    return values | {one.name: one.measure(problem, params, data) for one in what if isinstance(one, Reading)}
 
 
 def draw_events(problem: Problem, data: Any) -> dict[str, Array]:

@@ -109,8 +109,8 @@ def presets() -> dict[str, Preset]:
 
 
 def find(name: str) -> type[Parametrised]:
-    """A problem, rule or theory class by name; ValueError with the nearest name otherwise."""
-    known = {**problems(), **rules(), **everything(Theory)}
+    """A problem, rule, theory, or part of one (a schedule), by name; ValueError with the nearest name otherwise."""
+    known = everything(Parametrised)
     if name not in known:
         raise ValueError(unknown("class", name, sorted(known)) + " A class of your own must be imported first.")
     return known[name]

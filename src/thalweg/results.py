@@ -48,7 +48,9 @@ def label(
         if name not in values:
             continue
         value = values[name]
-        dims = (*lead, *(("time",) if is_curve(problem, name) else ()), *about.dims)
+        # a limit may be told without a time axis: one dimension less
+        timeless = np.ndim(value) == len(lead) + len(about.dims)
+        dims = (*lead, *(("time",) if is_curve(problem, name) and not timeless else ()), *about.dims)
         unit = clock if about.unit == "clock" else about.unit
         attrs = {"long_name": about.words, "units": unit}
         if is_curve(problem, name):

@@ -14,7 +14,7 @@ from jaxtyping import Array
 from . import audit, training
 from .fields import parameters
 from .parallel import Batch, Interrupted, Progress, map_seeds, over_seeds
-from .problem import Problem, present
+from .problem import Macrostate, Problem, present
 from .results import label, sentences, stamp
 from .serial import flatten, to_json
 from .theory import Setting, Theory
@@ -77,10 +77,14 @@ def given(problem: Any, data: Any, start: Any) -> tuple[Any, Any]:
         raise ValueError(
             f"a problem is wanted, such as tw.LinearClassifier(...); it was given {type(problem).__name__}."
         )
-    return (
-        None if data is None else problem.as_data(data),
-        None if start is None else problem.as_start(start),
-    )
+    begin = None if start is None else problem.as_start(start)
+    if isinstance(begin, Macrostate):
+        if data is not None and data is not start:
+            raise ValueError(
+                f"start = {type(begin).__name__}(...) fixes what matters of the draw, too; leave data out."
+            )
+        return begin, begin
+    return None if data is None else problem.as_data(data), begin
 
 
 def _loose_sizes(theory: Theory, problem: Problem) -> frozenset[str]:
@@ -167,7 +171,7 @@ def predict(
     data, start = given(problem, data, start)
     with jax.enable_x64():
         axis = time_axis(problem, times)
-        setting = Setting(problem, data, start)
+        setting = Setting(problem, data, start, axis)
         theory = audit.choose(problem, setting) if theory is None else audit.as_theory(theory)
         found = audit.check(theory, problem, setting)
         values, done = evaluate(theory, problem, axis, seed_list(seeds), data, start, progress)
@@ -237,7 +241,9 @@ def _repair(problem: Problem, result: xr.Dataset) -> str:
     rate = getattr(problem.rule, "learning_rate", None)
     if limit is not None and rate is not None and np.all(np.isfinite(limit)):
         return f"Its learning rate is {rate:g}; on this draw the largest stable one is {float(limit.min()):.4g}."
-    return "Lower the learning rate, or raise the step ceiling."
+    if rate is None:
+        return "Raise the step ceiling; where gradients jump, as at the kinks of ReLU units, set smallest_step."
+    return "Lower the learning rate."
 
 
 def replay(problem: Problem, times: Any = None, *, seed: int = 0, data: Any = None, start: Any = None) -> Any:
@@ -251,7 +257,8 @@ def replay(problem: Problem, times: Any = None, *, seed: int = 0, data: Any = No
 
 def inputs(problem: Problem, axis: np.ndarray, data: Any, start: Any) -> xr.Dataset:
     """Everything that came from the user as arrays, so that a result file can be run again."""
-    named = {**to_json(problem)[1], **flatten(data, "data"), **flatten(start, "start"), "times": axis}
+    own = None if isinstance(data, Macrostate) else data
+    named = {**to_json(problem)[1], **flatten(own, "data"), **flatten(start, "start"), "times": axis}
     content = {k: (tuple(f"{k}_axis{i}" for i in range(np.ndim(v))), np.asarray(v)) for k, v in named.items()}
     return xr.Dataset(content)
 

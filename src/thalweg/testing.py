@@ -21,6 +21,7 @@ import xarray as xr
 from . import audit, solve, training
 from .budget import ROUNDING, student
 from .fields import Parameter, parameters, vary
+from .functionals import largest
 from .problem import Problem, present, seed_keys
 from .results import load, save
 from .rules import GradientFlow
@@ -183,8 +184,7 @@ def check_seeds(problem: Problem, seen: xr.Dataset) -> None:
     _demand(more == 0, problem, "another value of a scalar compiles anew.")
     for name in (str(n) for n in seen.data_vars if n != "outcome"):
         loop = np.stack([one[name].values[0] for one in alone])
-        scale = float(np.max(np.abs(loop), initial=0.0, where=np.isfinite(loop)))
-        agree = np.allclose(seen[name], loop, rtol=0, atol=1e-12 * max(1.0, scale), equal_nan=True)
+        agree = np.allclose(seen[name], loop, rtol=0, atol=1e-12 * max(1.0, largest(loop)), equal_nan=True)
         _demand(agree, problem, f"{name} differs between a batch and single runs.")
 
 
@@ -208,12 +208,12 @@ def check_declarations(theory: Theory, references: Path = REFERENCES) -> None:
     _demand(theory.of and theory.speaks_of and theory.source, theory, "`of`, `speaks_of` or `source` is empty.")
     _demand(set(theory.conditions_on) <= {"start", "draw"}, theory, "it may condition on 'start' and 'draw'.")
     _demand(set(theory.claims) <= set(theory.speaks_of), theory, "it claims what it does not speak of.")
-    for kind in theory.of:
-        known = {v.name for v in (*kind.observables, *kind.events, *theory.own)}
-        lost = sorted(set(theory.speaks_of) - known)
-        _demand(not lost, theory, f"it speaks of {lost}, which {kind.__name__} does not declare.")
-        lost = sorted(set(theory.shapes) - {n for n, p in parameters(kind).items() if p.kind == "size"})
-        _demand(not lost, theory, f"its shapes {lost} are no sizes of {kind.__name__}.")
+    declared = {v.name for kind in theory.of for v in (*kind.observables, *kind.events)}
+    lost = sorted(set(theory.speaks_of) - declared - {v.name for v in theory.own})
+    _demand(not lost, theory, f"it speaks of {lost}, which none of its problems declares.")
+    sizes = {n for kind in theory.of for n, p in parameters(kind).items() if p.kind == "size"}
+    lost = sorted(set(theory.shapes) - sizes)
+    _demand(not lost, theory, f"its shapes {lost} are no sizes of any of its problems.")
     keys = set(re.findall(r"^@\w+\{([^,\s]+),", references.read_text(encoding="utf-8"), re.MULTILINE))
     lost = [source.key for source in theory.source if source.key not in keys]
     _demand(not lost, theory, f"its sources {lost} are not in {references.name}.")
@@ -253,7 +253,7 @@ def check_time_zero(theory: Theory, problem: Problem, seeds: int = 24) -> None:
         size = theory.finite_size(problem).get(name)
         scale = max(1e-3, float(np.max(np.abs(told[name]))))
         reach = (ROUNDING + problem.margins.get(name, 0.0)) * scale
-        reach += size.amount * (scale if size.relative else 1.0) if size else 0.0
+        reach += size.within(told) * (scale if size.relative else 1.0) if size else 0.0
         error = student(seeds, len(told.data_vars)) * gap.std(axis=0, ddof=1) / math.sqrt(seeds)
         off, reach = (np.abs(gap), 1e-9 * scale) if exact else (np.abs(gap.mean(axis=0)), reach + error)
         _demand(np.all(off <= reach), theory, f"{name} starts {np.max(off):.3g} off, allowed are {np.max(reach):.3g}.")
@@ -293,7 +293,7 @@ def check_transparent(theory: Theory, problem: Problem, step: float = 1e-4) -> N
         _demand(still, theory, f"{name} differs between vmap and a single call.")
         wide = np.moveaxis(np.asarray(fan[name][0] - fan[name][1]), 0, -1) / (2 * np.asarray(lever))
         fine = np.moveaxis(np.asarray(fan[name][2] - fan[name][3]), 0, -1) / np.asarray(lever)
-        slack = 1e-5 * (np.nanmax(np.abs(value), initial=0.0) + np.nanmax(np.abs(fine), initial=0.0))
+        slack = 1e-5 * (largest(np.asarray(value)) + largest(fine))
         # where a curve jumps (a share of samples), the two differences disagree and nothing can be said
         wrong = (np.abs(fine - wide) <= slack) & ~(np.abs(np.asarray(turned[name]) - fine) <= 10 * slack)
         blamed = sorted({names[i] for i in np.argwhere(wrong)[:, -1]})

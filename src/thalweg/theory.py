@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
@@ -78,12 +79,23 @@ class Variable:
 class FiniteSize:
     """What a limit leaves out for one variable: `amount` at this size, falling like size**(-order).
 
-    `amount` is for the mean over seeds, in the units of the variable (relative where `relative`).
+    `amount` is for the mean over seeds, in the units of the variable (relative where `relative`). Where the error
+    depends on the very start or draw, the theory predicts its measure as an own variable, and `per` names it: then the
+    amount is multiplied by that variable's largest value in the prediction, `most` at the most (the edge of the
+    regime: beyond it no error is declared), and `floor` is added.
     """
 
     amount: float
     order: float
     relative: bool = False
+    per: str | None = None
+    most: float = math.inf
+    floor: float = 0.0
+
+    def within(self, told: Any) -> float:
+        """The amount for a prediction: arrays by name, labelled or not."""
+        factor = 1.0 if self.per is None else float(np.max(np.abs(np.asarray(told[self.per]))))
+        return self.amount * min(factor, self.most) + self.floor
 
 
 @dataclasses.dataclass
@@ -93,6 +105,12 @@ class Setting:
     problem: Any
     given_data: Any = None
     given_start: Any = None
+    given_times: Any = None
+
+    @property
+    def times(self) -> np.ndarray:
+        """The given times, or the problem's horizon, on the rule's clock."""
+        return self.problem.horizon() if self.given_times is None else np.asarray(self.given_times, dtype=np.float64)
 
     @functools.cached_property
     def data(self) -> Any:

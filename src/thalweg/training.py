@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array
 
 from .parallel import Batch, Progress, map_seeds, over_seeds
-from .problem import Problem, Trajectory, draw_events, seed_keys
+from .problem import Macrostate, Problem, Trajectory, draw_events, seed_keys
 
 
 class Skeleton:
@@ -70,6 +70,9 @@ def _cases(skeleton: Skeleton, loose: list[Any], given: Any, batch: Batch) -> Ca
 
     def one(seed: Array) -> Case:
         draw, begin, path = seed_keys(seed)
+        if isinstance(given[1], Macrostate):
+            data, start = given[1].realise(problem, draw)
+            return Case(data, start, path)
         data = problem.draw(draw) if given[0] is None else given[0]
         start = problem.initial(begin, data) if given[1] is None else None
         return Case(data if given[0] is None else None, start, path)
@@ -84,10 +87,10 @@ def cases(problem: Problem, given: Any, batch: Batch) -> Case:
 
 
 def completed(drawn: Case, given: Any) -> tuple[Any, Any]:
-    """Data set and start of one seed, drawn or given."""
+    """Data set and start of one seed: drawn, or given as they are; a given macrostate was realised for each seed."""
     return (
-        drawn.data if given[0] is None else given[0],
-        drawn.start if given[1] is None else given[1],
+        drawn.data if drawn.data is not None else given[0],
+        drawn.start if drawn.start is not None else given[1],
     )
 
 

@@ -67,6 +67,11 @@ def _numbers(usable: Sequence[Row]) -> tuple[float, float]:
     return max(abs(row.gap) / row.scale for row in sharp), max(row.seen for row in sharp)
 
 
+def percent(share: float) -> str:
+    """A share in percent: two decimals, or one digit that matters where these would be zeros."""
+    return f"{share:.2%}" if share == 0 or abs(share) >= 5e-5 else f"{100 * share:.0e}%"
+
+
 def _sentence(
     word: str,
     usable: Sequence[Row],
@@ -76,12 +81,12 @@ def _sentence(
     seeds: int,
 ) -> str:
     agreement, sensitivity = _numbers(usable)
-    numbers = f"agrees within {agreement:.2%}; this run could have seen {sensitivity:.2%}"
+    numbers = f"agrees within {percent(agreement)}; this run could have seen {percent(sensitivity)}"
     if word in ("contradicted", "outside its regime"):
         worst = max(missed, key=lambda row: abs(row.gap) / (row.allowance + row.error or 1e-300))
         numbers = (
-            f"{worst.name} is off by {abs(worst.gap) / worst.scale:.2%}, allowed are "
-            f"{worst.seen:.2%} ({len(missed)} of {len(usable)} functionals disagree)"
+            f"{worst.name} is off by {percent(abs(worst.gap) / worst.scale)}, allowed are "
+            f"{percent(worst.seen)} ({len(missed)} of {len(usable)} functionals disagree)"
         )
     if word in ("better than promised", "outside its regime"):
         numbers += f"; {strain[0]!r} is strained to {strain[1]:.3g} (1 is the edge)"

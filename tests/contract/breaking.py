@@ -22,6 +22,26 @@ class OneColumn(FactorLaw):
         return 1.0
 
 
+UNFIT = {"gradient flow": tw.OrthogonalReLU(rule=ADAM)}
+# two inputs at a cosine of 0.2, and a start in which no unit sees all points of a sign
+ASKEW = {"orthogonal inputs": tw.UserInputsReLU(inputs=[[1.0, 0.2], [0.0, 1.0]], labels=[1.0, -1.0])}
+NARROW = {"full units": tw.OrthogonalReLU(width=2)}
+UNBALANCED = {"balanced start": tw.OrthogonalReLU(balance=2.0)}
+# the problem's own horizon reaches far beyond the early phase
+LATE = {"small outputs": tw.OrthogonalReLU()}
+
+NOISY = {"noise": 0.1, "dimension": 16}
+NATURAL = tw.OnePassNaturalGradient(learning_rate=0.2)
+STORED = {"fresh samples": tw.CommitteeMachine(**NOISY, rule=ADAM)}
+UNEVEN = {"equal units": tw.CommitteeMachine(**NOISY, student_units=3)}
+FAST = {"stable solution": tw.CommitteeMachine(**NOISY, rule=tw.OnePassSGD(learning_rate=5.0))}
+# the overlaps of a random teacher with six inputs are far from the identity
+CROOKED = {"orthonormal teacher": tw.CommitteeMachine(dimension=6, noise=0.1)}
+SYMMETRIC = {"asymmetric start": tw.CommitteeMachine(**NOISY, init_scale=1e-3)}
+DECAYING = {"no weight decay": tw.CommitteeMachine(**NOISY, weight_decay=0.5)}
+LOUD = {"faint noise": tw.CommitteeMachine(dimension=16, noise=1.0)}
+HARD = {"soft committee": tw.CommitteeMachine(**NOISY, activation="relu")}
+
 BREAKING: dict[str, dict[str, tw.Problem]] = {
     "MarchenkoPastur": {
         "linear rule": tw.LinearClassifier(rule=ADAM),
@@ -40,6 +60,51 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
         "Gaussian tails": tw.DatasetClassifier(**table(heavy=True), samples=8, moments=20),
         "one covariance": tw.DatasetClassifier(**table(lopsided=True), samples=8, moments=20),
     },
+    "OrderParameters": {
+        **STORED,
+        "known averages": tw.CommitteeMachine(**NOISY, activation="relu"),
+        **SYMMETRIC,
+        "regular Fisher matrix": tw.CommitteeMachine(**NOISY, rule=NATURAL),
+        **FAST,
+    },
+    "SmallRate": {**STORED, **SYMMETRIC, "small rate": tw.CommitteeMachine(**NOISY)},
+    "SymmetricPlateau": {
+        **STORED,
+        **UNEVEN,
+        **HARD,
+        "constant gradient step": tw.CommitteeMachine(**NOISY, rule=NATURAL),
+        **CROOKED,
+        **DECAYING,
+        **LOUD,
+        **FAST,
+    },
+    "CriticalRate": {**STORED, **UNEVEN, **CROOKED},
+    "NoiseFloor": {
+        **STORED,
+        "enough units": tw.CommitteeMachine(dimension=16),
+        **HARD,
+        **CROOKED,
+        **DECAYING,
+        **LOUD,
+        "long run": tw.CommitteeMachine(**NOISY, rule=tw.OnePassSGD(learning_rate=1e-3)),
+        **FAST,
+    },
+    "EarlyAlignment": {**UNFIT, **ASKEW, **LATE},
+    "AlignmentLaw": {**UNFIT, **ASKEW, **LATE, **UNBALANCED},
+    "AlignedGroup": {
+        **UNFIT,
+        **ASKEW,
+        **NARROW,
+        # one weak point of four: units that miss it are nearly as fast as those that do not
+        "weak competitors": tw.OrthogonalReLU(labels=(1.0, 0.2, 1.0, -1.0), init_scale=0.1),
+    },
+    "GrowthLaw": {**UNFIT, **ASKEW, **NARROW},
+    "EventFlow": {**UNFIT, **ASKEW},
+    "ClassFlow": {**UNFIT, **ASKEW, "small start": tw.OrthogonalReLU(init_scale=0.3)},
+    "SaddleToSaddle": {**UNFIT, **ASKEW, "separate jumps": tw.OrthogonalReLU(init_scale=0.5)},
+    "MinimalVariationNorm": {**UNFIT, **ASKEW, **NARROW},
+    "ScaleRate": {**UNFIT, **ASKEW, **NARROW},
+    "Coverage": {**UNFIT, **ASKEW, **UNBALANCED},
     "RiccatiFlow": {"gradient flow": tw.QuadraticNetwork(rule=tw.GradientDescent())},
     "HighDimensionalFlow": {
         "small steps": tw.QuadraticNetwork(**QUADRATIC, rule=tw.GradientDescent(learning_rate=0.1)),

@@ -20,6 +20,11 @@ def table(points: int = 120, features: int = 6, seed: int = 7, heavy: bool = Fal
     return {"inputs": noise + 0.4 * (2 * labels - 1)[:, None], "labels": labels}
 
 
+def few_points() -> dict:
+    """Three correlated points on a line, to be given a bias."""
+    return {"inputs": np.array([[-1.0], [0.5], [2.0]]), "labels": np.array([0.7, -0.5, 0.4])}
+
+
 # the second shape of each moves in whole steps
 PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
     "LinearClassifier": (
@@ -29,6 +34,20 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
     "DatasetClassifier": (
         tw.DatasetClassifier(**table(), samples=20, deviation_floor=0.01),
         ({}, {"samples": 5, "moments": 60, "init_variance": 0.2, "rule": tw.GradientDescent()}),
+    ),
+    "OrthogonalReLU": (
+        tw.OrthogonalReLU(labels=(1.0, 0.7, -0.6), norms=(1.0, 1.2, 0.9), width=10, init_scale=1e-5),
+        ({}, {"width": 7, "balance": 0.6, "rule": tw.GradientDescent(learning_rate=0.2)}),
+    ),
+    "CommitteeMachine": (
+        tw.CommitteeMachine(dimension=16, noise=0.1, rule=tw.OnePassSGD(learning_rate=0.5)),
+        ({}, {"dimension": 12, "student_units": 3, "weight_decay": 0.1, "rule": tw.OnePassSGD(0.3, 0.2)}),
+    ),
+    "UserInputsReLU": (
+        tw.UserInputsReLU(
+            **few_points(), bias=1, width=6, init_scale=1e-3, rule=tw.GradientFlow(1e-8, smallest_step=0.02)
+        ),
+        ({}, {"width": 5, "bias": 0, "rule": tw.GradientDescent()}),
     ),
     "QuadraticNetwork": (
         tw.QuadraticNetwork(dimension=8, width=4, teacher_width=2),

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import jax
 import numpy as np
 import optax
 import pytest
@@ -109,6 +110,31 @@ def test_c15_nesterov_of_optax():
     np.testing.assert_allclose(now + 0.8 * (now - before), theirs, rtol=1e-10)
 
 
+def test_c16_descent_on_the_mean_square():
+    """Plain steps on (1/n) sum (h - y)^2 at rate 1e-3, against the preset's own rate."""
+    problem = tw.Boursier2022.toy_descent(scale=10.0)
+    rows = np.array([[-0.5, 1.0], [2.0, 1.0]])
+    w, a = 0.1 * np.cos(np.arange(120.0)).reshape(60, 2), 0.1 * np.sin(np.arange(60.0))
+    start = tw.TwoLayer(hidden=w, output=a)
+    for _ in range(500):
+        missed = a @ np.maximum(w @ rows.T, 0) - problem.labels
+        slope_w = ((a[:, None] * (w @ rows.T > 0)) * missed) @ rows
+        w, a = w - 1e-3 * slope_w, a - 1e-3 * np.maximum(w @ rows.T, 0) @ missed
+    seen = tw.train(problem, [500], start=start)
+    np.testing.assert_allclose(seen.outputs[0, 0], a @ np.maximum(w @ rows.T, 0), rtol=1e-10)
+    np.testing.assert_allclose(seen.flow_time, 2 * 1e-3 * 500)
+
+
+def test_c17_deviation_of_an_entry():
+    assert tw.Boursier2022.toy().init_scale == pytest.approx(1e-6 / 60**0.5)
+    problem = tw.Boursier2022.toy()
+    with jax.enable_x64():
+        start = problem.initial(jax.random.key(0), problem.draw(jax.random.key(1)))
+    # 120 entries: known to 6.5 %
+    assert float(np.std(start.hidden)) == pytest.approx(1e-6 / 60**0.5, rel=0.25)
+    np.testing.assert_allclose(np.abs(start.output), np.linalg.norm(start.hidden, axis=1), rtol=1e-12)
+
+
 def quadratic_steps(count: int, eta: float, rho: float = 0.0):
     """Descent of R = (1/4) E (f - y)^2 with step eta, in the source's own terms: R, phi and time at the end."""
     lam, w, phi = np.diag([0.5, 0.2, 0.0]), QUADRATIC, 0.0
@@ -130,7 +156,7 @@ def quadratic(rule, times, decay=0.0):
     return tw.train(problem, times, data=np.diag([0.5, 0.2, 0.0]), start=QUADRATIC).isel(seed=0)
 
 
-def test_c16_c18_c19_c20_quadratic_network():
+def test_c18_c20_c21_c22_quadratic_network():
     """Half the mean square, twice the source's risk, with half its step; the penalty doubles; noise is left out."""
     for rho in (0.0, 0.3):
         risk, phi, _ = quadratic_steps(30, 0.1, rho)
@@ -143,7 +169,7 @@ def test_c16_c18_c19_c20_quadratic_network():
     assert float(seen.test_loss[0]) == pytest.approx(square.mean() / 2, abs=error / 2)
 
 
-def test_c17_flow_time_is_half_the_time_of_the_source():
+def test_c19_flow_time_is_half_the_time_of_the_source():
     for eta in (1e-2, 1e-3):
         risk, phi, time = quadratic_steps(round(2 / eta), eta)
         flow = quadratic(tw.GradientFlow(), [0, time / 2])

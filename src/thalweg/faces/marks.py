@@ -1,4 +1,4 @@
-"""Events as vertical marks on the panel of the curve that they are read from."""
+"""Events on the panel of the curve that they are read from: times as vertical lines, levels as horizontal ones."""
 
 import dataclasses
 
@@ -33,12 +33,27 @@ def marks(found: Comparison, watched: dict[str, str]) -> list[Mark]:
 
 def draw_marks(axes: Axes, found: Comparison, name: str, known: list[Mark]) -> bool:
     """Events of one curve: theory solid, training's mean dotted with its spread. True if any was drawn."""
-    drawn = [_draw(axes, found, mark) for mark in known if mark.of in (None, name)]
-    return any(drawn)
+    drawn = 0
+    for mark in known:
+        if mark.of in (None, name):
+            drawn += _draw(axes, found, mark, drawn)
+    return drawn > 0
 
 
-def _draw(axes: Axes, found: Comparison, mark: Mark) -> bool:
-    """One event; False where it happened nowhere."""
+def draw_levels(axes: Axes, found: Comparison, levels: list[str]) -> None:
+    """Events that are values of this curve (the loss on a plateau): mean of the runs dotted, of a theory drawn out."""
+    for name in levels:
+        for level in np.ravel(mean_over_seeds(found.good[name]).values)[:MOST]:
+            if np.isfinite(level):
+                axes.axhline(level, color=INK, lw=0.9, ls=DOTTED, zorder=1)
+        for position, part in enumerate(found.theories):
+            for level in np.ravel(mean_over_seeds(part.told[name]).values)[:MOST] if name in part.told else ():
+                if np.isfinite(level):
+                    axes.axhline(level, color=band_colour(position), lw=0.8, zorder=1)
+
+
+def _draw(axes: Axes, found: Comparison, mark: Mark, above: int) -> bool:
+    """One event, below the names of `above` others; False where it happened nowhere."""
     places: list[float] = []
     values = found.good[mark.name].values
     values = values[np.isfinite(values)]
@@ -54,11 +69,11 @@ def _draw(axes: Axes, found: Comparison, mark: Mark) -> bool:
                 axes.axvline(when, color=band_colour(position), lw=1.0, zorder=3)
                 places.append(float(when))
     if places:
-        _name(axes, mark.words, min(places), max(places))
+        _name(axes, mark.words, min(places), max(places), above)
     return bool(places)
 
 
-def _name(axes: Axes, words: str, first: float, last: float) -> None:
+def _name(axes: Axes, words: str, first: float, last: float, above: int) -> None:
     """The event's name beside its lines, at the end of the panel that the curve leaves free there."""
     left, right = axes.transAxes.inverted().transform(axes.transData.transform([(first, 0), (last, 0)]))[:, 0]
     place, offset, side = (last, 5, "left") if right < 0.6 or left < 0.35 else (first, -5, "right")
@@ -67,4 +82,6 @@ def _name(axes: Axes, words: str, first: float, last: float) -> None:
     upper = (float(np.interp(place, times, curve)) - low) / (high - low) > 0.5
     style = {"size": 7.5, "color": GREY, "ha": side, "va": "bottom" if upper else "top", "zorder": 6}
     where = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points"}
-    axes.annotate(wrapped(words, 24), (place, 0.03 if upper else 0.97), xytext=(offset, 0), **where, **style)
+    row = 0.15 * above
+    height = 0.03 + row if upper else 0.97 - row
+    axes.annotate(wrapped(words, 30), (place, height), xytext=(offset, 0), **where, **style)

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from .marks import Mark, draw_marks
+from .marks import Mark, draw_levels, draw_marks
 from .reading import Comparison, TheoryPart, mean_over_seeds
 from .style import DOTTED, GREY, INK, PALE, band_colour, dots, look, scale_time, visible, wrapped
 from .words import counted, pretty
@@ -105,7 +105,7 @@ def draw_gap(axes: Axes, found: Comparison, name: str) -> None:
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
 
 
-def draw_pair(upper: Axes, lower: Axes, found: Comparison, name: str, known: list[Mark]) -> bool:
+def draw_pair(upper: Axes, lower: Axes, found: Comparison, name: str, known: list[Mark], levels: list[str]) -> bool:
     """Curves above, gaps below; True if events were marked."""
     for position, part in enumerate(found.theories):
         draw_theory(upper, part, name, position)
@@ -118,7 +118,23 @@ def draw_pair(upper: Axes, lower: Axes, found: Comparison, name: str, known: lis
     lower.set_xlabel(clock_of(found.training))
     scale_time(upper, found.training["time"].values)
     upper.tick_params(which="both", labelbottom=False, bottom=False)
+    draw_levels(upper, found, levels)
+    _frame(upper, mean_over_seeds(found.good[name]).values)
     return draw_marks(upper, found, name, known)
+
+
+def _frame(axes: Axes, seen: np.ndarray) -> None:
+    """Keep to what was measured where a theory outside its regime would stretch the axis tenfold."""
+    shown = seen[np.isfinite(seen)]
+    if not shown.size:
+        return
+    low, high = float(shown.min()), float(shown.max())
+    if axes.get_yscale() == "log":
+        bottom, top = axes.get_ylim()
+        if 0 < low < high and np.log(top / bottom) > 3 * np.log(high / low) + 10:
+            axes.set_ylim(low / (high / low) ** 0.2, high * (high / low) ** 0.2)
+    elif high - low > 1e-9 and np.ptp(axes.get_ylim()) > 10 * (high - low):
+        axes.set_ylim(low - 0.3 * (high - low), high + 0.3 * (high - low))
 
 
 def handles(found: Comparison, with_marks: bool) -> list[Any]:

@@ -93,6 +93,13 @@ def _watched(result: Any) -> dict[str, str]:
     return {e.name: e.detector.watches[0] for e in getattr(kind, "events", ()) if e.detector.watches}
 
 
+def _levels(result: Any, curve: str) -> list[str]:
+    """Events in the result that are values of this curve."""
+    kind = class_of(problem_of(result))
+    held = result["training"].data_vars
+    return [e.name for e in getattr(kind, "events", ()) if e.level_of == curve and e.name in held]
+
+
 def _comparison(result: xr.DataTree, chosen: Sequence[str] | None) -> Parts:
     found = Comparison(result)
     names = select(found.curves(), chosen)
@@ -106,7 +113,7 @@ def _comparison(result: xr.DataTree, chosen: Sequence[str] | None) -> Parts:
         inner = outer[divmod(i, columns)].subgridspec(2, 1, height_ratios=(3.2, 1), hspace=0.0)
         upper = figure.add_subplot(inner[0])
         lower = figure.add_subplot(inner[1], sharex=upper)
-        marked = draw_pair(upper, lower, found, name, known) or marked
+        marked = draw_pair(upper, lower, found, name, known, _levels(result, name)) or marked
         if i % columns == 0:
             lower.set_ylabel("gap / budget")
     several = len(found.theories) > 1

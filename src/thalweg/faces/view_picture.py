@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -13,7 +15,7 @@ from ..views import Growth, Matrices, Paths, View, views_of
 from .panels import clock_of, name_axes
 from .reading import Comparison, class_of, is_curve, problem_of
 from .style import DOTTED, GREY, INK, band_colour, blank, scale_time, visible
-from .words import unknown
+from .words import pretty, unknown
 
 Entries = list[Any]
 MOST_LINES = 200
@@ -69,6 +71,7 @@ def _growth(view: Growth, result: Any) -> tuple[Figure, Entries]:
     axes = figure.add_subplot()
     listed: Entries = []
     runs = [(name, part) for name, part in runs_of(result) if view.of in part]
+    events = {e.name for e in getattr(class_of(problem_of(result)), "events", ())}
     for i, (name, part) in enumerate(runs):
         some = visible(part["time"].values) if len(runs) == 1 else np.arange(part.sizes["time"])
         colour, dashes = (
@@ -79,20 +82,28 @@ def _growth(view: Growth, result: Any) -> tuple[Figure, Entries]:
         for curve in curves:
             axes.plot(part["time"].values[some], curve[some], color=colour, ls=dashes, lw=0.9, alpha=0.6)
         listed.append(Line2D([], [], color=colour, ls=dashes, lw=1.2, label=f"{name}, one run"))
-        _mark_times(axes, part, colour, DOTTED if name == "training" else "-")
+        _mark_times(axes, part, events, colour, DOTTED if name == "training" else "-")
     name_axes(axes, runs[0][1][view.of], clock_of(runs[0][1]))
     axes.set_yscale("log")
+    _limit(axes, lines_of(runs[0][1][view.of]))
     scale_time(axes, runs[0][1]["time"].values)
     return figure, listed
 
 
-def _mark_times(axes: Axes, part: xr.Dataset, colour: str, style: Any) -> None:
-    """A vertical line at each time of an event."""
+def _limit(axes: Axes, curves: np.ndarray) -> None:
+    """Limits at the first run's values: a theory may go on where it no longer holds."""
+    shown = curves[np.isfinite(curves) & (curves > 0)]
+    if shown.size:
+        axes.set_ylim(shown.min() / 2, shown.max() * 2)
+
+
+def _mark_times(axes: Axes, part: xr.Dataset, events: set[str], colour: str, style: Any) -> None:
+    """A vertical line at the time of each event of the problem."""
     clock = part["time"].attrs.get("units", "")
-    for values in part.data_vars.values():
-        if "time" in values.dims or values.dtype.kind != "f" or values.attrs.get("units") != clock:
+    for name in events & {str(n) for n in part.data_vars}:
+        if part[name].attrs.get("units") != clock:
             continue
-        for when in np.ravel(values.values):
+        for when in np.ravel(part[name].values):
             if np.isfinite(when):
                 axes.axvline(when, color=colour, ls=style, lw=0.8, alpha=0.7, zorder=1)
 
@@ -110,7 +121,8 @@ def _paths(view: Paths, result: Any) -> tuple[Figure, Entries]:
             height = np.log10(np.maximum(r, floor) / floor)
             axes.plot(angle, height, color=INK if name == "training" else _colour(i, runs), lw=0.8, alpha=0.6)
             axes.plot(angle[-1:], height[-1:], "o", ms=3.5, mfc="white", mec=INK, zorder=5)
-        axes.set_title(f"{name}: decades of {part[view.radius].attrs.get('long_name', view.radius)}", size=9)
+        symbol = pretty(part[view.radius].attrs.get("symbol", "")) or view.radius
+        axes.set_title(f"{name}: decades of {symbol}", size=9)
         axes.set_yticklabels([])
         axes.tick_params(labelsize=7, colors=GREY)
     entry = Line2D(
@@ -129,18 +141,18 @@ def _matrices(view: Matrices, result: Any) -> tuple[Figure, Entries]:
     ]
     figure = blank(3, 1.9 * len(rows))
     largest = max(float(np.nanmax(np.abs(values.values))) for _, _, values in rows) or 1.0
-    image = None
+    norm = Normalize(-largest, largest)
     for i, (label, times, values) in enumerate(rows):
         chosen = np.unique(np.linspace(0, times.size - 1, view.snapshots).round().astype(int))
         table = values.transpose("time", ...).values
         for j, k in enumerate(chosen):
             axes = figure.add_subplot(len(rows), view.snapshots, i * view.snapshots + j + 1)
             shown = table[k].reshape(table[k].shape[0], -1)
-            image = axes.imshow(shown, cmap="RdBu_r", vmin=-largest, vmax=largest, aspect="equal")
+            axes.imshow(shown, cmap="RdBu_r", norm=norm, aspect="equal")
             axes.set_xticks([])
             axes.set_yticks([])
             axes.set_title(f"t = {times[k]:.4g}", size=8)
             if j == 0:
                 axes.set_ylabel(label, size=8)
-    figure.colorbar(image, ax=figure.axes, shrink=0.6, label="entry")
+    figure.colorbar(ScalarMappable(norm, "RdBu_r"), ax=figure.axes, shrink=0.6, label="entry")
     return figure, []

@@ -3,15 +3,22 @@
 from .discrete import DiscreteRule, GradientDescent, HeavyBall, Nesterov
 from .filters import has_filter, largest_stable_rate, spectral_filter
 from .flow import GradientFlow
+from .one_pass import OnePassNaturalGradient, OnePassSGD
 from .optimiser import Optax
+from .schedules import Constant, InverseTime, Schedule
 
 __all__ = [
+    "Constant",
     "DiscreteRule",
     "GradientDescent",
     "GradientFlow",
     "HeavyBall",
+    "InverseTime",
     "Nesterov",
+    "OnePassNaturalGradient",
+    "OnePassSGD",
     "Optax",
+    "Schedule",
     "has_filter",
     "largest_stable_rate",
     "spectral_filter",

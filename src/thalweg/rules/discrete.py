@@ -1,7 +1,7 @@
 """Rules that move in whole steps, and the one loop that runs them."""
 
 import abc
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -9,61 +9,102 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ..events import Moment
 from ..fields import scalar
-from ..problem import Problem, Rule, Trajectory, curve_events, observed
+from ..problem import Problem, Rule, Trajectory, curve_events, observed, read, watched
 
 
 class DiscreteRule(Rule):
-    """A rule given by one step. Its state (a velocity, an optimiser's moments, a block of samples) is its own.
+    """A rule given by one step. Its state (a velocity, an optimiser's moments) is its own.
 
-    Observations are written as the loop meets them and events are folded along, so memory does not grow with
-    the number of steps.
+    What chance decides (fresh samples, indices) comes in blocks of `block` steps, which are drawn from the number of
+    the block alone, so that the path does not depend on where it is looked at. Observations are written as the loop
+    meets them and events are folded along after each whole block, so memory does not grow with the number of steps.
     """
+
+    block: ClassVar[int] = 1
 
     @abc.abstractmethod
     def begin(self, problem: Problem, params: Any, data: Any) -> Any:
         """The rule's state before the first step."""
 
     @abc.abstractmethod
-    def step(self, problem: Problem, params: Any, state: Any, data: Any, key: Array) -> tuple[Any, Any]:
-        """Parameters and state after one step; `key` is fresh at every step."""
+    def supply(self, problem: Problem, data: Any, key: Array) -> Any:
+        """What the steps of one block consume, with a leading axis of `block`; None where nothing is random."""
+
+    @abc.abstractmethod
+    def step(self, problem: Problem, params: Any, state: Any, data: Any, count: Array, fresh: Any) -> tuple[Any, Any]:
+        """Parameters and state after one more step; `count` steps lie behind, `fresh` is this step's part of supply."""
 
     def trajectory(self, problem: Problem, data: Any, start: Any, ticks: Array, key: Array) -> Trajectory:
         names = tuple(o.name for o in problem.observables)
-        folds = _begin_folds(problem, start, data)
-        loop = (start, self.begin(problem, start, data), folds, jnp.asarray(-1))
+        unit = self.steps_per_unit(problem) or 1.0
+        begin = _Carry(start, self.begin(problem, start, data), _begin_folds(problem, start, data), jnp.asarray(-1))
 
-        def advance(k: Any, carry: Any) -> Any:
-            params, state, folds, broken = carry
-            params, state = self.step(problem, params, state, data, jax.random.fold_in(key, k))
-            folds = _advance_folds(problem, folds, k + 1, params, data)
-            broken = jnp.where((broken < 0) & ~_finite(params), k + 1, broken)
-            return params, state, folds, broken
-
-        def visit(carry: Any, span: Any) -> Any:
-            carry = jax.lax.fori_loop(span[0], span[1], advance, carry)
-            return carry, observed(problem, carry[0], data, names)
+        def visit(carry: _Carry, span: Array) -> tuple[_Carry, Any]:
+            first, last = span[0] // self.block, -(-span[1] // self.block)
+            carry = jax.lax.fori_loop(
+                first, last, lambda number, now: self._advance(problem, data, key, span, unit, number, now), carry
+            )
+            return carry, observed(problem, carry.params, data, names)
 
         spans = jnp.stack([jnp.concatenate([jnp.zeros_like(ticks[:1]), ticks[:-1]]), ticks], axis=1)
-        (final, _, folds, broken), curves = jax.lax.scan(visit, loop, spans)
-        events = {name: d.finish(folds[name], ticks[-1]) for name, d in curve_events(problem).items()}
+        end, curves = jax.lax.scan(visit, begin, spans)
+        broken = jnp.where((end.broken < 0) & ~_finite(end.params), ticks[-1], end.broken)
+        events = _finish_folds(problem, end.folds, ticks[-1] / unit, end.params, data)
         outcome = jnp.where(broken >= 0, 1, 0)
-        return Trajectory(curves, events, outcome, jnp.where(broken >= 0, 1.0 * broken, jnp.nan), final)
+        return Trajectory(curves, events, outcome, jnp.where(broken >= 0, broken / unit, jnp.nan), end.params)
+
+    def _advance(
+        self, problem: Problem, data: Any, key: Array, span: Array, unit: float, number: Any, now: "_Carry"
+    ) -> "_Carry":
+        """The steps of one block that lie in a span; events are read, and the numbers tested, at its end."""
+        supply = self.supply(problem, data, jax.random.fold_in(key, number))
+        begin, end = number * self.block, (number + 1) * self.block
+
+        def one(count: Any, moved: tuple[Any, Any]) -> tuple[Any, Any]:
+            return self.step(problem, *moved, data, count, jax.tree.map(lambda leaf: leaf[count - begin], supply))
+
+        def read_off(params: Any) -> tuple[Any, Any]:
+            broken = jnp.where((now.broken < 0) & ~_finite(params), end, now.broken)
+            return _advance_folds(problem, now.folds, end / unit, params, data), broken
+
+        if self.block == 1:
+            params, state = one(number, (now.params, now.state))
+            return _Carry(params, state, *read_off(params))
+        low, high = jnp.maximum(span[0], begin), jnp.minimum(span[1], end)
+        params, state = jax.lax.fori_loop(low, high, one, (now.params, now.state))
+        folds = jax.lax.cond(high == end, read_off, lambda params: (now.folds, now.broken), params)
+        return _Carry(params, state, *folds)
+
+
+class _Carry(NamedTuple):
+    """What the loop hands on: the run, its events so far, and the step at which it left the finite numbers, or -1."""
+
+    params: Any
+    state: Any
+    folds: dict[str, Any]
+    broken: Array
+
+
+def _moment(problem: Problem, time: Any, params: Any, data: Any) -> Moment:
+    reads = watched(curve_events(problem).values())
+    return Moment(1.0 * time, read(problem, params, data, reads), {})
 
 
 def _begin_folds(problem: Problem, params: Any, data: Any) -> dict[str, Any]:
-    detectors = curve_events(problem)
-    if not detectors:
-        return {}
-    values = problem.observe(params, data)
-    return {name: detector.begin(values[detector.of]) for name, detector in detectors.items()}
+    moment = _moment(problem, jnp.zeros(()), params, data)
+    return {name: detector.begin(problem, moment) for name, detector in curve_events(problem).items()}
 
 
-def _advance_folds(problem: Problem, folds: dict[str, Any], step: Any, params: Any, data: Any) -> dict[str, Any]:
-    if not folds:
-        return folds
-    values = problem.observe(params, data)
-    return {name: d.advance(folds[name], step, values[d.of]) for name, d in curve_events(problem).items()}
+def _advance_folds(problem: Problem, folds: dict[str, Any], time: Any, params: Any, data: Any) -> dict[str, Any]:
+    moment = _moment(problem, time, params, data)
+    return {name: d.advance(folds[name], moment, None) for name, d in curve_events(problem).items()}
+
+
+def _finish_folds(problem: Problem, folds: dict[str, Any], time: Any, params: Any, data: Any) -> dict[str, Array]:
+    moment = _moment(problem, time, params, data)
+    return {name: d.finish(folds[name], moment) for name, d in curve_events(problem).items()}
 
 
 def _finite(tree: Any) -> Array:
@@ -80,12 +121,16 @@ class _PlainSteps(DiscreteRule):
 
     learning_rate: eqx.AbstractVar[float]
     clock: ClassVar[str] = "steps"
+    random: ClassVar[bool] = False
 
     def steps_per_unit(self, problem: Problem) -> float | None:
         return 1.0
 
     def flow_time(self, problem: Problem, times: np.ndarray) -> np.ndarray:
         return float(self.learning_rate) * np.asarray(times, dtype=np.float64)
+
+    def supply(self, problem: Problem, data: Any, key: Array) -> Any:
+        return None
 
 
 class GradientDescent(_PlainSteps):
@@ -99,7 +144,7 @@ class GradientDescent(_PlainSteps):
     def begin(self, problem: Problem, params: Any, data: Any) -> Any:
         return ()
 
-    def step(self, problem: Problem, params: Any, state: Any, data: Any, key: Array) -> tuple[Any, Any]:
+    def step(self, problem: Problem, params: Any, state: Any, data: Any, count: Array, fresh: Any) -> tuple[Any, Any]:
         slope = _gradient(problem, params, data)
         return jax.tree.map(lambda w, g: w - self.learning_rate * g, params, slope), state
 
@@ -117,7 +162,7 @@ class HeavyBall(_PlainSteps):
     def begin(self, problem: Problem, params: Any, data: Any) -> Any:
         return params
 
-    def step(self, problem: Problem, params: Any, state: Any, data: Any, key: Array) -> tuple[Any, Any]:
+    def step(self, problem: Problem, params: Any, state: Any, data: Any, count: Array, fresh: Any) -> tuple[Any, Any]:
         slope = _gradient(problem, params, data)
         moved = jax.tree.map(
             lambda w, g, old: w - self.learning_rate * g + self.momentum * (w - old), params, slope, state
@@ -138,7 +183,7 @@ class Nesterov(_PlainSteps):
     def begin(self, problem: Problem, params: Any, data: Any) -> Any:
         return params
 
-    def step(self, problem: Problem, params: Any, state: Any, data: Any, key: Array) -> tuple[Any, Any]:
+    def step(self, problem: Problem, params: Any, state: Any, data: Any, count: Array, fresh: Any) -> tuple[Any, Any]:
         ahead = jax.tree.map(lambda w, old: w + self.momentum * (w - old), params, state)
         slope = _gradient(problem, ahead, data)
         return jax.tree.map(lambda v, g: v - self.learning_rate * g, ahead, slope), params

@@ -1,18 +1,16 @@
 """Gradient flow, integrated once with an adaptive explicit Runge-Kutta method."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
-from ..events import CurveDetector
+from ..events import CurveDetector, Moment, Span, Watched
 from ..fields import scalar, size
-from ..problem import Problem, Rule, Trajectory, curve_events, observed
-
-REFINEMENT = 16
+from ..problem import Problem, Rule, Trajectory, curve_events, observed, read, watched
 
 
 class GradientFlow(Rule):
@@ -21,11 +19,17 @@ class GradientFlow(Rule):
     Clock: flow time t, with the loss that carries 1/(2n). Dormand-Prince of order 8, one solve for all times;
     `tolerance` is relative, and absolute in units of the size of the start (of the first gradient at a zero start).
     A run that needs more than `step_ceiling` steps stops there and says so in its `outcome`.
+    Where the gradient jumps across a surface and points towards it from both sides, as at the kinks of ReLU units on
+    general data, the flow slides along the surface, and a tolerance alone would ask for ever shorter steps. Steps as
+    short as `smallest_step` are taken whatever their error: the run then wobbles about the sliding flow by about
+    smallest_step times the jump of the gradient. 0 (the default) takes no such step.
     """
 
     tolerance: float = scalar("relative tolerance of the integrator", default=1e-8, above=0.0, below=0.1, log=True)
-    step_ceiling: int = size("most accepted and rejected steps of one run", default=16384)
+    smallest_step: float = scalar("step that is taken whatever its error (0: none)", default=0.0, low=0.0)
+    step_ceiling: int = size("most accepted and rejected steps of one run", default=262_144)
     clock: ClassVar[str] = "flow time"
+    random: ClassVar[bool] = False
 
     def steps_per_unit(self, problem: Problem) -> float | None:
         return None
@@ -35,122 +39,183 @@ class GradientFlow(Rule):
 
     def trajectory(self, problem: Problem, data: Any, start: Any, ticks: Array, key: Array) -> Trajectory:
         names = tuple(o.name for o in problem.observables)
-        detectors = curve_events(problem)
+        start = jax.tree.map(jnp.asarray, start)
 
         def velocity(params: Any) -> Any:
             return jax.tree.map(jnp.negative, jax.grad(problem.objective)(params, data))
 
-        def curves(t: Any, params: Any, args: Any) -> Any:
+        def look(params: Any) -> dict[str, Array]:
             return observed(problem, params, data, names)
 
-        saves = {"curves": diffrax.SubSaveAt(ts=ticks, fn=curves), "end": diffrax.SubSaveAt(t1=True)}
-        if detectors:
-            saves["steps"] = diffrax.SubSaveAt(t0=True, steps=True)
-        solution = self._solve(velocity, start, ticks, diffrax.SaveAt(subs=saves))
-        saved: Any = solution.ys
-        final = jax.tree.map(lambda leaf: leaf[0], saved["end"])
-        found = _events(problem, data, solution, velocity, detectors) if detectors else {}
-        outcome, when = _outcome(solution, final, ticks)
-        finite = jax.tree.map(lambda a: jnp.where(jnp.isfinite(a), a, jnp.nan), saved["curves"])
-        return Trajectory(finite, found, outcome, when, final)
-
-    def _solve(self, velocity: Any, start: Any, ticks: Array, saves: diffrax.SaveAt) -> diffrax.Solution:
-        first = velocity(start)
-        unit = _rms(start)
-        unit = jnp.where(unit > 0, unit, _rms(first))
-        unit = jnp.where(unit > 0, unit, 1.0)
-        return diffrax.diffeqsolve(
-            diffrax.ODETerm(lambda t, params, args: velocity(params)),
-            diffrax.Dopri8(),
-            t0=0.0,
-            # a run of no length is legal: one observation at the start
-            t1=jnp.where(ticks[-1] > 0, ticks[-1], 1e-12),
-            dt0=None,
-            y0=start,
-            saveat=saves,
-            stepsize_controller=diffrax.PIDController(rtol=self.tolerance, atol=self.tolerance * unit),
-            max_steps=self.step_ceiling,
-            throw=False,
+        stepper = _Stepper(velocity, start, ticks[-1], self.tolerance, self.smallest_step)
+        watch = _Watch(problem, data, velocity)
+        curves = jax.tree.map(
+            lambda leaf: jnp.full((ticks.shape[0], *leaf.shape), jnp.nan, leaf.dtype), jax.eval_shape(look, start)
         )
+        # the start stands for time 0, which no step covers
+        curves = jax.tree.map(
+            lambda all_, one: all_.at[0].set(jnp.where(ticks[0] <= 0, one, jnp.nan)), curves, look(start)
+        )
+        moment = watch.moment(jnp.zeros_like(ticks[-1] * 1.0), start)
+        run = _Run(stepper.begin(), curves, jnp.where(ticks[0] <= 0, 1, 0), moment, watch.begin(moment))
+
+        def advance(run: _Run) -> _Run:
+            tried, inside = stepper.advance(run.motion)
+            seen, curves = _save(look, inside, tried, ticks, run)
+            moment, folds = jax.lax.cond(
+                tried.kept, lambda: watch.advance(run, tried, inside), lambda: (run.moment, run.folds)
+            )
+            return _Run(tried, curves, seen, moment, folds)
+
+        run = jax.lax.while_loop(
+            lambda run: stepper.going(run.motion) & (run.motion.count < self.step_ceiling), advance, run
+        )
+        return _conclude(run, stepper, ticks, watch.finish(run))
+
+
+class _Motion(NamedTuple):
+    """Where the integrator stands, what it will try next, and whether the last try was kept."""
+
+    time: Float[Array, ""]
+    following: Float[Array, ""]
+    params: Any
+    solver: Any
+    controller: Any
+    jump: Any
+    count: Int[Array, ""]
+    kept: Bool[Array, ""]
+
+
+class _Run(NamedTuple):
+    """A run so far: the motion, the curves with the number of times seen, the last moment, the folds of events."""
+
+    motion: _Motion
+    curves: dict[str, Array]
+    seen: Int[Array, ""]
+    moment: Moment
+    folds: dict[str, Any]
+
+
+class _Stepper:
+    """One adaptive step at a time: the solver and the step sizes of diffrax, in a loop of our own.
+
+    Between two steps everything that concerns the run can then be read off the dense output, and nothing that grows
+    with the number of steps need be kept.
+    """
+
+    def __init__(self, velocity: Any, start: Any, end: Array, tolerance: Any, smallest: Any) -> None:
+        unit = _rms(start)
+        unit = jnp.where(unit > 0, unit, _rms(velocity(start)))
+        unit = jnp.where(unit > 0, unit, 1.0)
+        self.start, self.end = start, 1.0 * end
+        self.terms = diffrax.ODETerm(lambda t, params, args: velocity(params))
+        self.solver = diffrax.Dopri8()
+        self.sizes = diffrax.PIDController(rtol=tolerance, atol=tolerance * unit, dtmin=smallest)
+
+    def begin(self) -> _Motion:
+        zero, order = jnp.zeros_like(self.end), self.solver.error_order(self.terms)
+        following, controller = self.sizes.init(
+            self.terms, zero, self.end, self.start, None, None, self.solver.func, order
+        )
+        following = jnp.minimum(following, self.end)
+        solver = self.solver.init(self.terms, zero, following, self.start, None)
+        jump, none = jnp.asarray(False), jnp.asarray(0)
+        return _Motion(zero, following, self.start, solver, controller, jump, none, jump)
+
+    def going(self, motion: _Motion) -> Bool[Array, ""]:
+        """Whether there is a way to go and the step has not shrunk to nothing."""
+        return (motion.time < self.end) & (motion.following > motion.time)
+
+    def advance(self, motion: _Motion) -> tuple[_Motion, Any]:
+        """Try a step: the new motion, and the interpolation over the step that was tried."""
+        params, error, dense, solver, _ = self.solver.step(
+            self.terms, motion.time, motion.following, motion.params, None, motion.solver, motion.jump
+        )
+        inside = self.solver.interpolation_cls(t0=motion.time, t1=motion.following, **dense)
+        # a step into numbers that are not finite is no step: try a shorter one
+        error = jax.tree.map(lambda e: jnp.where(jnp.isnan(e), jnp.inf, e), error)
+        order: Any = self.solver.error_order(self.terms)
+        tried: Any = self.sizes.adapt_step_size(
+            motion.time, motion.following, motion.params, params, None, error, order, motion.controller
+        )
+        kept, time, following, jump, controller, _ = tried
+        # a last step far shorter than its neighbours has no good interpolation
+        near = following > self.end * (1 - 1e-14)
+        last = jnp.where(kept, self.end, time + 0.5 * (self.end - time))
+        following = jnp.where(near, last, following)
+        params, solver = jax.tree.map(
+            lambda new, old: jnp.where(kept, new, old), (params, solver), (motion.params, motion.solver)
+        )
+        moved = _Motion(time, following, params, solver, controller, jump, motion.count + 1, kept)
+        return moved, inside
+
+
+class _Watch:
+    """The events of a run: folds over its moments, with the dense output of each step."""
+
+    def __init__(self, problem: Problem, data: Any, velocity: Any) -> None:
+        self.problem, self.data, self.velocity = problem, data, velocity
+        self.detectors: dict[str, CurveDetector] = curve_events(problem)
+        self.reads: tuple[Watched, ...] = watched(self.detectors.values())
+        self.slopes = frozenset(name for d in self.detectors.values() for name in d.slopes)
+
+    def moment(self, time: Array, params: Any) -> Moment:
+        def values(params: Any) -> dict[str, Array]:
+            return read(self.problem, params, self.data, self.reads)
+
+        if not self.slopes:
+            return Moment(time, values(params), {})
+        now, rates = jax.jvp(values, (params,), (self.velocity(params),))
+        return Moment(time, now, {name: rate for name, rate in rates.items() if name in self.slopes})
+
+    def begin(self, moment: Moment) -> dict[str, Any]:
+        return {name: d.begin(self.problem, moment) for name, d in self.detectors.items()}
+
+    def advance(self, run: _Run, tried: _Motion, inside: Any) -> tuple[Moment, dict[str, Any]]:
+        begin, length = run.moment.time, tried.time - run.moment.time
+
+        def at(share: Array) -> Moment:
+            time = begin + share * length
+            return self.moment(time, inside.evaluate(time))
+
+        moment = self.moment(tried.time, tried.params)
+        span = Span(run.moment, moment, at)
+        return moment, {name: d.advance(run.folds[name], moment, span) for name, d in self.detectors.items()}
+
+    def finish(self, run: _Run) -> dict[str, Array]:
+        return {name: d.finish(run.folds[name], run.moment) for name, d in self.detectors.items()}
 
 
 def _rms(tree: Any) -> Float[Array, ""]:
     leaves = jax.tree.leaves(tree)
-    total = sum(jnp.sum(jnp.square(leaf)) for leaf in leaves)
-    return jnp.sqrt(total / sum(leaf.size for leaf in leaves))
+    largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in leaves]))
+    # scaled before squaring: a start of 1e-200 has no squares
+    scale = jnp.where(largest > 0, largest, 1.0)
+    total = sum(jnp.sum(jnp.square(leaf / scale)) for leaf in leaves)
+    return scale * jnp.sqrt(total / sum(leaf.size for leaf in leaves))
 
 
-def _events(
-    problem: Problem,
-    data: Any,
-    solution: diffrax.Solution,
-    velocity: Any,
-    detectors: dict[str, CurveDetector],
-) -> dict[str, Array]:
-    """Events from the accepted steps; the step that holds one is walked again in sixteenths for its root."""
-    watched = tuple(dict.fromkeys(d.of for d in detectors.values()))
+def _save(look: Any, inside: Any, tried: _Motion, ticks: Array, run: _Run) -> tuple[Array, dict[str, Array]]:
+    """Observe at all ticks that the step just kept has passed."""
+    count = ticks.shape[0]
 
-    def reading(params: Any) -> Any:
-        slope = velocity(params)
-        return jax.jvp(lambda p: observed(problem, p, data, watched), (params,), (slope,))
+    def due(state: Any) -> Bool[Array, ""]:
+        return tried.kept & (state[0] < count) & (ticks[jnp.minimum(state[0], count - 1)] <= tried.time)
 
-    saved_times: Any = solution.ts
-    saved: Any = solution.ys
-    times, params = saved_times["steps"], saved["steps"]
-    values, rates = _read_steps(reading, params, solution.stats["num_accepted_steps"] + 1)
-    rough = {n: d.locate(times, values[d.of], rates[d.of]) for n, d in detectors.items()}
-    index = jnp.stack([i for i, _ in rough.values()])
-    starts = jax.tree.map(lambda leaf: leaf[index], params)
-    fine = jax.lax.map(lambda arg: _walk(reading, velocity, *arg), (starts, times[index], times[index + 1]))
-    found = {}
-    for i, (name, detector) in enumerate(detectors.items()):
-        near, near_values, near_rates = jax.tree.map(lambda leaf, i=i: leaf[i], fine)
-        _, exact = detector.locate(near, near_values[detector.of], near_rates[detector.of])
-        coarse = rough[name][1]
-        found[name] = jnp.where(jnp.isfinite(coarse) & jnp.isfinite(exact), exact, coarse)
-    return found
+    def write(state: Any) -> Any:
+        index, curves = state
+        now = look(inside.evaluate(1.0 * ticks[index]))
+        return index + 1, jax.tree.map(lambda all_, one: all_.at[index].set(one), curves, now)
+
+    return jax.lax.while_loop(due, write, (run.seen, run.curves))
 
 
-def _read_steps(reading: Any, params: Any, count: Array) -> Any:
-    """Values and rates at the accepted steps; the unused rest of the record stays infinite."""
-    shape = jax.eval_shape(reading, jax.tree.map(lambda leaf: leaf[0], params))
-    rows = jax.tree.leaves(params)[0].shape[0]
-    empty = jax.tree.map(lambda leaf: jnp.full((rows, *leaf.shape), jnp.inf, leaf.dtype), shape)
-
-    def fill(i: Any, record: Any) -> Any:
-        now = reading(jax.tree.map(lambda leaf: leaf[i], params))
-        return jax.tree.map(lambda all_, one: all_.at[i].set(one), record, now)
-
-    return jax.lax.fori_loop(0, count, fill, empty)
-
-
-def _walk(reading: Any, velocity: Any, start: Any, begin: Array, end: Array) -> tuple[Array, Any, Any]:
-    """Times, values and rates over an accepted step, by the classical Runge-Kutta method in sixteenths."""
-    h = jnp.where(jnp.isfinite(end - begin), end - begin, 0.0) / REFINEMENT
-    nodes, weights = jnp.array([0.0, 0.5, 0.5, 1.0]), jnp.array([1.0, 2.0, 2.0, 1.0]) / 6
-
-    def stage(carry: Any, coefficient: Any) -> Any:
-        origin, slope, total = carry
-        node, weight = coefficient
-        slope = velocity(jax.tree.map(lambda p, s: p + h * node * s, origin, slope))
-        return (origin, slope, jax.tree.map(lambda a, s: a + h * weight * s, total, slope)), None
-
-    def step(params: Any, _: Any) -> Any:
-        flat = jax.tree.map(jnp.zeros_like, params)
-        (_, _, moved), _ = jax.lax.scan(stage, (params, flat, params), (nodes, weights))
-        return moved, reading(params)
-
-    _, (values, rates) = jax.lax.scan(step, start, None, length=REFINEMENT + 1)
-    return begin + h * jnp.arange(REFINEMENT + 1.0), values, rates
-
-
-def _outcome(solution: diffrax.Solution, final: Any, ticks: Array) -> tuple[Array, Array]:
-    """Code of the outcome, and the last observed time that was still reached (NaN after a good run)."""
-    saved: Any = solution.ys
+def _conclude(run: _Run, stepper: _Stepper, ticks: Array, events: dict[str, Array]) -> Trajectory:
+    """The trajectory, with the code of its outcome and the last observed time reached (NaN after a good run)."""
+    final = run.motion.params
     finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(final)]))
-    done = solution.result == diffrax.RESULTS.successful
-    ceiling = solution.result == diffrax.RESULTS.max_steps_reached
-    outcome = jnp.where(done & finite, 0, jnp.where(ceiling, 2, 1))
-    first = jax.tree.leaves(saved["curves"])[0].reshape(ticks.shape[0], -1)[:, 0]
-    reached = jnp.max(jnp.where(jnp.isfinite(first), ticks, 0.0))
-    return outcome, jnp.where(outcome == 0, jnp.nan, reached)
+    done = run.motion.time >= stepper.end
+    stuck = ~done & ~stepper.going(run.motion)
+    outcome = jnp.where(done & finite, 0, jnp.where(~finite | stuck, 1, 2))
+    reached = jnp.where(run.seen > 0, ticks[jnp.maximum(run.seen - 1, 0)], 0.0)
+    return Trajectory(run.curves, events, outcome, jnp.where(outcome == 0, jnp.nan, reached), final)

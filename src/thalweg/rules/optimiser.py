@@ -51,6 +51,7 @@ class Optax(DiscreteRule):
     learning_rate: float = scalar("the optimiser's learning rate", symbol="eta", default=1e-3, above=0.0, log=True)
     hyperparameters: tuple[tuple[str, float], ...] = eqx.field(converter=_pairs, static=True, default=())
     clock: ClassVar[str] = "steps"
+    random: ClassVar[bool] = False
 
     def steps_per_unit(self, problem: Problem) -> float | None:
         return 1.0
@@ -64,7 +65,10 @@ class Optax(DiscreteRule):
     def begin(self, problem: Problem, params: Any, data: Any) -> Any:
         return self._transform().init(params)
 
-    def step(self, problem: Problem, params: Any, state: Any, data: Any, key: Array) -> tuple[Any, Any]:
+    def supply(self, problem: Problem, data: Any, key: Array) -> Any:
+        return None
+
+    def step(self, problem: Problem, params: Any, state: Any, data: Any, count: Array, fresh: Any) -> tuple[Any, Any]:
         slope = jax.grad(problem.objective)(params, data)
         updates, state = self._transform().update(slope, state, params)
         return optax.apply_updates(params, updates), state

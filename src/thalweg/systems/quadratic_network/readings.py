@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ...events import FromDraw
+from ...events import Crossing, Final, FromDraw
 from ...mathematics.lanczos import largest_eigenvalue
 from ...problem import Event, Observable
 from ...rules import largest_stable_rate
-from .detectors import FinalValue, FirstCrossing, LateRate
+from .detectors import LateRate
 from .teacher import Student, Teacher
 
 RECOVERED = 0.99
@@ -24,10 +24,10 @@ EFFECTIVE_RANK = Observable("effective_rank", "squared trace over squared norm",
 RECOVERY_TIME = Event(
     "recovery_time",
     f"time at which the overlap reaches {RECOVERED}",
-    FirstCrossing("overlap", RECOVERED),
+    Crossing("overlap", RECOVERED),
     f"the overlap stays below {RECOVERED} up to the end of the run",
 )
-FINAL_LOSS = Event("final_loss", "test loss at the end of the run", FinalValue("test_loss"), "no run", unit="")
+FINAL_LOSS = Event("final_loss", "test loss at the end of the run", Final("test_loss"), "no run", unit="")
 LATE_RATE = Event(
     "late_rate",
     "rate of decay of the test loss at the end of the run",

@@ -1,0 +1,186 @@
+"""An ordinary differential equation followed to high order, with roots of functions of its state found on the way.
+
+Dormand-Prince of order 8 with its dense output. Float64; jit, vmap and jacfwd go through: the step sizes carry no
+derivative, the roots carry that of the implicit function.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import diffrax
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+SOLVER = diffrax.Dopri8(scan_kind="lax")
+BISECTIONS = 45
+Velocity = Callable[[Array, Any], Any]
+Watch = Callable[[Any], Float[Array, " r"]]
+
+
+class WatchedFlow(NamedTuple):
+    """`observed`: what `observe` says at each time (NaN from where the run broke off); `roots` (r,): first time at
+    which each watched function falls to zero, NaN where it does not; `there`: `observe` at each root; `reached`:
+    whether the last time was reached."""
+
+    observed: Any
+    roots: Float[Array, " r"]
+    there: Any
+    reached: Bool[Array, ""]
+
+
+class _Run(NamedTuple):
+    time: Array
+    state: Any
+    step: Array
+    memory: Any
+    watched: Array
+    roots: Array
+    there: Any
+    observed: Any
+    pointer: Array
+    refused: Array
+    count: Int[Array, ""]
+
+
+def watched_flow(
+    velocity: Velocity,
+    start: Any,
+    times: Float[Array, " times"],
+    observe: Callable[[Any], Any],
+    watch: Watch,
+    tolerance: float | Float[Array, ""] = 1e-10,
+    floor: float | Float[Array, ""] = 1e-2,
+    step_ceiling: int = 1 << 16,
+) -> WatchedFlow:
+    """Follow d state / dt = velocity(t, state) from t = 0 through the times (increasing, >= 0).
+
+    `tolerance` is relative, floor * tolerance absolute. The run breaks off where the state is no longer finite, the
+    step falls below the rounding of time, or after `step_ceiling` steps.
+    """
+    term = diffrax.ODETerm(lambda t, state, args: velocity(jnp.asarray(t), state))
+    end = 1.0 * times[-1]
+
+    def go(run: _Run) -> Array:
+        return (run.time < end) & (run.count < step_ceiling) & (run.time + run.step > run.time)
+
+    def step(run: _Run) -> _Run:
+        last = run.step >= end - run.time
+        until = jnp.where(last, end, run.time + run.step)
+        moved, error, dense, memory, _ = SOLVER.step(term, run.time, until, run.state, None, run.memory, run.refused)
+        ratio = _ratio(error, run.state, moved, tolerance, floor * tolerance)
+        factor = jnp.clip(0.9 * jnp.maximum(ratio, 1e-12) ** -0.125, 0.2, 6.0)
+        tried = run._replace(step=(until - run.time) * factor, count=run.count + 1, refused=jnp.asarray(False))
+        path = SOLVER.interpolation_cls(t0=run.time, t1=until, **dense)
+        return jax.lax.cond(
+            ratio <= 1.0,
+            lambda: _accepted(tried, moved, path, until, memory, times, observe, watch),
+            lambda: tried._replace(refused=jnp.asarray(True)),
+        )
+
+    run = jax.lax.while_loop(go, step, _begun(velocity, term, start, times, observe, watch))
+    late = jnp.arange(times.shape[0]) >= run.pointer
+    broken = jax.tree.map(
+        lambda leaf: jnp.where(late.reshape(-1, *(1,) * (leaf.ndim - 1)), jnp.nan, leaf), run.observed
+    )
+    return WatchedFlow(broken, run.roots, run.there, run.time >= end)
+
+
+def _begun(velocity: Velocity, term: Any, start: Any, times: Array, observe: Any, watch: Watch) -> _Run:
+    """The run before its first step; the first step moves the state by about a hundredth."""
+    zero = jnp.zeros_like(1.0 * times[-1])
+    size, speed = (_norm(tree) for tree in (start, velocity(zero, start)))
+    first = 0.01 * jax.lax.stop_gradient(jnp.maximum(size, 1e-300) / jnp.maximum(speed, 1e-300))
+    first = jnp.clip(first, 1e-12 * times[-1], times[-1])
+    now, watched = observe(start), watch(start)
+    held = times[0] <= 0
+    return _Run(
+        time=zero,
+        state=start,
+        step=first,
+        memory=SOLVER.init(term, zero, first, start, None),
+        watched=watched,
+        roots=jnp.full(watched.shape, jnp.nan),
+        there=jax.tree.map(lambda leaf: jnp.full((watched.shape[0], *leaf.shape), jnp.nan), now),
+        observed=jax.tree.map(lambda leaf: jnp.zeros((times.shape[0], *leaf.shape)).at[0].set(leaf), now),
+        pointer=jnp.where(held, 1, 0),
+        refused=jnp.asarray(False),
+        count=jnp.zeros((), int),
+    )
+
+
+def _norm(tree: Any) -> Array:
+    return jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree)))
+
+
+def _ratio(error: Any, old: Any, new: Any, tolerance: Any, floor: Any) -> Float[Array, ""]:
+    """Root mean square of the error in units of what is allowed; huge where a number is not finite."""
+    parts = zip(*map(jax.tree.leaves, (error, old, new)), strict=True)
+    shares = [e / (floor + tolerance * jnp.maximum(jnp.abs(a), jnp.abs(b))) for e, a, b in parts]
+    mean = sum(jnp.sum(s**2) for s in shares) / sum(s.size for s in shares)
+    mean = jax.lax.stop_gradient(mean)
+    return jnp.where(jnp.isfinite(mean), jnp.sqrt(jnp.where(jnp.isfinite(mean), mean, 0.0)), 1e8)
+
+
+def _accepted(
+    run: _Run, moved: Any, path: Any, until: Array, memory: Any, times: Array, observe: Any, watch: Watch
+) -> _Run:
+    """Find the roots inside a step, and keep what was asked for."""
+    watched = watch(moved)
+    found = (run.watched > 0) & (watched <= 0) & jnp.isnan(run.roots)
+
+    def look() -> tuple[Array, Any]:
+        roots = falling_roots(lambda t: watch(path.evaluate(t)), run.time, until)
+        seen = jax.vmap(lambda t: observe(path.evaluate(t)))(roots)
+        kept = jax.tree.map(
+            lambda new, old: jnp.where(found.reshape(-1, *(1,) * (new.ndim - 1)), new, old), seen, run.there
+        )
+        return jnp.where(found, roots, run.roots), kept
+
+    roots, there = jax.lax.cond(jnp.any(found), look, lambda: (run.roots, run.there))
+
+    def due(state: tuple[Array, Any]) -> Array:
+        index = jnp.minimum(state[0], times.shape[0] - 1)
+        return (state[0] < times.shape[0]) & (times[index] <= until)
+
+    def keep(state: tuple[Array, Any]) -> tuple[Array, Any]:
+        index, kept = state
+        now = observe(path.evaluate(times[index]))
+        return index + 1, jax.tree.map(lambda all_, one: all_.at[index].set(one), kept, now)
+
+    pointer, observed = jax.lax.while_loop(due, keep, (run.pointer, run.observed))
+    return run._replace(
+        time=until,
+        state=moved,
+        memory=memory,
+        watched=watched,
+        roots=roots,
+        there=there,
+        pointer=pointer,
+        observed=observed,
+    )
+
+
+def falling_roots(function: Callable[[Array], Array], low: Array, high: Array) -> Float[Array, " r"]:
+    """Roots of falling functions (r,) of one time, each between `low` and `high`: bisection, then a Newton step that
+    carries the derivative of the root."""
+    count = jax.eval_shape(function, low).shape[0]
+    each = jnp.arange(count)
+
+    def own(times: Array) -> Array:
+        return jax.vmap(function)(times)[each, each]
+
+    def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        left, right = ends
+        middle = 0.5 * (left + right)
+        above = own(middle) > 0
+        return jnp.where(above, middle, left), jnp.where(above, right, middle)
+
+    ends = (jnp.broadcast_to(low, (count,)), jnp.broadcast_to(high, (count,)))
+    _, right = jax.lax.stop_gradient(jax.lax.fori_loop(0, BISECTIONS, halve, ends))
+    value, slope = jax.jvp(own, (right,), (jnp.ones_like(right),))
+    slope = jax.lax.stop_gradient(jnp.where(slope < 0, slope, -1.0))
+    newton = right - value / slope
+    # the correction moves the value by rounding only, unless the slope is lost; the derivative is what it brings
+    off = jax.lax.stop_gradient(newton - right)
+    return jnp.where(jnp.abs(off) <= 1e-6 * (high - low), newton, right)

@@ -1,0 +1,1 @@
+"""Two-layer networks (committee machines) that learn in one pass over fresh samples."""

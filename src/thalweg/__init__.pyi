@@ -77,6 +77,7 @@ from .systems.orthogonal_relu.user_inputs import worst_cosine as worst_cosine
 from .systems.quadratic_network.high_dimensional import HighDimensionalFlow as HighDimensionalFlow
 from .systems.quadratic_network.long_time import LongTimeLimit as LongTimeLimit
 from .systems.quadratic_network.long_time import LongTimeRate as LongTimeRate
+from .systems.quadratic_network.one_pass import OnePassQuadratic as OnePassQuadratic
 from .systems.quadratic_network.presets import MartinBachBiroli2023 as MartinBachBiroli2023
 from .systems.quadratic_network.problem import QuadraticNetwork as QuadraticNetwork
 from .systems.quadratic_network.random_start import RandomStartFlow as RandomStartFlow

@@ -128,6 +128,10 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
         "teacher within reach": tw.QuadraticNetwork(dimension=8, width=2, teacher_width=4),
         "no decay": tw.QuadraticNetwork(**QUADRATIC, weight_decay=0.1),
     },
+    "OnePassQuadratic": {
+        "fresh samples": tw.QuadraticNetwork(**QUADRATIC),
+        "few units": tw.QuadraticNetwork(dimension=8, width=6, rule=tw.OnePassSGD()),
+    },
     "StabilityEdge": {
         "rule with a known limit": tw.QuadraticNetwork(**QUADRATIC, rule=ADAM),
         "teacher within reach": tw.QuadraticNetwork(dimension=8, width=2, teacher_width=4),

@@ -51,6 +51,6 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
     ),
     "QuadraticNetwork": (
         tw.QuadraticNetwork(dimension=8, width=4, teacher_width=2),
-        ({}, {"dimension": 5, "width": 6, "teacher_width": 3, "rule": tw.GradientDescent(learning_rate=0.02)}),
+        ({}, {"dimension": 5, "width": 6, "teacher_width": 3, "rule": tw.OnePassSGD(learning_rate=0.02)}),
     ),
 }

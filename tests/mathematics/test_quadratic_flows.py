@@ -200,29 +200,41 @@ def one_pass_case(d: int) -> tuple[np.ndarray, one_pass_quadratic.Moments]:
     return weights, one_pass_quadratic.Moments(jnp.asarray(weights[:2]), jnp.asarray(weights[2:].T @ weights[2:]))
 
 
+def one_pass_risk(law, start, nu, times):
+    """Risk along the equations, by scipy."""
+    shape = start.along.shape
+
+    def unpack(y):
+        return one_pass_quadratic.Moments(y[: np.prod(shape)].reshape(shape), y[np.prod(shape) :].reshape(3, 3))
+
+    move = jax.jit(lambda y: jnp.concatenate([p.ravel() for p in one_pass_quadratic.velocity(law, nu, unpack(y))]))
+    begin = np.concatenate([np.ravel(part) for part in start])
+    path = scipy.integrate.solve_ivp(
+        lambda t, y: move(y), (0, times[-1]), begin, "DOP853", times, rtol=1e-10, atol=1e-12
+    )
+    gaps = [one_pass_quadratic.gaps(law.lam, unpack(y)) for y in path.y.T]
+    return np.array([0.5 * square + 0.25 * trace**2 for trace, square in gaps])
+
+
 def test_one_pass_table():
     """d = 60, m = 3, lam = (.6, .4), nu = .05, label noise of variance .1."""
-    lam, times = jnp.array([0.6, 0.4]), jnp.array([0.0, 2.0, 5.0, 10.0, 20.0])
-    _, risk = one_pass_quadratic.follow(lam, one_pass_case(60)[1], 0.05, 0.1, times)
+    law, times = one_pass_quadratic.Law(jnp.array([0.6, 0.4]), 0.1), [0.0, 2.0, 5.0, 10.0, 20.0]
+    risk = one_pass_risk(law, one_pass_case(60)[1], 0.05, times)
     np.testing.assert_allclose(risk, (0.35935417, 0.1729154, 0.02286907, 0.00189647, 0.00147992), atol=6e-9)
 
 
-@pytest.mark.nightly
-def test_one_pass_equations_against_simulation():
-    """Sixteen runs of plain stochastic descent at d = 200, past the escape, whose time fluctuates."""
-    d, nu, noise, runs = 200, 0.05, 0.1, 16
-    eta, lam = nu / d, np.array([0.6, 0.4])
+@pytest.mark.parametrize("coupling", [1.0, 0.0])
+def test_one_pass_noise_is_the_gaussian_moment(coupling):
+    """C = E e^2 W'xx'W by Monte Carlo, with and without the means of f and y."""
+    d, count = 6, 400_000
+    lam = np.array([0.6, 0.4])
     weights, start = one_pass_case(d)
-    ends = []
-    for _ in range(runs):
-        w = weights.copy()
-        for _ in range(round(20 / eta)):
-            x = RNG.normal(size=d)
-            error = np.sum((x @ w) ** 2) - lam @ x[:2] ** 2 - np.sqrt(noise) * RNG.normal()
-            w -= eta * error * np.outer(x, x @ w)
-        gap = w @ w.T
-        gap[[0, 1], [0, 1]] -= lam
-        ends.append(0.5 * np.sum(gap**2) + 0.25 * np.trace(gap) ** 2)
-    _, risk = one_pass_quadratic.follow(jnp.asarray(lam), start, nu, noise, jnp.array([0.0, 20.0]))
-    # what is left at finite dimension, 6 % at d = 50, falls like 1/d; four standard errors of the runs
-    assert np.mean(ends) == pytest.approx(float(risk[-1]), abs=0.05 * float(risk[-1]) + 4 * np.std(ends) / runs**0.5)
+    law = one_pass_quadratic.Law(jnp.asarray(lam), 0.1, 0.0, coupling)
+    still, moved = (one_pass_quadratic.velocity(law, nu, start).across for nu in (0.0, 1.0))
+    x = RNG.normal(size=(count, d))
+    fields = x @ weights
+    error = np.sum(fields**2, 1) - x[:, :2] ** 2 @ lam + np.sqrt(0.1) * RNG.normal(size=count)
+    error = error - (1 - coupling) * (np.sum(weights**2) - np.sum(lam))
+    samples = error[:, None, None] ** 2 * fields[:, :, None] * fields[:, None, :]
+    off = np.abs(samples.mean(0) - np.asarray(moved - still))
+    assert np.all(off < 5 * samples.std(0) / np.sqrt(count))

@@ -10,6 +10,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 import thalweg as tw
+from thalweg.problem import seed_keys
 
 N, P, DECAY = 9, 6, 0.3
 RNG = np.random.default_rng(0)
@@ -175,6 +176,26 @@ def test_c19_flow_time_is_half_the_time_of_the_source():
         flow = quadratic(tw.GradientFlow(), [0, time / 2])
         assert float(flow.test_loss[-1]) == pytest.approx(2 * risk, rel=5 * eta)
         assert 2 * float(flow.trace_integral[-1]) == pytest.approx(phi, rel=5 * eta)
+
+
+def test_c23_one_pass_steps_of_the_quadratic_network():
+    """One step on a sample descends a quarter of its square by nu/d with nu = 2 learning_rate."""
+    problem = tw.QuadraticNetwork(
+        dimension=4, width=2, teacher_spectrum=(0.5, 0.2, 0.0, 0.0), noise=0.3, rule=tw.OnePassSGD(0.35)
+    )
+    start = np.vstack([QUADRATIC, [[0.2, -0.3]]])
+    told = tw.replay(problem, [0.25], seed=0, data=np.diag([0.5, 0.2, 0.0, 0.0]), start=start)
+    with jax.enable_x64():
+        key = jax.random.fold_in(seed_keys(0)[2], 0)
+        sample = jax.tree.map(
+            lambda leaf: np.asarray(leaf[0]), problem.fresh(key, problem.draw(key), problem.rule.block)
+        )
+    error = np.sum((sample.inputs @ start) ** 2) - sample.labels
+    eta = 2 * 0.35 / 4
+    wanted = start - eta * error * np.outer(sample.inputs, sample.inputs @ start)
+    np.testing.assert_allclose(told.weights, wanted, rtol=1e-12)
+    gap = np.sum(start**2) - 0.7
+    assert 2 * float(told.trace_integral) == pytest.approx(eta * gap, rel=1e-12)
 
 
 def test_every_line_of_the_table_is_tested():

@@ -1,18 +1,17 @@
 """One-pass stochastic descent of x'WW'x towards x'Z*x in the limit of large dimension: a closed system of equations.
 
-W <- W - (eta/B) sum_b e_b x_b x_b'W over B fresh standard normal samples, e = f - y, label noise of variance `noise`.
-At fixed nu = eta dimension/B, few columns m and a teacher of few eigenvalues lam (r of them, not 0): with A (r, m) the
-rows of W along the teacher's eigenvectors, G = W_perp'W_perp of all others, Q = A'A + G, P = A' diag(lam) A,
-    A' = -2 (A Q - diag(lam) A) - tr(D) A,
-    G' = -2 (G Q + Q G) - 2 tr(D) G + nu C,
-    C  = (2 |D|^2 + tr(D)^2 + noise) Q + 4 tr(D)(Q^2 - P) + 8 [(A Q - diag(lam) A)'(A Q - diag(lam) A) + Q G Q].
+W <- (1 - eta decay) W - (eta/B) sum_b e_b x_b x_b'W over B fresh standard normal samples, e = f - y, label noise of
+variance `noise`. At fixed nu = eta dimension/B, few columns m and a teacher of few eigenvalues lam (r of them, not 0):
+with A (r, m) the rows of W along the teacher's eigenvectors, G = W_perp'W_perp of all others, Q = A'A + G,
+P = A' diag(lam) A and T = tr D (T = 0 here where f and y are taken less their means: coupling = 0),
+    A' = -2 (A Q - diag(lam) A) - (T + decay) A,
+    G' = -2 (G Q + Q G) - 2 (T + decay) G + nu C,
+    C  = (2 |D|^2 + T^2 + noise) Q + 4 T (Q^2 - P) + 8 [(A Q - diag(lam) A)'(A Q - diag(lam) A) + Q G Q].
 Time is steps times eta; the risk is |D|^2/2 + tr(D)^2/4.
 """
 
 from typing import Any, NamedTuple
 
-import diffrax
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -23,6 +22,19 @@ class Moments(NamedTuple):
     along: Float[Array, "r m"]
     across: Float[Array, "m m"]
 
+    def total(self) -> Float[Array, "m m"]:
+        """Q = W'W."""
+        return self.along.T @ self.along + self.across
+
+
+class Law(NamedTuple):
+    """The teacher's eigenvalues that are not zero, variance of the label noise, decay, 0 or 1 for the trace term."""
+
+    lam: Float[Array, " r"]
+    noise: Any = 0.0
+    decay: Any = 0.0
+    coupling: Any = 1.0
+
 
 def gaps(lam: Float[Array, " r"], state: Moments) -> tuple[Array, Array]:
     """tr D and |D|^2, the latter from its blocks: no difference of large norms along the teacher."""
@@ -32,42 +44,14 @@ def gaps(lam: Float[Array, " r"], state: Moments) -> tuple[Array, Array]:
     return jnp.trace(block) + jnp.trace(across), jnp.sum(block**2) + 2 * mixed + jnp.sum(across**2)
 
 
-def velocity(lam: Float[Array, " r"], nu: Array, noise: Array, state: Moments) -> Moments:
+def velocity(law: Law, nu: Any, state: Moments) -> Moments:
     """Time derivative of the moments."""
     along, across = state
-    trace, square = gaps(lam, state)
-    total = along.T @ along + across
-    scaled = lam[:, None] * along
+    trace, square = gaps(law.lam, state)
+    trace = law.coupling * trace
+    total, scaled = state.total(), law.lam[:, None] * along
     pull = along @ total - scaled
-    kick = (2 * square + trace**2 + noise) * total + 4 * trace * (total @ total - along.T @ scaled)
+    kick = (2 * square + trace**2 + law.noise) * total + 4 * trace * (total @ total - along.T @ scaled)
     kick = kick + 8 * (pull.T @ pull + total @ across @ total)
-    mixed = across @ total
-    return Moments(-2 * pull - trace * along, -2 * (mixed + mixed.T) - 2 * trace * across + nu * kick)
-
-
-def follow(
-    lam: Float[Array, " r"],
-    start: Moments,
-    nu: Array | float,
-    noise: Array | float,
-    times: Float[Array, " t"],
-    tolerance: float = 1e-10,
-) -> tuple[Moments, Float[Array, " t"]]:
-    """Moments and risk at increasing times (time = steps times eta)."""
-    rate, variance = jnp.asarray(nu), jnp.asarray(noise)
-    solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(lambda t, y, args: velocity(lam, rate, variance, y)),
-        diffrax.Dopri8(),
-        t0=0.0,
-        t1=times[-1],
-        dt0=None,
-        y0=start,
-        saveat=diffrax.SaveAt(ts=times),
-        stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=tolerance),
-        max_steps=65536,
-        adjoint=diffrax.ForwardMode(),
-        throw=False,
-    )
-    found: Any = solution.ys
-    trace, square = jax.vmap(lambda along, across: gaps(lam, Moments(along, across)))(*found)
-    return found, 0.5 * square + 0.25 * trace**2
+    mixed, shrink = across @ total, trace + law.decay
+    return Moments(-2 * pull - shrink * along, -2 * (mixed + mixed.T) - 2 * shrink * across + nu * kick)

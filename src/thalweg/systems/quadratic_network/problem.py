@@ -2,14 +2,16 @@
 
 from typing import Any, ClassVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from ...fields import check_ranges, is_traced
-from ...problem import Event, Observable, Problem, Remark, Rule, scalar, size, spread_times, vector
-from ...rules import GradientDescent, GradientFlow
+from ...mathematics.normal_blocks import normal_block
+from ...problem import Event, Observable, Remark, Rule, StreamingProblem, scalar, size, spread_times, vector
+from ...rules import GradientDescent, GradientFlow, OnePassSGD
 from .readings import (
     EFFECTIVE_RANK,
     FINAL_LOSS,
@@ -38,7 +40,14 @@ def beyond_edge(problem: "QuadraticNetwork") -> bool:
     return bool(problem.rule.learning_rate * np.linalg.eigvalsh(curvature)[-1] > 2)
 
 
-class QuadraticNetwork(Problem):
+class Sample(eqx.Module):
+    """Fresh samples: standard normal `inputs` (count, d), noisy `labels` (count,)."""
+
+    inputs: Float[Array, "*count d"]
+    labels: Float[Array, "*count"]
+
+
+class QuadraticNetwork(StreamingProblem):
     """Network with square activation, f(x) = x'WW'x, descending its population risk towards a teacher y = x'Z*x.
 
     With x standard normal in `dimension` d, Z = WW' (W has shape (d, width m), the factor 1/m lies inside W) and
@@ -49,6 +58,8 @@ class QuadraticNetwork(Problem):
     any real `teacher_spectrum` of d numbers; the law of the start is rotation invariant, so that drawn teachers are
     diagonal. `data=` takes Z* (d, d), whose spectrum must be that of the problem, `start=` takes W (d, m). Start:
     Orthonormal(), or GaussianStart() where width > dimension.
+    OnePassSGD sees a fresh x and a noisy label at every step: W <- W - (learning_rate/dimension) times the gradient of
+    (1/2)(f - y)^2 + (weight_decay/2)|W|^2, so that flow time is learning_rate steps/dimension, as its clock has it.
     Clock: that of the rule. Matrices of trace one evolve on flow times of order d, of trace d on times of order 1.
     `trace_integral` is the integral of `trace_gap` over flow time; rules with momentum give it another meaning.
     A start of lower rank keeps its rank for ever. Errors: ValueError for a spectrum of another length, misfitting
@@ -75,8 +86,8 @@ class QuadraticNetwork(Problem):
     events: ClassVar[tuple[Event, ...]] = (RECOVERY_TIME, FINAL_LOSS, LATE_RATE, LARGEST_RATE)
     remarks: ClassVar[tuple[Remark, ...]] = (
         Remark(
-            "trace_integral is the integral of the trace gap for gradient flow and plain descent only.",
-            lambda problem: not isinstance(problem.rule, GradientFlow | GradientDescent),
+            "trace_integral is the integral of the trace gap for gradient flow, plain descent and OnePassSGD only.",
+            lambda problem: not isinstance(problem.rule, GradientFlow | GradientDescent | OnePassSGD),
         ),
         Remark(
             "The learning rate is beyond the stability edge at the teacher: no run converges. Just above the edge "
@@ -146,11 +157,30 @@ class QuadraticNetwork(Problem):
 
     def objective(self, params: Student, data: Teacher) -> Float[Array, ""]:
         weights = params.weights
-        loss = risk(weights @ weights.T - data.matrix(), self.centred)
+        return risk(weights @ weights.T - data.matrix(), self.centred) + self._beside_the_loss(params, data)
+
+    def _beside_the_loss(self, params: Student, data: Teacher) -> Float[Array, ""]:
+        """The penalty, and the counter of the trace integral."""
+        weights = params.weights
         # worth nothing, but its slope lets the rule add up the trace gap beside the weights
         gap = jax.lax.stop_gradient(jnp.sum(weights**2) - jnp.sum(data.values))
         counter = params.trace_integral - jax.lax.stop_gradient(params.trace_integral)
-        return loss + 0.5 * self.weight_decay * jnp.sum(weights**2) - gap * counter
+        return 0.5 * self.weight_decay * jnp.sum(weights**2) - gap * counter
+
+    def fresh(self, key: Array, data: Teacher, count: int) -> Sample:
+        inputs_key, noise_key = jax.random.split(key)
+        inputs = normal_block(inputs_key, count, self.dimension)
+        seen = data.seen_from(inputs.T).T
+        clean = seen**2 @ data.values - (jnp.sum(data.values) if self.centred else 0.0)
+        return Sample(inputs, clean + self.noise * jax.random.normal(noise_key, (count,), dtype=inputs.dtype))
+
+    def sample_objective(self, params: Student, data: Teacher, sample: Sample) -> Float[Array, ""]:
+        told = jnp.sum((sample.inputs @ params.weights) ** 2)
+        told = told - jnp.sum(params.weights**2) if self.centred else told
+        return 0.5 * (told - sample.labels) ** 2 + self._beside_the_loss(params, data)
+
+    def weighted(self, slope: Student, learning_rate: Any, output_learning_rate: Any) -> Student:
+        return jax.tree.map(lambda part: learning_rate / self.dimension * part, slope)
 
     def observe(self, params: Student, data: Teacher) -> dict[str, Array]:
         weights = params.weights

@@ -205,4 +205,4 @@ def test_one_pass_equations_are_training(more):
     told = result["theory"].to_dataset().final_loss
     assert abs(float(ends.mean() / told.mean()) - 1) < 0.25
     quiet = tw.predict(dataclasses.replace(problem, noise=0.0), times, theory=tw.OnePassQuadratic(), seeds=1).final_loss
-    assert float(quiet.mean()) < 0.1 * float(ends.mean())
+    assert float(quiet.mean()) < 0.3 * float(ends.mean())

@@ -32,7 +32,7 @@ TABLE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", TABLE)
+@pytest.mark.parametrize("case", [c if c[0] == 8 and c[1] == 5 else pytest.param(c, marks=nightly) for c in TABLE])
 def test_exact_tables(case):
     risks, phi, overlap, centred = TABLE[case]
     told = exact(*case, T)
@@ -43,6 +43,7 @@ def test_exact_tables(case):
     assert float(free.test_loss[1]) / 2 == pytest.approx(centred, rel=1e-8)
 
 
+@nightly
 def test_exact_table_of_a_full_spectrum():
     told = exact(10, 10, 1 / np.arange(1, 11), T)
     np.testing.assert_allclose(told.test_loss[:3] / 2, (0.11693229336, 0.0057689266107, 1.998509258e-4), rtol=2e-9)
@@ -50,6 +51,7 @@ def test_exact_table_of_a_full_spectrum():
     assert 2 * float(told.trace_integral[-1]) == pytest.approx(-1.3296726187, abs=1e-8)
 
 
+@nightly
 def test_exact_table_with_decay_and_for_an_indefinite_teacher():
     told = exact(8, 5, (0.5, 0.3, 0.2), T, weight_decay=0.2)
     np.testing.assert_allclose(told.test_loss[:3] / 2, (0.11007890395, 0.0085013322142, 0.0015138450441), rtol=2e-9)
@@ -69,6 +71,7 @@ def test_descent_follows_the_table_of_steps():
     np.testing.assert_allclose(seen.test_loss / 2, (0.105973519, 0.0071557091, 7.81103866e-5), rtol=1e-8)
 
 
+@nightly
 def test_closed_form_of_a_multiple_of_the_identity():
     """Z* = b I, Z(0) = c I with m = d: z = b/(1 + (b/c - 1) exp(-(4 + 2d) b t)); Z* = 0: 1/z = 1/c + (4 + 2d) t."""
     d, b, c, t = 5, 0.4, 0.3, np.array([0.0, 0.3, 0.5])
@@ -115,7 +118,7 @@ def agrees(told, seen, tolerance=1e-8):
             np.testing.assert_allclose(told[name], seen[name], atol=tolerance, err_msg=str(name))
 
 
-DAILY = ("narrower than the teacher", "decay")
+DAILY = ("decay",)
 
 
 @pytest.mark.parametrize("name", [n if n in DAILY else pytest.param(n, marks=nightly) for n in CASES])
@@ -165,7 +168,7 @@ def test_the_flow_against_an_integration_of_the_matrix():
 def test_the_loss_is_the_mean_over_inputs():
     rng = np.random.default_rng(1)
     lam, start = padded((0.5, 0.3, -0.2), 6), cosine_start(6, 4)
-    x = rng.normal(size=(400_000, 6))
+    x = rng.normal(size=(100_000, 6))
     gap = np.sum((x @ start) ** 2, axis=1) - x**2 @ lam
     for centred in (False, True):
         problem = tw.QuadraticNetwork(dimension=6, width=4, teacher_spectrum=lam, centred=centred)

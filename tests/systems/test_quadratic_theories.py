@@ -62,11 +62,15 @@ def test_the_issue_in_code():
     np.testing.assert_array_equal(final > 0.99, [False, True, True, True])
 
 
-def test_deterministic_equivalent_table():
+@nightly
+def test_deterministic_equivalent_table_of_haar_starts():
     problem = tw.QuadraticNetwork(dimension=200, width=100, teacher_width=50)
     told = tw.predict(problem, np.array([10, 40, 200]) / 2, theory=tw.RandomStartFlow()).isel(seed=0)
     np.testing.assert_allclose(2 * told.trace_integral, (-0.06870625, -0.08588481, 0.27036135), atol=1e-8)
     np.testing.assert_allclose(told.test_loss / 2, (7.1255497e-3, 1.9225960e-3, 2.5808e-5), rtol=2e-6, atol=5e-10)
+
+
+def test_deterministic_equivalent_table_of_gaussian_starts():
     lam = padded(1 / np.arange(1.0, 11), 50)
     start = tw.GaussianStart(init_scale=1000**-0.5)
     problem = tw.QuadraticNetwork(dimension=50, width=20, teacher_spectrum=lam, start=start)
@@ -78,7 +82,7 @@ def test_deterministic_equivalent_table():
 @pytest.mark.parametrize(
     "more",
     [
-        {"width": 30, "teacher_width": 15},
+        pytest.param({"width": 30, "teacher_width": 15}, marks=nightly),
         pytest.param({"width": 30, "teacher_spectrum": padded(1 / np.arange(1.0, 21), 60) / 3.6}, marks=nightly),
         pytest.param({"width": 30, "teacher_width": 15, "start": tw.GaussianStart()}, marks=nightly),
         pytest.param({"width": 90, "teacher_width": 15}, marks=nightly),
@@ -124,6 +128,7 @@ def test_long_time_constants():
     assert float(told.decay_rate) / 2 == pytest.approx(4 * 0.2, rel=1e-8)
 
 
+@nightly
 def test_long_time_laws_meet_the_exact_flow():
     """Rates of the exact solution at late times (late_rate) and its end, for width at and below the rank."""
     lam = padded((0.5, 0.3, 0.2), 6)
@@ -184,6 +189,7 @@ def test_one_pass_table_in_library_units():
     assert before + share / 60 == pytest.approx(float(told.recovery_time), abs=1e-5)
 
 
+@nightly
 def test_one_pass_at_a_small_rate_is_the_flow():
     problem, times, given = one_pass(60, 1e-6, weight_decay=0.1, centred=True)
     told = tw.predict(problem, times[:3], theory=tw.OnePassQuadratic(), **given)

@@ -1,7 +1,7 @@
 """The high-dimensional limit of orthonormal families: one scalar equation says everything."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,8 +27,26 @@ from .regime import (
     teacher_rank,
 )
 
-# relative bias of the loss at gamma = 5 b, times dimension, where student and teacher have equal widths
-EQUAL_WIDTHS = 220.0
+
+class Bias(NamedTuple):
+    """Bias of the mean over seeds times dimension: of the log of the loss, of times and rates as shares."""
+
+    test_loss: float
+    final_loss: float
+    recovery_time: float
+    late_rate: float
+
+
+# Upper two-sigma ends over gamma <= 5 b at dimension 40 (benchmarks/quadratic_order.py). At equal widths the loss of a
+# run falls twice as fast as that of the limit once both are of order 1/dimension; one unit more ends that.
+EQUAL, ONE_APART, CLOSE, APART = (
+    Bias(225.0, 225.0, 11.6, 45.0),
+    Bias(20.0, 1.5, 4.1, 0.9),
+    Bias(11.0, 1.0, 2.4, 0.9),
+    Bias(6.1, 3.5, 2.4, 0.9),
+)
+# a student narrower than the teacher ends at a plateau, whose approach chance changes most if the widths are close
+NARROW_RATE, NARROW_CLOSE_RATE = 15.0, 111.0
 
 
 class HighDimensionalFlow(Theory[QuadraticNetwork]):
@@ -93,24 +111,27 @@ class HighDimensionalFlow(Theory[QuadraticNetwork]):
     def finite_size(self, problem: QuadraticNetwork) -> Mapping[str, FiniteSize]:
         """Bias of the mean over seeds, of order 1/dimension, and what steps of descent add in the first order.
 
-        The constants are the largest bias times dimension over gamma <= 5 b (benchmarks/quadratic_order.py), at its
-        upper two-sigma end. A student narrower than the teacher drifts: its trace integral has the slope of width + 2.
+        The trace integral of a student narrower than the teacher has the slope of width + 2, where the limit has width.
         """
         d, steps, rank = problem.dimension, 0.5 * step_share(problem), teacher_rank(problem)
-        narrow = problem.width < rank
-        # at equal widths the loss of a run falls twice as fast as that of the limit once both are of order 1/dimension
-        close = EQUAL_WIDTHS / (1 + abs(problem.width - rank)) ** 2
-        loss = FiniteSize((5.0 + close) / d + steps, 1.0, relative=True)
-        phi = 1.0 / d + 2.0 / problem.width if narrow else 8.5 / d
+        narrow, bias = problem.width < rank, _bias(problem, rank)
+        drift = 2.0 / (problem.width + 2) if narrow else 0.0
         return {
-            "test_loss": loss,
-            "final_loss": loss,
-            "overlap": FiniteSize(1.1 / d + steps, 1.0),
-            "trace_integral": FiniteSize(phi + steps, 1.0, relative=True),
-            "effective_rank": FiniteSize(1.0 / d + steps, 1.0, relative=True),
-            "recovery_time": FiniteSize((2.0 + 0.04 * close) / d + steps, 1.0, relative=True),
-            "late_rate": FiniteSize(((15.0 if narrow else 1.0) + 0.25 * close) / d + steps, 1.0, relative=True),
+            "test_loss": FiniteSize(bias.test_loss / d + steps, 1.0),
+            "final_loss": FiniteSize(bias.final_loss / d + steps, 1.0, relative=True),
+            "overlap": FiniteSize(1.25 / d + steps, 1.0),
+            "trace_integral": FiniteSize(drift + steps, 1.0, per="trace_integral", floor=1.75 / d),
+            "effective_rank": FiniteSize(0.75 / d + steps, 1.0, relative=True),
+            "recovery_time": FiniteSize(bias.recovery_time / d + steps, 1.0, relative=True),
+            "late_rate": FiniteSize(bias.late_rate / d + steps, 1.0, relative=True),
         }
+
+
+def _bias(problem: QuadraticNetwork, rank: int) -> Bias:
+    apart = abs(problem.width - rank)
+    close = apart < problem.dimension / 4
+    found = (EQUAL, ONE_APART)[apart] if apart < 2 else CLOSE if close else APART
+    return found._replace(late_rate=NARROW_CLOSE_RATE if close else NARROW_RATE) if problem.width < rank else found
 
 
 def _teacher(problem: QuadraticNetwork, data: Any) -> tuple[Array, Array]:

@@ -16,7 +16,7 @@ from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from .problem import QuadraticNetwork
 from .readings import RECOVERED, cosine
-from .regime import SMALL_STEP, SOURCE_TIME, rate_of, source_times, step_share
+from .regime import SMALL_STEP, SOURCE_TIME, rate_of, source_times, step_share, teacher_rank
 from .riccati_flow import blocks_of
 from .starts import GaussianStart, Orthonormal
 
@@ -31,6 +31,24 @@ RANDOM_START = Assumption(
     "The start must be drawn, Haar (Orthonormal) or Gaussian; a given start has RiccatiFlow.",
     _law_strain,
 )
+
+
+# Bias times dimension over the default horizon, upper two-sigma ends at dimensions 30 and 60 over Haar, Gaussian,
+# power-law, narrow and wide cases (benchmarks/quadratic_order.py random): of the log of the loss, of traces and overlap
+# as they are (trace one), of the rest as shares. Where width and teacher rank are equal the late loss depends on the
+# smallest eigenvalue of their relative position, which has no typical value; one apart: as measured for the limit.
+MEAN_OFF = {
+    "test_loss": 10.5,
+    "final_loss": 8.6,
+    "overlap": 1.8,
+    "trace_gap": 1.65,
+    "trace_integral": 1.25,
+    "effective_rank": 2.4,
+    "recovery_time": 3.8,
+}
+EQUAL_WIDTHS = {"test_loss": 313.0, "final_loss": 313.0, "trace_integral": 6.0, "recovery_time": 16.3}
+ONE_APART = {"test_loss": 20.0, "recovery_time": 4.1}
+RELATIVE = ("final_loss", "effective_rank", "recovery_time")
 
 
 class Case(NamedTuple):
@@ -92,18 +110,12 @@ class RandomStartFlow(Theory[QuadraticNetwork]):
         return {**told, "recovery_time": when / unit, "final_loss": told["test_loss"][-1]}
 
     def finite_size(self, problem: QuadraticNetwork) -> Mapping[str, FiniteSize]:
-        """Of order 1/dimension; the constants cover the cases of tests/systems/test_quadratic_network.py at d = 60."""
+        """Bias of the mean over seeds, of order 1/dimension; the constants are those of MEAN_OFF."""
         d, steps = problem.dimension, 0.5 * step_share(problem)
-        relative = FiniteSize(3.0 / d + steps, 1.0, relative=True)
-        return {
-            "test_loss": relative,
-            "final_loss": relative,
-            "overlap": FiniteSize(1.0 / d + steps, 1.0),
-            "trace_gap": FiniteSize(3.0 / d + steps, 1.0, relative=True),
-            "trace_integral": FiniteSize(6.0 / d + steps, 1.0, relative=True),
-            "effective_rank": relative,
-            "recovery_time": relative,
-        }
+        apart = abs(problem.width - teacher_rank(problem))
+        off = MEAN_OFF | (EQUAL_WIDTHS if apart == 0 else ONE_APART if apart == 1 else {})
+        off["trace_gap"] *= problem.start_law().mean_trace(d, problem.width)
+        return {name: FiniteSize(c / d + steps, 1.0, relative=name in RELATIVE) for name, c in off.items()}
 
 
 def _case(problem: QuadraticNetwork, values: Array, counts: Array) -> Case:

@@ -54,3 +54,10 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
         ({}, {"dimension": 5, "width": 6, "teacher_width": 3, "rule": tw.OnePassSGD(learning_rate=0.02)}),
     ),
 }
+
+# theories of a rule that is not the one above
+OWN_CASES: dict[str, tw.Problem] = {
+    "OnePassQuadratic": tw.QuadraticNetwork(
+        dimension=24, width=3, teacher_width=2, noise=0.3, rule=tw.OnePassSGD(learning_rate=0.05)
+    ),
+}

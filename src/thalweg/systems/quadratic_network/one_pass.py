@@ -51,7 +51,7 @@ FEW_UNITS = Assumption(
 )
 
 
-class Run(NamedTuple):
+class Followed(NamedTuple):
     """What the equations follow: moments of the weights, and the integral of the trace gap over flow time."""
 
     moments: Moments
@@ -105,18 +105,18 @@ class OnePassQuadratic(Theory[QuadraticNetwork]):
         )
         seen = data.seen_from(start.weights)
         rest = jnp.delete(seen, place, axis=0, assume_unique_indices=True)
-        begin = Run(Moments(seen[place], rest.T @ rest), jnp.zeros(()))
+        begin = Followed(Moments(seen[place], rest.T @ rest), jnp.zeros(()))
 
-        def move(t: Array, run: Run) -> Run:
+        def move(t: Array, run: Followed) -> Followed:
             rate = rule.schedule.factor(t) * rule.learning_rate
             slope = velocity(law, SOURCE_TIME * rate, run.moments)
             speed = SOURCE_TIME * rate
-            return Run(Moments(*(speed * part for part in slope)), rate * gaps(law.lam, run.moments)[0])
+            return Followed(Moments(*(speed * part for part in slope)), rate * gaps(law.lam, run.moments)[0])
 
-        def observe(run: Run) -> dict[str, Array]:
+        def observe(run: Followed) -> dict[str, Array]:
             return _observed(problem, law, run)
 
-        def watch(run: Run) -> Float[Array, " 1"]:
+        def watch(run: Followed) -> Float[Array, " 1"]:
             overlap = observe(run)["overlap"]
             return (RECOVERED - overlap)[None]
 
@@ -130,7 +130,7 @@ class OnePassQuadratic(Theory[QuadraticNetwork]):
         return {name: FiniteSize(off * share, 1.0, relative=name in RELATIVE) for name, off in MEAN_OFF.items()}
 
 
-def _observed(problem: QuadraticNetwork, law: Law, run: Run) -> dict[str, Array]:
+def _observed(problem: QuadraticNetwork, law: Law, run: Followed) -> dict[str, Array]:
     """All curves in library units."""
     total = run.moments.total()
     trace, square = gaps(law.lam, run.moments)

@@ -146,6 +146,7 @@ def test_a_start_of_lower_rank_keeps_its_rank():
     assert float(told.test_loss[-1]) > 0.3**2
 
 
+@nightly
 def test_the_flow_against_an_integration_of_the_matrix():
     """W' = -(2 D + tr D) W in the source's clock by another integrator, teacher turned out of the axes."""
     rng = np.random.default_rng(0)

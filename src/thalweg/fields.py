@@ -70,8 +70,8 @@ def _whole(value: Any) -> Any:
 
 
 def floats(value: Any) -> Any:
-    """A float64 NumPy array when the value is concrete and numeric."""
-    if is_traced(value) or isinstance(value, jax.Array):
+    """A float64 NumPy array when the value is concrete and numeric; None (not given) stays."""
+    if value is None or is_traced(value) or isinstance(value, jax.Array):
         return value
     try:
         return np.asarray(value, dtype=np.float64)

@@ -1,11 +1,26 @@
 """For every assumption of every theory, a legal problem that breaks it."""
 
+import jax.numpy as jnp
+import numpy as np
 import optax
 from contract_cases import table
 
 import thalweg as tw
+from thalweg.systems.quadratic_network.starts import FactorLaw
 
 ADAM = tw.Optax(optax.adam)
+QUADRATIC = {"dimension": 8, "width": 4, "teacher_width": 2}
+
+
+class OneColumn(FactorLaw):
+    """All columns equal: a start of rank one, of no law that a theory knows."""
+
+    def draw(self, key, dimension, width):
+        return jnp.ones((dimension, width)) / np.sqrt(dimension * width)
+
+    def mean_trace(self, dimension, width):
+        return 1.0
+
 
 UNFIT = {"gradient flow": tw.OrthogonalReLU(rule=ADAM)}
 # two inputs at a cosine of 0.2, and a start in which no unit sees all points of a sign
@@ -90,4 +105,36 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
     "MinimalVariationNorm": {**UNFIT, **ASKEW, **NARROW},
     "ScaleRate": {**UNFIT, **ASKEW, **NARROW},
     "Coverage": {**UNFIT, **ASKEW, **UNBALANCED},
+    "RiccatiFlow": {"gradient flow": tw.QuadraticNetwork(rule=tw.GradientDescent())},
+    "HighDimensionalFlow": {
+        "small steps": tw.QuadraticNetwork(**QUADRATIC, rule=tw.GradientDescent(learning_rate=0.1)),
+        "trace term": tw.QuadraticNetwork(**QUADRATIC, centred=True),
+        "orthonormal start": tw.QuadraticNetwork(**QUADRATIC, start=tw.GaussianStart()),
+        "projector teacher": tw.QuadraticNetwork(**QUADRATIC, teacher=tw.GaussianStart()),
+        "equal traces": tw.QuadraticNetwork(**QUADRATIC, start=tw.Orthonormal(trace=2.0)),
+        "no decay": tw.QuadraticNetwork(**QUADRATIC, weight_decay=0.1),
+    },
+    "RandomStartFlow": {
+        "small steps": tw.QuadraticNetwork(**QUADRATIC, rule=tw.GradientDescent(learning_rate=0.1)),
+        "random start": tw.QuadraticNetwork(**QUADRATIC, start=OneColumn()),
+    },
+    "LongTimeLimit": {
+        "stable steps": tw.QuadraticNetwork(**QUADRATIC, rule=tw.GradientDescent(learning_rate=0.3)),
+        "full rank start": tw.QuadraticNetwork(**QUADRATIC, start=OneColumn()),
+    },
+    "LongTimeRate": {
+        "stable steps": tw.QuadraticNetwork(**QUADRATIC, rule=tw.GradientDescent(learning_rate=0.3)),
+        "full rank start": tw.QuadraticNetwork(**QUADRATIC, start=OneColumn()),
+        "teacher within reach": tw.QuadraticNetwork(dimension=8, width=2, teacher_width=4),
+        "no decay": tw.QuadraticNetwork(**QUADRATIC, weight_decay=0.1),
+    },
+    "OnePassQuadratic": {
+        "fresh samples": tw.QuadraticNetwork(**QUADRATIC),
+        "few units": tw.QuadraticNetwork(dimension=8, width=6, rule=tw.OnePassSGD()),
+    },
+    "StabilityEdge": {
+        "rule with a known limit": tw.QuadraticNetwork(**QUADRATIC, rule=ADAM),
+        "teacher within reach": tw.QuadraticNetwork(dimension=8, width=2, teacher_width=4),
+        "no decay": tw.QuadraticNetwork(**QUADRATIC, weight_decay=0.1),
+    },
 }

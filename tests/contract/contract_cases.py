@@ -49,4 +49,15 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
         ),
         ({}, {"width": 5, "bias": 0, "rule": tw.GradientDescent()}),
     ),
+    "QuadraticNetwork": (
+        tw.QuadraticNetwork(dimension=8, width=4, teacher_width=2),
+        ({}, {"dimension": 5, "width": 6, "teacher_width": 3, "rule": tw.OnePassSGD(learning_rate=0.02)}),
+    ),
+}
+
+# theories of a rule that is not the one above
+OWN_CASES: dict[str, tw.Problem] = {
+    "OnePassQuadratic": tw.QuadraticNetwork(
+        dimension=24, width=3, teacher_width=2, noise=0.3, rule=tw.OnePassSGD(learning_rate=0.05)
+    ),
 }

@@ -1,4 +1,4 @@
-"""The lines of docs/conventions.md, in plain NumPy."""
+"""The lines of docs/conventions.md, on small cases in plain NumPy."""
 
 import re
 from pathlib import Path
@@ -11,6 +11,7 @@ import scipy.special
 from sklearn.linear_model import Ridge
 
 import thalweg as tw
+from thalweg.problem import seed_keys
 
 N, P, DECAY = 9, 6, 0.3
 RNG = np.random.default_rng(0)
@@ -151,7 +152,7 @@ X, LABEL = np.array([0.3, -1.2, 0.7, 2.0]), 0.4
 HIDDEN = np.cos(np.arange(8.0)).reshape(2, 4)
 
 
-def test_c31_weights_without_the_root_of_the_dimension():
+def test_c24_weights_without_the_root_of_the_dimension():
     eta, n = 0.7, 4
     problem = tw.CommitteeMachine(dimension=n, rule=tw.OnePassSGD(eta))
     j = HIDDEN / np.sqrt(n)
@@ -161,13 +162,75 @@ def test_c31_weights_without_the_root_of_the_dimension():
     np.testing.assert_allclose(on_line(problem, HIDDEN, X, LABEL), np.sqrt(n) * theirs, rtol=1e-12)
 
 
-def test_c32_decay_beside_the_step():
+def test_c25_decay_beside_the_step():
     eta, kappa, n = 0.7, 0.35, 4
     plain, decayed = (
         on_line(tw.CommitteeMachine(dimension=n, weight_decay=w, rule=tw.OnePassSGD(eta)), HIDDEN, X, LABEL)
         for w in (0.0, kappa / eta)
     )
     np.testing.assert_allclose(decayed, plain - kappa / n * HIDDEN, rtol=1e-12)
+
+
+def quadratic_steps(count: int, eta: float, rho: float = 0.0):
+    """Descent of R = (1/4) E (f - y)^2 with step eta, in the source's own terms: R, phi and time at the end."""
+    lam, w, phi = np.diag([0.5, 0.2, 0.0]), QUADRATIC, 0.0
+    for _ in range(count):
+        error = w @ w.T - lam
+        phi += eta * np.trace(error)
+        w = w - eta * ((2 * error + (np.trace(error) + rho) * np.eye(3)) @ w)
+    error = w @ w.T - lam
+    return 0.5 * np.sum(error**2) + 0.25 * np.trace(error) ** 2, phi, count * eta
+
+
+QUADRATIC = np.array([[0.5, 0.2], [-0.1, 0.4], [0.3, 0.1]])
+
+
+def quadratic(rule, times, decay=0.0):
+    problem = tw.QuadraticNetwork(
+        dimension=3, width=2, teacher_spectrum=(0.5, 0.2, 0.0), weight_decay=decay, noise=0.3, rule=rule
+    )
+    return tw.train(problem, times, data=np.diag([0.5, 0.2, 0.0]), start=QUADRATIC).isel(seed=0)
+
+
+def test_c18_c20_c21_c22_quadratic_network():
+    """Half the mean square, twice the source's risk, with half its step; the penalty doubles; noise is left out."""
+    for rho in (0.0, 0.3):
+        risk, phi, _ = quadratic_steps(30, 0.1, rho)
+        seen = quadratic(tw.GradientDescent(0.05), [0, 30], 2 * rho)
+        assert float(seen.test_loss[-1]) == pytest.approx(2 * risk, rel=1e-12)
+        assert 2 * float(seen.trace_integral[-1]) == pytest.approx(phi, rel=1e-12)
+    x = np.random.default_rng(0).normal(size=(200_000, 3))
+    square = (np.sum((x @ QUADRATIC) ** 2, axis=1) - x**2 @ [0.5, 0.2, 0.0]) ** 2
+    error = 4 * square.std() / np.sqrt(len(x))
+    assert float(seen.test_loss[0]) == pytest.approx(square.mean() / 2, abs=error / 2)
+
+
+def test_c19_flow_time_is_half_the_time_of_the_source():
+    for eta in (1e-2, 1e-3):
+        risk, phi, time = quadratic_steps(round(2 / eta), eta)
+        flow = quadratic(tw.GradientFlow(), [0, time / 2])
+        assert float(flow.test_loss[-1]) == pytest.approx(2 * risk, rel=5 * eta)
+        assert 2 * float(flow.trace_integral[-1]) == pytest.approx(phi, rel=5 * eta)
+
+
+def test_c23_one_pass_steps_of_the_quadratic_network():
+    """One step on a sample descends a quarter of its square by nu/d with nu = 2 learning_rate."""
+    problem = tw.QuadraticNetwork(
+        dimension=4, width=2, teacher_spectrum=(0.5, 0.2, 0.0, 0.0), noise=0.3, rule=tw.OnePassSGD(0.35)
+    )
+    start = np.vstack([QUADRATIC, [[0.2, -0.3]]])
+    told = tw.replay(problem, [0.25], seed=0, data=np.diag([0.5, 0.2, 0.0, 0.0]), start=start)
+    with jax.enable_x64():
+        key = jax.random.fold_in(seed_keys(0)[2], 0)
+        sample = jax.tree.map(
+            lambda leaf: np.asarray(leaf[0]), problem.fresh(key, problem.draw(key), problem.rule.block)
+        )
+    error = np.sum((sample.inputs @ start) ** 2) - sample.labels
+    eta = 2 * 0.35 / 4
+    wanted = start - eta * error * np.outer(sample.inputs, sample.inputs @ start)
+    np.testing.assert_allclose(told.weights, wanted, rtol=1e-12)
+    gap = np.sum(start**2) - 0.7
+    assert 2 * float(told.trace_integral) == pytest.approx(eta * gap, rel=1e-12)
 
 
 def test_every_line_of_the_table_is_tested():

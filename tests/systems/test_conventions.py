@@ -148,7 +148,7 @@ def on_line(problem, hidden, x, label):
     return np.asarray(moved.hidden)
 
 
-X, LABEL = np.array([0.3, -1.2, 0.7, 2.0]), 0.4
+POINT, LABEL = np.array([0.3, -1.2, 0.7, 2.0]), 0.4
 HIDDEN = np.cos(np.arange(8.0)).reshape(2, 4)
 
 
@@ -156,16 +156,16 @@ def test_c24_weights_without_the_root_of_the_dimension():
     eta, n = 0.7, 4
     problem = tw.CommitteeMachine(dimension=n, rule=tw.OnePassSGD(eta))
     j = HIDDEN / np.sqrt(n)
-    missed = scipy.special.erf(j @ X / np.sqrt(2)).sum() - LABEL
-    slope = np.sqrt(2 / np.pi) * np.exp(-0.5 * (j @ X) ** 2)
-    theirs = j - eta / n * np.outer(slope * missed, X)
-    np.testing.assert_allclose(on_line(problem, HIDDEN, X, LABEL), np.sqrt(n) * theirs, rtol=1e-12)
+    missed = scipy.special.erf(j @ POINT / np.sqrt(2)).sum() - LABEL
+    slope = np.sqrt(2 / np.pi) * np.exp(-0.5 * (j @ POINT) ** 2)
+    theirs = j - eta / n * np.outer(slope * missed, POINT)
+    np.testing.assert_allclose(on_line(problem, HIDDEN, POINT, LABEL), np.sqrt(n) * theirs, rtol=1e-12)
 
 
 def test_c25_decay_beside_the_step():
     eta, kappa, n = 0.7, 0.35, 4
     plain, decayed = (
-        on_line(tw.CommitteeMachine(dimension=n, weight_decay=w, rule=tw.OnePassSGD(eta)), HIDDEN, X, LABEL)
+        on_line(tw.CommitteeMachine(dimension=n, weight_decay=w, rule=tw.OnePassSGD(eta)), HIDDEN, POINT, LABEL)
         for w in (0.0, kappa / eta)
     )
     np.testing.assert_allclose(decayed, plain - kappa / n * HIDDEN, rtol=1e-12)

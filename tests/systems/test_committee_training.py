@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 
 import thalweg as tw
 from thalweg.mathematics.gaussian_averages import Erf
@@ -150,7 +151,7 @@ CASES = {
     "K=M=2": (tw.CommitteeMachine(dimension=500), ASYMMETRIC.student, ASYMMETRIC.teacher, [1.0, 1.0], 30.0),
     "K=M=3": (
         tw.CommitteeMachine(dimension=500, student_units=3, teacher_units=3),
-        np.diag([0.3, 0.25, 0.2]), 0.1 + 0.2 * np.eye(3), [1.0, 1.0, 1.0], 30.0,
+        np.diag([0.35, 0.3, 0.3]), 0.1 + 0.2 * np.eye(3), [1.0, 1.0, 1.0], 30.0,
     ),
     "K>M, both layers": (
         tw.CommitteeMachine(
@@ -203,11 +204,8 @@ def test_the_spread_of_exit_times_falls_as_the_root_of_the_dimension():
 
 @nightly
 def test_damped_natural_gradient_shortens_the_plateau():
-    """Real runs from random starts: the median exit comes far earlier than that of gradient descent at its best."""
+    """Real runs from random starts leave it earlier than gradient descent at its best rate (1.8, from 1 to 2.1)."""
     natural = tw.RattraySaad1999.damped()
-    plain = tw.SaadSolla1995.plateau(learning_rate=1.8)
-    exits = [
-        np.nanmedian(tw.train(problem, [0.0, 150.0], seeds=10, strict=False).exit_time.values)
-        for problem in (natural, plain)
-    ]
-    assert exits[0] < 0.7 * exits[1], exits
+    plain = tw.CommitteeMachine(dimension=1000, rule=tw.OnePassSGD(learning_rate=1.8))
+    exits = [tw.train(problem, [0.0, 120.0], seeds=32).exit_time.values for problem in (natural, plain)]
+    assert scipy.stats.mannwhitneyu(*exits, alternative="less", nan_policy="omit").pvalue < 0.01, exits

@@ -68,17 +68,17 @@ class RattraySaad1999:
     """Natural gradient against gradient descent on the plateau."""
 
     @preset(
-        "natural gradient, damped: a plateau far shorter than that of gradient descent",
+        "natural gradient, damped: a plateau shorter than that of gradient descent at its best rate",
         source="RattraySaad1999",
         times=_until(60.0),
         seeds=10,
         recalled=True,
     )
     @staticmethod
-    def damped(learning_rate: float = 0.1, damping: float = 0.05) -> CommitteeMachine:
-        """K = M = 2, no noise; damping keeps the Fisher matrix regular at a dimension of 500. Recalled."""
+    def damped(learning_rate: float = 0.2, damping: float = 0.05) -> CommitteeMachine:
+        """K = M = 2, no noise; damping keeps the Fisher matrix regular at a dimension of 1000. Recalled."""
         rule = OnePassNaturalGradient(learning_rate=learning_rate, damping=damping)
-        return CommitteeMachine(dimension=500, rule=rule)
+        return CommitteeMachine(dimension=1000, rule=rule)
 
     @preset(
         "natural gradient with a rate that falls like 1/t: the bound of Cramer and Rao",

@@ -108,7 +108,7 @@ def random_parts(problem: Problem, data: Any, start: Any) -> set[str]:
 
 def _exact(theory: Theory, random: set[str]) -> bool:
     """Whether a theory answers for every single run, so that every run's own numerical error counts."""
-    return bool(theory.conditions_on) and random <= set(theory.conditions_on)
+    return bool(theory.conditions_on) and random <= set(theory.conditions_on) and not theory.estimates
 
 
 def _tighter_run(problem: Problem, axis: np.ndarray, seeds: list[int], data: Any, start: Any) -> dict[str, Any] | None:

@@ -137,6 +137,8 @@ class Theory(Parametrised, Generic[P]):
     speaks_of: AbstractClassVar[tuple[str, ...]]
     claims: ClassVar[Mapping[str, Claim]] = {}
     shapes: ClassVar[tuple[str, ...]] = ()
+    # whether the answer for a draw is an estimate from it, right in the mean over draws and not for each
+    estimates: ClassVar[bool] = False
     own: ClassVar[tuple[Variable, ...]] = ()
 
     @abc.abstractmethod

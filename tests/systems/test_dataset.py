@@ -166,3 +166,10 @@ def test_too_few_moment_points_strain_the_mixture():
     rows = tw.theories(problem).set_index("theory")
     assert rows.strain["MeasuredMixture"] > 1
     assert rows.assumption["MeasuredMixture"] == "enough moment points"
+
+
+def test_estimates_are_judged_in_the_mean_over_draws():
+    """Each draw's estimate is off by chance; taken as exact for its own run, either would be contradicted."""
+    result = tw.compare(tw.DigitsClassifier(), theory=["LeaveOneOut", "MeasuredMixture"], seeds=50)
+    for name in ("LeaveOneOut", "MeasuredMixture"):
+        assert result[f"theory/{name}"].attrs["verdict"] == "confirmed", result[f"theory/{name}"].attrs["sentence"]

@@ -37,6 +37,7 @@ class LeaveOneOut(Theory[DatasetClassifier]):
     of: ClassVar[tuple[type[Problem], ...]] = (DatasetClassifier,)
     source: ClassVar[tuple[Source, ...]] = (Source("Patil2024", "leave-one-out along the path"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
+    estimates: ClassVar[bool] = True
     speaks_of: ClassVar[tuple[str, ...]] = ("test_loss", "test_accuracy", "best_time_loss")
     shapes: ClassVar[tuple[str, ...]] = ("samples", "moments")
     assumptions: ClassVar[tuple[Assumption, ...]] = (

@@ -154,6 +154,7 @@ class MeasuredMixture(Theory[DatasetClassifier]):
     of: ClassVar[tuple[type[Problem], ...]] = (DatasetClassifier,)
     source: ClassVar[tuple[Source, ...]] = (Source("CouilletLiao2022", "section 5.2"), Source("LouartCouillet2018"))
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
+    estimates: ClassVar[bool] = True
     speaks_of: ClassVar[tuple[str, ...]] = (
         "train_loss",
         "test_loss",

@@ -11,7 +11,7 @@ from jaxtyping import Array
 from ...problem import Problem
 from ...rules import Constant, InverseTime, OnePassNaturalGradient, OnePassSGD
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
-from .online import ON_LINE, STABLE
+from .online import ON_LINE, STABLE, sizes
 from .plateau import attracting_plateau, identical_students, small_rate_plateau
 from .problem import CommitteeMachine
 from .stability import (
@@ -234,4 +234,4 @@ class NoiseFloor(Theory[CommitteeMachine]):
         return {"final_loss": _floor(problem, jnp.asarray(times)[-1])}
 
     def finite_size(self, problem: CommitteeMachine) -> Mapping[str, FiniteSize]:
-        return {"final_loss": FiniteSize(5.0 / problem.dimension, 1.0, relative=True)}
+        return {"final_loss": sizes(problem)["final_loss"]}

@@ -14,6 +14,7 @@ from .problem import Observable as Observable
 from .problem import Problem as Problem
 from .problem import Remark as Remark
 from .problem import Rule as Rule
+from .problem import SampledProblem as SampledProblem
 from .problem import StreamingProblem as StreamingProblem
 from .problem import array as array
 from .problem import scalar as scalar
@@ -24,6 +25,7 @@ from .registry import preset as preset
 from .repeat import rerun as rerun
 from .results import load as load
 from .results import save as save
+from .rules import SGD as SGD
 from .rules import Constant as Constant
 from .rules import GradientDescent as GradientDescent
 from .rules import GradientFlow as GradientFlow

@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ...data.mixture import MixtureSample, as_mixture, draw_mixture, noise_power
 from ...events import Extremum, FromDraw
-from ...problem import Event, Observable, Problem, Remark, Rule, scalar, size, spread_times
+from ...problem import Event, Observable, Remark, Rule, SampledProblem, scalar, size, spread_times
 from ...rules import GradientFlow, largest_stable_rate
 
 
@@ -72,7 +72,7 @@ def direction(
     return jnp.where(jnp.any(weights != 0), weights, labels @ inputs / labels.shape[0])
 
 
-class LinearClassifier(Problem):
+class LinearClassifier(SampledProblem):
     """Linear output w.x trained with the square loss on two Gaussian classes.
 
     Data: x_i = y_i mu + z_i, y_i = +-1 fair, |mu| = mean_norm with equal entries, z_i ~ N(0, C) with
@@ -123,6 +123,15 @@ class LinearClassifier(Problem):
 
     def objective(self, params: Float[Array, " p"], data: MixtureSample) -> Float[Array, ""]:
         missed = data.labels - data.inputs @ params
+        return 0.5 * jnp.mean(missed**2) + 0.5 * self.weight_decay * jnp.sum(params**2)
+
+    def sample_count(self, data: MixtureSample) -> int:
+        return data.inputs.shape[0]
+
+    def batch_objective(
+        self, params: Float[Array, " p"], data: MixtureSample, indices: Int[Array, " batch"]
+    ) -> Float[Array, ""]:
+        missed = data.labels[indices] - data.inputs[indices] @ params
         return 0.5 * jnp.mean(missed**2) + 0.5 * self.weight_decay * jnp.sum(params**2)
 
     def observe(self, params: Float[Array, " p"], data: MixtureSample) -> dict[str, Array]:

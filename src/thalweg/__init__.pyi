@@ -59,6 +59,11 @@ from .systems.linear_classifier.presets import CouilletLiao2022 as CouilletLiao2
 from .systems.linear_classifier.presets import DigitsClassifier as DigitsClassifier
 from .systems.linear_classifier.presets import LiaoCouillet2018 as LiaoCouillet2018
 from .systems.linear_classifier.problem import LinearClassifier as LinearClassifier
+from .systems.linear_regression.equivalent import DeterministicEquivalent as DeterministicEquivalent
+from .systems.linear_regression.isotropic import IsotropicLimit as IsotropicLimit
+from .systems.linear_regression.modes import RegressionModes as RegressionModes
+from .systems.linear_regression.problem import LinearRegression as LinearRegression
+from .systems.linear_regression.problem import RegressionSample as RegressionSample
 from .systems.orthogonal_relu.aligned_group import AlignedGroup as AlignedGroup
 from .systems.orthogonal_relu.aligned_group import GrowthLaw as GrowthLaw
 from .systems.orthogonal_relu.class_flow import ClassFlow as ClassFlow

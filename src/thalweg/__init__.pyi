@@ -62,8 +62,11 @@ from .systems.linear_classifier.problem import LinearClassifier as LinearClassif
 from .systems.linear_regression.equivalent import DeterministicEquivalent as DeterministicEquivalent
 from .systems.linear_regression.isotropic import IsotropicLimit as IsotropicLimit
 from .systems.linear_regression.modes import RegressionModes as RegressionModes
+from .systems.linear_regression.one_pass import OnePassRegression as OnePassRegression
 from .systems.linear_regression.problem import LinearRegression as LinearRegression
 from .systems.linear_regression.problem import RegressionSample as RegressionSample
+from .systems.linear_regression.ridge_path import RidgePath as RidgePath
+from .systems.linear_regression.volterra import VolterraSGD as VolterraSGD
 from .systems.orthogonal_relu.aligned_group import AlignedGroup as AlignedGroup
 from .systems.orthogonal_relu.aligned_group import GrowthLaw as GrowthLaw
 from .systems.orthogonal_relu.class_flow import ClassFlow as ClassFlow

@@ -42,7 +42,10 @@ class LinearLaw(NamedTuple):
 
 
 class Kernels(NamedTuple):
-    """Real kernels on filter values stacked as [Re, Im] over the nodes; `defect` above 1e-8 tells a bad contour."""
+    """Real kernels on filter values stacked as [Re, Im] over the nodes; `defect` above 1e-8 tells a bad contour.
+
+    `trace`, `trace_c`: tr Q and tr C Q on the nodes.
+    """
 
     excess_k: Form
     excess_f: Form
@@ -53,6 +56,8 @@ class Kernels(NamedTuple):
     residual_0: Float[Array, ""]
     size_g: Twice
     size_ff: Twice
+    trace: Points
+    trace_c: Points
     defect: Float[Array, ""]
 
 
@@ -70,7 +75,8 @@ def linear_kernels(law: LinearLaw, samples: Scalar, start_variance: Scalar, z: P
     resolvent, delta = resolvents(law.values, samples, z, law.counts)
     dimension = jnp.sum(law.counts)
     pairs_k, pairs_f = _pairs(law, samples, resolvent, delta, weights)
-    mass = -weights * (resolvent @ (law.counts / dimension).astype(z.dtype))
+    trace = resolvent @ law.counts.astype(z.dtype)
+    mass = -weights * trace / dimension
     taught = -weights * (resolvent @ law.signal.astype(z.dtype))
     # the mean of k^2 over all p eigenvalues, 1 for k = 1
     rest = law.noise * dimension / samples
@@ -89,6 +95,8 @@ def linear_kernels(law: LinearLaw, samples: Scalar, start_variance: Scalar, z: P
         residual_0=jnp.asarray(law.noise - rest),
         size_g=linear_form(z**2 * taught + rest * z * mass),
         size_ff=start_variance * linear_form(mass),
+        trace=trace,
+        trace_c=samples * delta,
         defect=jnp.where(jnp.all(delta.imag > 0), jnp.max(jnp.abs(errors)), jnp.inf),
     )
 

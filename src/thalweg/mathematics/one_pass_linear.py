@@ -62,6 +62,21 @@ def one_pass_means(
     return jax.lax.scan(visit, start, spans)[1]
 
 
+def one_pass_end(law: LinearLaw, step: Scalar, decay: Scalar) -> Float[Array, ""]:
+    """R at which a constant step ends; inf where the mean square grows for ever."""
+    h, values = step, law.values
+    rate = values + decay
+    moves = rate > 0
+    taught = -decay * law.signal / jnp.where(moves, rate, 1.0)
+    pull = 1 - h * rate
+    fade = h * (2 * rate - h * rate**2 - h * values**2)
+    forced = (h * decay) ** 2 * law.signal - 2 * h * decay * pull * taught
+    share = jnp.where(moves, values / jnp.where(moves, fade, 1.0), 0.0)
+    noise = 1 - jnp.sum(share * h**2 * law.counts * values)
+    stable = (noise > 0) & jnp.all(jnp.where(moves, fade, 1.0) > 0)
+    return jnp.where(stable, (law.noise + jnp.sum(share * forced)) / jnp.where(stable, noise, 1.0), jnp.inf)
+
+
 def one_pass_edge(values: Float[Array, " atoms"], counts: Float[Array, " atoms"], decay: Scalar) -> Float[Array, ""]:
     """Largest step at which the mean square stays bounded: the root of
 

@@ -63,6 +63,9 @@ from .systems.linear_regression.equivalent import DeterministicEquivalent as Det
 from .systems.linear_regression.isotropic import IsotropicLimit as IsotropicLimit
 from .systems.linear_regression.modes import RegressionModes as RegressionModes
 from .systems.linear_regression.one_pass import OnePassRegression as OnePassRegression
+from .systems.linear_regression.presets import AdvaniSaxe2017 as AdvaniSaxe2017
+from .systems.linear_regression.presets import AliKolterTibshirani2018 as AliKolterTibshirani2018
+from .systems.linear_regression.presets import Paquette2021 as Paquette2021
 from .systems.linear_regression.problem import LinearRegression as LinearRegression
 from .systems.linear_regression.problem import RegressionSample as RegressionSample
 from .systems.linear_regression.ridge_path import RidgePath as RidgePath

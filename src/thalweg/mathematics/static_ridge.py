@@ -22,7 +22,7 @@ def effective_ridge(law: LinearLaw, samples: Scalar, ridge: Float[Array, " m"]) 
     share = law.counts / samples
 
     def gap(kappa: Float[Array, " m"]) -> Float[Array, " m"]:
-        return kappa - ridge - kappa * jnp.sum(share * law.values / (law.values + kappa[:, None]), axis=1)
+        return kappa - ridge - kappa * ((1 / (law.values[None, :] + kappa[:, None])) @ (share * law.values))
 
     def newton(kappa: Float[Array, " m"], _: None) -> tuple[Float[Array, " m"], None]:
         value, slope = jax.jvp(gap, (kappa,), (jnp.ones_like(kappa),))
@@ -34,9 +34,9 @@ def effective_ridge(law: LinearLaw, samples: Scalar, ridge: Float[Array, " m"]) 
 def ridge_excess(law: LinearLaw, samples: Scalar, ridge: Float[Array, " m"]) -> Float[Array, " m"]:
     """Excess risk for each penalty > 0 of (1/2n) |y - X^T w|^2 + (penalty/2) |w|^2."""
     kappa = effective_ridge(law, samples, ridge)[:, None]
-    shrink = 1 / (law.values + kappa)
-    df2 = jnp.sum(law.counts * (law.values * shrink) ** 2, axis=1) / samples
-    bias = jnp.sum(law.values * law.signal * (kappa * shrink) ** 2, axis=1)
+    shrink = 1 / (law.values[None, :] + kappa)
+    df2 = shrink**2 @ (law.counts * law.values**2) / samples
+    bias = (kappa * shrink) ** 2 @ (law.values * law.signal)
     return (bias + law.noise * df2) / (1 - df2)
 
 

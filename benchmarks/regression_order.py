@@ -4,7 +4,9 @@ Exact curves of random draws (RegressionModes) against DeterministicEquivalent, 
 sizes, ratios, noise, starts and spectra. Prints for each variable the largest |bias| * min(n, p) over its scale (the
 largest predicted value; overlap: 1) with its two-sigma error; equal numbers at two sizes mean order 1.
 
-Run: python benchmarks/regression_order.py [flow | sgd] [seeds] (several minutes)
+For one pass, whose mean is exact: the half-time read from each run against that of the mean, as an error of the curve.
+
+Run: python benchmarks/regression_order.py [flow | sgd | fresh] [seeds] (several minutes each)
 """
 
 import sys
@@ -13,6 +15,7 @@ import warnings
 import numpy as np
 
 import thalweg as tw
+from thalweg.functionals import half_time
 
 FLAT = ("flat", lambda p: None)
 SPECTRA = (
@@ -86,6 +89,20 @@ def sgd(seeds: int) -> None:
                 print(f"classes c={ratio} rho={strength} p={p}: {biases(told, seen, min(n, p))}", flush=True)
 
 
+def fresh(seeds: int) -> None:
+    for gamma in (0.8, 1.5):
+        for p in (32, 64):
+            problem = tw.LinearRegression(p, 2 * p, 1.0, 0.5, 0.1, rule=tw.OnePassSGD(gamma))
+            told, seen = tw.predict(problem), tw.train(problem, seeds=seeds)
+            for name in ("test_loss", "overlap", "squared_norm"):
+                when, runs = (half_time(one[name].values, told.time.values) for one in (told, seen))
+                rise = np.interp(when, told.time.values, np.abs(np.gradient(told[name].values, told.time.values)))
+                scale = 1.0 if name == "overlap" else float(np.max(told[name]))
+                off, error = np.mean(runs) - when, 2 * np.std(runs) / np.sqrt(seeds)
+                off, error = (0.5 * rise / scale * p * one for one in (off, error))
+                print(f"fresh Gamma={gamma} p={p}: {name} {off:+.2f}({error:.2f})", flush=True)
+
+
 if __name__ == "__main__":
     part = sys.argv[1] if len(sys.argv) > 1 else "all"
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 2000
@@ -93,3 +110,5 @@ if __name__ == "__main__":
         flow(count)
     if part in ("all", "sgd"):
         sgd(count)
+    if part in ("all", "fresh"):
+        fresh(count)

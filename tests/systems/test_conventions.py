@@ -197,9 +197,10 @@ def test_c28_c29_single_steps_of_regression():
     problem = tw.LinearRegression(dimension=4, samples=5, noise=0.3, rule=tw.SGD(learning_rate=0.8 / 4))
     with jax.enable_x64():
         draw, _, path = seed_keys(np.int64(0))
-        data = jax.tree.map(np.asarray, problem.draw(draw))
+        data = problem.draw(draw)
         i = int(jax.random.randint(jax.random.fold_in(path, 0), (8, 1), 0, 5)[0, 0])
         fresh = problem.fresh(jax.random.fold_in(path, 0), data, 32)
+    data = jax.tree.map(np.asarray, data)
     wanted = START[:4] + 0.8 / 4 * data.inputs[i] * (data.targets[i] - data.inputs[i] @ START[:4])
     np.testing.assert_allclose(tw.replay(problem, [0, 1], start=START[:4]), wanted, rtol=1e-12)
     x, y = np.asarray(fresh.inputs[0]), float(fresh.targets[0])

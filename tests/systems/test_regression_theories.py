@@ -143,9 +143,12 @@ def test_the_line_of_the_issue():
 
 
 COMPARED = {
-    "uneven flow": (tw.LinearRegression(120, 180, 1.0, 0.5, 0.1, np.linspace(0.1, 2, 120)), tw.DeterministicEquivalent),
+    "uneven flow": (
+        tw.LinearRegression(150, 250, 1.0, 1.0, 0.1, np.linspace(0.1, 2, 150)),
+        tw.DeterministicEquivalent,
+    ),
     "one pass": (
-        tw.LinearRegression(30, 9, 1.0, 0.5, 0.2, np.arange(1.0, 31) ** -1, 0.1, tw.OnePassSGD(2.0)),
+        tw.LinearRegression(200, 9, 1.0, 0.3, 0.2, np.linspace(0.1, 2, 200), 0.1, tw.OnePassSGD(0.4)),
         tw.OnePassRegression,
     ),
     "bound": (tw.LinearRegression(60, 40, 1.0, 1.0), tw.RidgePath),

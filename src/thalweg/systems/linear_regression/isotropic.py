@@ -1,5 +1,6 @@
 """The high-dimensional limit of linear regression with isotropic inputs: one spectral measure says everything."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -8,6 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from ...mathematics import marchenko_pastur as law
+from ...mathematics.linear_equivalent import LinearLaw
 from ...problem import Problem
 from ...rules import largest_stable_rate, spectral_filter
 from ...square_loss import FILTERED, best_time, clock_speed
@@ -147,6 +149,18 @@ def size_terms(problem: LinearRegression) -> dict[str, FiniteSize]:
     benchmarks/regression_order.py: c in {1/2, 1, 2}, noise and start from 0 to 1, no signal; flat, even and power-law
     spectra; flow time to 10 over the mean eigenvalue.
     """
-    size = min(problem.dimension, problem.samples)
     found = MEAN_OFF if problem.spectrum is None else {**MEAN_OFF, "best_time_loss": UNEVEN_BEST}
-    return {name: FiniteSize(off / size, 1.0, relative=name != "overlap") for name, off in found.items()}
+    return scaled_terms(found, min(problem.dimension, problem.samples))
+
+
+def scaled_terms(constants: Mapping[str, float], size: float) -> dict[str, FiniteSize]:
+    """Constants over a size as declared errors of order 1; those of the overlap, whose scale is 1, are absolute."""
+    return {
+        name: FiniteSize(off / size if size > 0 else math.inf, 1.0, relative=name != "overlap")
+        for name, off in constants.items()
+    }
+
+
+def effective_dimension(law: LinearLaw) -> float:
+    """(tr C)^2 / tr C^2: how many directions share the power of the inputs."""
+    return float(jnp.sum(law.counts * law.values) ** 2 / jnp.sum(law.counts * law.values**2))

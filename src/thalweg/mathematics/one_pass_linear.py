@@ -77,6 +77,7 @@ def one_pass_end(law: LinearLaw, step: Scalar, decay: Scalar) -> Float[Array, ""
     return jnp.where(stable, (law.noise + jnp.sum(share * forced)) / jnp.where(stable, noise, 1.0), jnp.inf)
 
 
+@jax.jit
 def one_pass_edge(values: Float[Array, " atoms"], counts: Float[Array, " atoms"], decay: Scalar) -> Float[Array, ""]:
     """Largest step at which the mean square stays bounded: the root of
 

@@ -17,6 +17,7 @@ _STEPS = 60
 _DECADES = 8.0
 
 
+@jax.jit
 def effective_ridge(law: LinearLaw, samples: Scalar, ridge: Float[Array, " m"]) -> Float[Array, " m"]:
     """kappa for each penalty > 0: Newton's method from above on a convex increasing function."""
     share = law.counts / samples

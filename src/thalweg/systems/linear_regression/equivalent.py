@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex
@@ -19,14 +20,20 @@ from .problem import LinearRegression
 
 def top(problem: SquareLossProblem, law: LinearLaw) -> Array:
     """Limit of the largest sample eigenvalue, without decay."""
-    none = jnp.zeros((law.values.shape[0], 1))
-    return largest_eigenvalue(law.values, none, jnp.ones(1), problem.samples, law.counts)
+    return _edge(law.values, law.counts, problem.samples)
+
+
+# compiled by itself, for it is asked for outside of predictions too
+@jax.jit
+def _edge(values: Array, counts: Array, samples: Any) -> Array:
+    return largest_eigenvalue(values, jnp.zeros((values.shape[0], 1)), jnp.ones(1), samples, counts)
 
 
 def _step(setting: Setting) -> float:
     problem = setting.problem
-    largest = top(problem, problem.law()) + problem.weight_decay
-    return step_strain(getattr(problem.rule, "learning_rate", None), largest_stable_rate(problem.rule, largest))
+    rate = getattr(problem.rule, "learning_rate", None)
+    largest = 1.0 if rate is None else top(problem, problem.law()) + problem.weight_decay
+    return step_strain(rate, largest_stable_rate(problem.rule, jnp.asarray(largest)))
 
 
 class Loop(NamedTuple):

@@ -81,8 +81,8 @@ def test_test_loss_is_a_population_value_with_its_noise():
 
 def test_no_signal_and_no_noise_are_legal():
     """Pure noise: no overlap to speak of, the start is best; no noise: the least loss is at the end."""
-    nothing = tw.LinearRegression(20, 40, signal_norm=0.0, noise=1.0)
-    seen = tw.train(nothing, [0.0, 1.0], seeds=2)
+    nothing = tw.LinearRegression(20, 40, signal_norm=0.0, noise=1.0, rule=tw.GradientDescent(0.1))
+    seen = tw.train(nothing, [0, 10], seeds=2)
     assert "overlap" not in seen
     assert np.all(seen.test_loss[:, 1] > seen.test_loss[:, 0])
     assert np.all(np.isnan(seen.best_time_loss))
@@ -92,7 +92,7 @@ def test_no_signal_and_no_noise_are_legal():
     clean = tw.predict(vary(nothing, {"signal_norm": 1.0, "noise": 0.0}))
     assert np.isnan(float(clean.least_loss))
     assert np.all(np.diff(clean.test_loss) < 0)
-    assert any("no signal" in words for words in tw.train(nothing, [0.0]).attrs["remarks"].split('"'))
+    assert "no signal" in seen.attrs["remarks"]
 
 
 def test_one_pass_has_no_training_loss():

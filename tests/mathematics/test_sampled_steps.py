@@ -9,7 +9,7 @@ import scipy.optimize
 
 from thalweg.mathematics import marchenko_pastur as mp
 from thalweg.mathematics.linear_equivalent import LinearLaw
-from thalweg.mathematics.mean_square import limit_edge, mean_square_edge
+from thalweg.mathematics.mean_square import mean_square_edge
 from thalweg.mathematics.one_pass_linear import one_pass_edge, one_pass_end, one_pass_means, one_pass_start
 from thalweg.mathematics.renewal import interpolated, panel_times, panels_needed, renewal
 
@@ -80,11 +80,11 @@ def test_mean_square_edge_of_a_data_set(shape):
 
 
 def test_edges_in_their_limits():
-    # one sample: |x|^2 step < 2; orthogonal inputs of a full batch: plain descent
+    # one sample: |x|^2 step < 2
     assert float(mean_square_edge(jnp.asarray([[3.0, 4.0]]), 0.0, 1)) == pytest.approx(2 / 25, rel=1e-9)
-    values = jnp.asarray([0.5, 1.0, 2.0])
-    assert float(limit_edge(values, jnp.ones(3), 0.0, 1)) == pytest.approx(2 / 3.5, rel=1e-9)
-    assert float(limit_edge(values, jnp.ones(3), 0.4, 10**9)) == pytest.approx(2 / 2.4, rel=1e-6)
+    # a huge batch: plain descent
+    values = np.diag(np.sqrt([1.5, 3.0, 6.0]))
+    assert float(mean_square_edge(jnp.asarray(values), 0.4, 10**9)) == pytest.approx(2 / 2.4, rel=1e-6)
     assert float(one_pass_edge(jnp.ones(1), jnp.asarray([50.0]), 0.0)) == pytest.approx(2 / 52, rel=1e-12)
 
 

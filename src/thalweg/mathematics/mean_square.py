@@ -12,8 +12,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Real
 
-from .one_pass_linear import edge
-
 Scalar = int | float | Real[Array, ""]
 
 _TURNS = 40
@@ -53,19 +51,3 @@ def mean_square_edge(inputs: Float[Array, "n p"], decay: Scalar, batch: Scalar) 
     first = jnp.minimum(batch / trace, 0.5 * pole)
     (_, step), _ = jax.lax.scan(turn, (jnp.ones(n), first), None, length=_TURNS)
     return jnp.where(trace > 0, step, jnp.nan)
-
-
-def limit_edge(values: Float[Array, " m"], counts: Float[Array, " m"], decay: Scalar, batch: Scalar) -> Array:
-    """The same for many features, where all m_i are alike: the root of
-
-    (h/B) sum_j x_j^2 / (2 u_j - h u_j^2 + h x_j^2 / B) = 1 over the sample eigenvalues x_j, each `counts_j` times.
-    """
-    rate, live = values + decay, (values > 0) & (counts > 0)
-    both = rate**2 - values**2 / batch
-    pole = jnp.min(jnp.where(live & (both > 1e-12 * rate**2), 2 * rate / jnp.where(both > 0, both, 1.0), 1e12))
-
-    def excess(h: Array) -> Array:
-        below = jnp.where(live, 2 * rate - h * both, 1.0)
-        return h / batch * jnp.sum(jnp.where(live, counts * values**2 / below, 0.0)) - 1
-
-    return edge(excess, jnp.minimum(pole, 4 * batch * jnp.sum(counts * rate) / jnp.sum(counts * values**2)))

@@ -28,9 +28,8 @@ class SGD(DiscreteRule):
     At every step `batch` of the n samples are drawn, independently and with replacement, and the rule descends their
     mean loss (plus the penalty, whole). Clock: whole steps k; flow time = learning_rate k. Chance is drawn for 8 steps
     at once, from the number of the block alone; events are read at the ends of blocks.
-    On the square loss it is stable in the mean square iff (learning_rate / batch) sum_j x_j^2 / (2 u_j - learning_rate
-    u_j^2 + learning_rate x_j^2 / batch) < 1, with x_j the eigenvalues of the sample covariance and u_j = x_j +
-    weight_decay (in the limit of many features); learning_rate < 2 batch / (sum of x_j) for small batches.
+    On the square loss, small batches are stable in the mean square iff learning_rate < 2 batch / (sum of the eigenvalues
+    of the sample covariance), in the limit of many features; `largest_stable_rate` has the exact value of a draw.
     Raises ValueError for a problem that stores no samples.
     """
 

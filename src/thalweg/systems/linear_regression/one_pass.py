@@ -38,7 +38,8 @@ class OnePassRegression(Theory[LinearRegression]):
         m_i <- (1 - h gamma - h l_i) m_i - h gamma beta_i;
     overlap = 1 + sum_i beta_i m_i/|beta|^2, squared_norm = |beta|^2 + 2 sum_i beta_i m_i + sum_i D_i.
     `stationary_loss` is the test loss at which a constant rate ends: (noise^2/2)/(1 - q) without decay,
-    q = (h/2) sum_i l_i/(1 - h l_i); NaN for a schedule. Cost: O(distinct eigenvalues) a step.
+    q = (h/2) sum_i l_i/(1 - h l_i); NaN for a schedule and
+    for a rate of 0. Cost: O(distinct eigenvalues) a step.
     Clock: steps / dimension; flow time = learning_rate times it. Conditions on nothing; no limit is taken.
     Unstable from q = 1 on (strain 1; learning_rate 2 p/(p + 2) for isotropic inputs), where means are carried by ever
     rarer runs. It says nothing of the best time of a single noisy run. Fails for inputs that are not Gaussian.
@@ -71,6 +72,7 @@ class OnePassRegression(Theory[LinearRegression]):
         seen = one_pass_means(law, begin, step, problem.weight_decay, steps)
         taught, errors = jnp.sum(seen.taught, axis=1), jnp.sum(seen.errors, axis=1)
         end = one_pass_end(law, step(jnp.zeros(())), problem.weight_decay)
+        end = jnp.where(step(jnp.zeros(())) > 0, end, jnp.nan)
         return {
             "test_loss": 0.5 * (seen.errors @ law.values + law.noise),
             "overlap": 1 + taught / jnp.where(power > 0, power, 1.0),

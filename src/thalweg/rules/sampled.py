@@ -28,8 +28,8 @@ class SGD(DiscreteRule):
     At every step `batch` of the n samples are drawn, independently and with replacement, and the rule descends their
     mean loss (plus the penalty, whole). Clock: whole steps k; flow time = learning_rate k. Chance is drawn for 8 steps
     at once, from the number of the block alone; events are read at the ends of blocks.
-    On the square loss, small batches are stable in the mean square iff learning_rate < 2 batch / (sum of the eigenvalues
-    of the sample covariance), in the limit of many features; `largest_stable_rate` has the exact value of a draw.
+    On the square loss, small batches are stable in the mean square iff learning_rate < 2 batch / (sum of eigenvalues of
+    the sample covariance), in the limit of many features; `largest_stable_rate` has the exact value of a draw.
     Raises ValueError for a problem that stores no samples.
     """
 

@@ -17,6 +17,7 @@ from .problem import Observable as Observable
 from .problem import Problem as Problem
 from .problem import Remark as Remark
 from .problem import Rule as Rule
+from .problem import SampledProblem as SampledProblem
 from .problem import StreamingProblem as StreamingProblem
 from .problem import array as array
 from .problem import scalar as scalar
@@ -27,6 +28,7 @@ from .registry import preset as preset
 from .repeat import rerun as rerun
 from .results import load as load
 from .results import save as save
+from .rules import SGD as SGD
 from .rules import Constant as Constant
 from .rules import GradientDescent as GradientDescent
 from .rules import GradientFlow as GradientFlow
@@ -60,6 +62,17 @@ from .systems.linear_classifier.presets import CouilletLiao2022 as CouilletLiao2
 from .systems.linear_classifier.presets import DigitsClassifier as DigitsClassifier
 from .systems.linear_classifier.presets import LiaoCouillet2018 as LiaoCouillet2018
 from .systems.linear_classifier.problem import LinearClassifier as LinearClassifier
+from .systems.linear_regression.equivalent import DeterministicEquivalent as DeterministicEquivalent
+from .systems.linear_regression.isotropic import IsotropicLimit as IsotropicLimit
+from .systems.linear_regression.modes import RegressionModes as RegressionModes
+from .systems.linear_regression.one_pass import OnePassRegression as OnePassRegression
+from .systems.linear_regression.presets import AdvaniSaxe2017 as AdvaniSaxe2017
+from .systems.linear_regression.presets import AliKolterTibshirani2018 as AliKolterTibshirani2018
+from .systems.linear_regression.presets import Paquette2021 as Paquette2021
+from .systems.linear_regression.problem import LinearRegression as LinearRegression
+from .systems.linear_regression.problem import RegressionSample as RegressionSample
+from .systems.linear_regression.ridge_path import RidgePath as RidgePath
+from .systems.linear_regression.volterra import VolterraSGD as VolterraSGD
 from .systems.orthogonal_relu.aligned_group import AlignedGroup as AlignedGroup
 from .systems.orthogonal_relu.aligned_group import GrowthLaw as GrowthLaw
 from .systems.orthogonal_relu.class_flow import ClassFlow as ClassFlow

@@ -25,6 +25,7 @@ __all__ = [
     "Problem",
     "Remark",
     "Rule",
+    "SampledProblem",
     "Trajectory",
     "array",
     "scalar",
@@ -161,6 +162,21 @@ class Macrostate(eqx.Module):
     @abc.abstractmethod
     def realise(self, problem: Any, key: Array) -> tuple[Any, Any]:
         """Data and parameters, otherwise random, with exactly these values."""
+
+
+class SampledProblem(Problem):
+    """A problem whose objective is a mean over stored samples, for rules that look at some of them at a time."""
+
+    @abc.abstractmethod
+    def sample_count(self, data: Any) -> int:
+        """How many samples there are to choose from."""
+
+    @abc.abstractmethod
+    def batch_objective(self, params: Any, data: Any, indices: Int[Array, " batch"]) -> Float[Array, ""]:
+        """The objective on these samples alone: their mean loss, each counted as often as it is named, + penalty.
+
+        Over uniform indices its mean is `objective`.
+        """
 
 
 class StreamingProblem(Problem):

@@ -42,7 +42,38 @@ DECAYING = {"no weight decay": tw.CommitteeMachine(**NOISY, weight_decay=0.5)}
 LOUD = {"faint noise": tw.CommitteeMachine(dimension=16, noise=1.0)}
 HARD = {"soft committee": tw.CommitteeMachine(**NOISY, activation="relu")}
 
+REGRESSION = {"dimension": 6, "samples": 9}
+UNEVEN_INPUTS = np.linspace(0.4, 1.6, 6)
+
 BREAKING: dict[str, dict[str, tw.Problem]] = {
+    "IsotropicLimit": {
+        "linear rule": tw.LinearRegression(**REGRESSION, rule=ADAM),
+        "isotropic inputs": tw.LinearRegression(**REGRESSION, spectrum=UNEVEN_INPUTS),
+        "stable step": tw.LinearRegression(**REGRESSION, rule=tw.GradientDescent(learning_rate=0.8)),
+    },
+    "DeterministicEquivalent": {
+        "linear rule": tw.LinearRegression(**REGRESSION, rule=ADAM),
+        "stable step": tw.LinearRegression(
+            **REGRESSION, spectrum=UNEVEN_INPUTS, rule=tw.GradientDescent(learning_rate=0.8)
+        ),
+    },
+    "RegressionModes": {"linear rule": tw.LinearRegression(**REGRESSION, rule=ADAM)},
+    "RidgePath": {
+        "gradient flow": tw.LinearRegression(**REGRESSION, rule=tw.GradientDescent(learning_rate=0.1)),
+        "zero start": tw.LinearRegression(**REGRESSION, init_variance=0.1),
+        "no decay": tw.LinearRegression(**REGRESSION, weight_decay=0.1),
+        "even teacher": tw.LinearRegression(**REGRESSION, spectrum=UNEVEN_INPUTS, teacher=np.arange(6.0)),
+    },
+    "VolterraSGD": {
+        "sampled steps": tw.LinearRegression(**REGRESSION),
+        "small steps": tw.LinearRegression(**REGRESSION, rule=tw.SGD(learning_rate=0.1, batch=20)),
+        "stable step": tw.LinearRegression(rule=tw.SGD(learning_rate=0.0101)),
+        "known covariance": tw.LinearClassifier(**REGRESSION, correlation=0.2, rule=tw.SGD()),
+    },
+    "OnePassRegression": {
+        "fresh samples": tw.LinearRegression(**REGRESSION),
+        "stable rate": tw.LinearRegression(**REGRESSION, rule=tw.OnePassSGD(2.0)),
+    },
     "MarchenkoPastur": {
         "linear rule": tw.LinearClassifier(rule=ADAM),
         "isotropic inputs": tw.LinearClassifier(correlation=0.2),

@@ -31,6 +31,13 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
         tw.LinearClassifier(dimension=6, samples=9),
         ({}, {"dimension": 7, "samples": 5, "label_flip": 0.3, "rule": tw.HeavyBall(learning_rate=0.05)}),
     ),
+    "LinearRegression": (
+        tw.LinearRegression(dimension=6, samples=9, init_variance=0.1, spectrum=np.linspace(0.4, 1.6, 6)),
+        (
+            {},
+            {"dimension": 7, "samples": 5, "spectrum": None, "weight_decay": 0.1, "rule": tw.SGD(0.05, batch=2)},
+        ),
+    ),
     "DatasetClassifier": (
         tw.DatasetClassifier(**table(), samples=20, deviation_floor=0.01),
         ({}, {"samples": 5, "moments": 60, "init_variance": 0.2, "rule": tw.GradientDescent()}),
@@ -57,6 +64,13 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
 
 # theories of a rule that is not the one above
 OWN_CASES: dict[str, tw.Problem] = {
+    "IsotropicLimit": tw.LinearRegression(dimension=24, samples=36, init_variance=0.1),
+    "VolterraSGD": tw.LinearRegression(
+        dimension=24, samples=36, init_variance=0.1, spectrum=np.linspace(0.4, 1.6, 24), rule=tw.SGD(learning_rate=0.02)
+    ),
+    "OnePassRegression": tw.LinearRegression(
+        dimension=6, samples=9, init_variance=0.1, spectrum=np.linspace(0.4, 1.6, 6), rule=tw.OnePassSGD(0.4)
+    ),
     "OnePassQuadratic": tw.QuadraticNetwork(
         dimension=24, width=3, teacher_width=2, noise=0.3, rule=tw.OnePassSGD(learning_rate=0.05)
     ),

@@ -171,6 +171,45 @@ def test_c25_decay_beside_the_step():
     np.testing.assert_allclose(decayed, plain - kappa / n * HIDDEN, rtol=1e-12)
 
 
+def test_c26_c27_ridge_and_flow_share_penalty_and_time():
+    """Ridge of a large sample against its limit, both with the half and without; excess risk as a mean square."""
+    dimension, samples, time = 30, 60, 4.0
+    rng = np.random.default_rng(1)
+    risks = []
+    for _ in range(400):
+        x, beta = rng.normal(size=(samples, dimension)), np.full(dimension, dimension**-0.5)
+        y = x @ beta + 0.5 * rng.normal(size=samples)
+        # (1/n)|y - Xw|^2 + lam |w|^2, lam = 1/t
+        w = np.linalg.solve(x.T @ x / samples + np.eye(dimension) / time, x.T @ y / samples)
+        risks.append((w - beta) @ (w - beta) + 0.25)
+    problem = tw.LinearRegression(dimension=dimension, samples=samples, noise=0.5)
+    told = float(tw.predict(problem, [0, time], theory=tw.RidgePath()).ridge_loss[-1])
+    assert 2 * told == pytest.approx(np.mean(risks), abs=4 * np.std(risks) / 20 + 0.6 / dimension)
+    fresh, targets = rng.normal(size=(400_000, dimension)), 0.5 * rng.normal(size=400_000)
+    with jax.enable_x64():
+        data = problem.draw(jax.random.key(0))
+        loss = float(problem.observe(jax.numpy.zeros(dimension), data)["test_loss"])
+    square = (fresh @ np.asarray(data.teacher) + targets) ** 2
+    assert 2 * loss == pytest.approx(square.mean(), abs=4 * square.std() / 400_000**0.5)
+
+
+def test_c28_c29_single_steps_of_regression():
+    problem = tw.LinearRegression(dimension=4, samples=5, noise=0.3, rule=tw.SGD(learning_rate=0.8 / 4))
+    with jax.enable_x64():
+        draw, _, path = seed_keys(np.int64(0))
+        data = problem.draw(draw)
+        i = int(jax.random.randint(jax.random.fold_in(path, 0), (8, 1), 0, 5)[0, 0])
+        fresh = problem.fresh(jax.random.fold_in(path, 0), data, 32)
+    data = jax.tree.map(np.asarray, data)
+    wanted = START[:4] + 0.8 / 4 * data.inputs[i] * (data.targets[i] - data.inputs[i] @ START[:4])
+    np.testing.assert_allclose(tw.replay(problem, [0, 1], start=START[:4]), wanted, rtol=1e-12)
+    x, y = np.asarray(fresh.inputs[0]), float(fresh.targets[0])
+    once = tw.LinearRegression(dimension=4, samples=5, noise=0.3, rule=tw.OnePassSGD(0.8))
+    wanted = START[:4] + 0.8 / 4 * x * (y - x @ START[:4])
+    np.testing.assert_allclose(tw.replay(once, [0, 0.25], start=START[:4]), wanted, rtol=1e-12)
+    assert float(tw.train(once, [0, 0.25]).flow_time[-1]) == pytest.approx(0.8 / 4)
+
+
 def quadratic_steps(count: int, eta: float, rho: float = 0.0):
     """Descent of R = (1/4) E (f - y)^2 with step eta, in the source's own terms: R, phi and time at the end."""
     lam, w, phi = np.diag([0.5, 0.2, 0.0]), QUADRATIC, 0.0

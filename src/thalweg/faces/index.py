@@ -43,7 +43,7 @@ class Field:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A concrete class: a problem, a rule or a theory (the last three members are for theories)."""
+    """A concrete class: a problem, a rule or a theory (of, source and conditions_on are for theories)."""
 
     name: str
     kind: str
@@ -53,6 +53,7 @@ class Entry:
     of: tuple[str, ...] = ()
     source: tuple[str, ...] = ()
     conditions_on: tuple[str, ...] = ()
+    ancestors: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -169,7 +170,8 @@ def _entry(kind: str, line: list[tuple[ast.ClassDef, Module]]) -> Entry:
         own = dict(assignments(node.body))
         said |= {k: texts(own[k], module.constants) for k in said if k in own}
     node, module = line[-1]
-    return Entry(node.name, kind, doc_of(node), module.file, tuple(fields.values()), **said)
+    ancestors = tuple(dict.fromkeys(older.name for older, _ in line[:-1]))
+    return Entry(node.name, kind, doc_of(node), module.file, tuple(fields.values()), **said, ancestors=ancestors)
 
 
 def _presets(module: Module) -> Iterator[PresetEntry]:
@@ -203,7 +205,9 @@ def _preset_field(argument: ast.arg, default: ast.expr | None, constants: dict[s
 
 def read(folder: Path = PACKAGE) -> Index:
     """The index of a package folder, read anew from its files."""
-    paths = [*sorted((folder / "rules").glob("*.py")), *sorted((folder / "systems").rglob("*.py"))]
+    # classes between the roots and the systems stand in files of their own
+    shared = [path for path in [folder / "square_loss.py"] if path.is_file()]
+    paths = [*sorted((folder / "rules").glob("*.py")), *shared, *sorted((folder / "systems").rglob("*.py"))]
     roots = [parse(folder / file, folder) for file in dict.fromkeys(ROOTS.values())]
     modules = [parse(path, folder) for path in paths]
     entries = {e.name: e for e in _Classes([*roots, *modules]).entries()}

@@ -15,8 +15,9 @@ def as_json(found: Index) -> dict[str, Any]:
 
 
 def theories_about(found: Index, problem: str) -> list[Entry]:
-    """Theories that name this problem."""
-    return [t for t in found.theories.values() if problem in t.of]
+    """Theories that name this problem, or a class that it is one of."""
+    kin = {problem, *found.problems[problem].ancestors} if problem in found.problems else {problem}
+    return [t for t in found.theories.values() if kin & set(t.of)]
 
 
 def presets_of(found: Index, problem: str) -> list[PresetEntry]:

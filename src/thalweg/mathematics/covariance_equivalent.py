@@ -73,8 +73,12 @@ class Curves(NamedTuple):
     size: Float[Array, " times"]
 
 
-def largest_eigenvalue(eigenvalues: Spectrum, means: Means, fractions: PerClass, samples: Scalar) -> Number:
+def largest_eigenvalue(
+    eigenvalues: Spectrum, means: Means, fractions: PerClass, samples: Scalar, counts: Spectrum | None = None
+) -> Number:
     """Limit of the largest eigenvalue of S, outliers included: the `largest` for `contour`.
+
+    `counts` says how often each eigenvalue occurs (once, if not given); means have one row an eigenvalue.
 
     z(u) = 1/u + (1/n) sum_i l_i / (1 - l_i u) at the smallest u in (0, 1 / max l) where one of these is 1:
 
@@ -84,10 +88,11 @@ def largest_eigenvalue(eigenvalues: Spectrum, means: Means, fractions: PerClass,
     Source: Silverstein and Choi 1995 (edge); det(I + G) = 0 on the real axis (outlier).
     """
     scaled = means * jnp.sqrt(fractions)[None, :]
+    share = (jnp.ones_like(eigenvalues) if counts is None else counts) / samples
 
     def excess(u: Float[Array, ""]) -> Number:
         scale = 1 / (1 - eigenvalues * u)
-        bulk = u**2 * jnp.sum((eigenvalues * scale) ** 2) / samples
+        bulk = u**2 * jnp.sum(share * (eigenvalues * scale) ** 2)
         outlier = u * jnp.linalg.eigvalsh(scaled.T @ (scaled * scale[:, None]))[-1]
         return jnp.maximum(bulk, outlier) - 1
 
@@ -102,7 +107,7 @@ def largest_eigenvalue(eigenvalues: Spectrum, means: Means, fractions: PerClass,
     # Bisection has no derivative; one Newton step has the right one.
     value, slope = jax.jvp(excess, (root,), (jnp.ones(()),))
     root = root - value / slope
-    return 1 / root + jnp.sum(eigenvalues / (1 - eigenvalues * root)) / samples
+    return 1 / root + jnp.sum(share * eigenvalues / (1 - eigenvalues * root))
 
 
 def contour_nodes(largest: int | float, horizon: int | float) -> int:
@@ -147,7 +152,7 @@ def shared_covariance(
 
     Rows of `means` are coordinates in the eigenbasis of the covariance. Cost O(N^2 p), and O(N p) for delta.
     """
-    resolvent, delta = _resolvent(eigenvalues, samples, z)
+    resolvent, delta = resolvents(eigenvalues, samples, z)
     root = jnp.sqrt(fractions)
     scaled, aim = means * root[None, :], root * targets
     inner, response = _response(resolvent, delta, scaled, aim)
@@ -157,59 +162,66 @@ def shared_covariance(
     mass = -weights * jnp.mean(resolvent, axis=1)
     pair_g, pair_f, pair_size = _pairs(eigenvalues, samples, resolvent, delta, pulled, response, weights)
     return Equivalent(
-        outputs=_linear(direction) @ means,
-        direction=_linear(direction),
+        outputs=linear_form(direction) @ means,
+        direction=linear_form(direction),
         variance_g=pair_g,
         variance_f=start_variance * pair_f,
         residual_0=jnp.sum(aim**2),
-        residual_g=-2 * _linear(fit),
-        residual_gg=_linear(z * fit),
-        residual_ff=start_variance * _linear(z * mass),
+        residual_g=-2 * linear_form(fit),
+        residual_gg=linear_form(z * fit),
+        residual_ff=start_variance * linear_form(z * mass),
         size_g=pair_size,
-        size_ff=start_variance * _linear(mass),
+        size_ff=start_variance * linear_form(mass),
         defect=_defect(direction, mass, delta, scaled @ aim),
     )
 
 
 def curves(equivalent: Equivalent, f: Filters, g: Filters) -> Curves:
     """Averages for T filter pairs given on the nodes: f(z_j), g(z_j), one row each."""
-    once_f, once_g, twice_f, twice_g = _stack(f), _stack(g), _stack(f**2), _stack(g**2)
-    quadratic = _form(equivalent.variance_g, once_g) + _form(equivalent.variance_f, once_f)
+    once_f, once_g, twice_f, twice_g = stacked(f), stacked(g), stacked(f**2), stacked(g**2)
+    quadratic = quadratic_form(equivalent.variance_g, once_g) + quadratic_form(equivalent.variance_f, once_f)
     residual = equivalent.residual_0 + once_g @ equivalent.residual_g
     return Curves(
         outputs=once_g @ equivalent.outputs,
         variance=quadratic,
         residual=residual + twice_g @ equivalent.residual_gg + twice_f @ equivalent.residual_ff,
-        size=_form(equivalent.size_g, once_g) + twice_f @ equivalent.size_ff,
+        size=quadratic_form(equivalent.size_g, once_g) + twice_f @ equivalent.size_ff,
     )
 
 
 def overlap(equivalent: Equivalent, g: Filters, vector: Spectrum) -> Float[Array, " times"]:
     """Mean of vector.w for a fixed vector, in the eigenbasis of the covariance, for each of T filters."""
-    return _stack(g) @ (equivalent.direction @ vector)
+    return stacked(g) @ (equivalent.direction @ vector)
 
 
-def _stack(values: Filters) -> Float[Array, "times twice"]:
+def stacked(values: Filters) -> Float[Array, "times twice"]:
+    """Filter values on the nodes as [Re, Im]."""
     return jnp.concatenate([values.real, values.imag], axis=1)
 
 
-def _linear(kernel: Complex[Array, "nodes ..."]) -> Float[Array, "twice ..."]:
+def linear_form(kernel: Complex[Array, "nodes ..."]) -> Float[Array, "twice ..."]:
     """Real kernel of 2 Re sum_j h_j kernel_j, for h stacked as [Re, Im]."""
     return jnp.concatenate([2 * kernel.real, -2 * kernel.imag], axis=0)
 
 
-def _form(kernel: Form, stacked: Float[Array, "times twice"]) -> Float[Array, " times"]:
-    return jnp.sum((stacked @ kernel) * stacked, axis=1)
+def quadratic_form(kernel: Form, filters: Float[Array, "times twice"]) -> Float[Array, " times"]:
+    """h' kernel h for each row h."""
+    return jnp.sum((filters @ kernel) * filters, axis=1)
 
 
-def _resolvent(eigenvalues: Spectrum, samples: Scalar, z: Points) -> tuple[Resolvent, Points]:
-    """Q_i(z) and delta(z). With v = -a / z: F(v) = 1 + z v - (1/n) sum l v / (1 + l v) = 0, Im v > 0.
+def resolvents(
+    eigenvalues: Spectrum, samples: Scalar, z: Points, counts: Spectrum | None = None
+) -> tuple[Resolvent, Points]:
+    """Q_i(z) and delta(z); `counts` says how often each eigenvalue occurs (once, if not given).
+
+    With v = -a / z: F(v) = 1 + z v - (1/n) sum l v / (1 + l v) = 0, Im v > 0.
 
     Newton from far above the axis, where v = -1/z, straight down to each node: a start at the node itself may
     end on a wrong branch, and the path never comes nearer to the spectrum than the node is.
     """
-    complex_eigenvalues = eigenvalues.astype(z.dtype)
-    top = 8 * (jnp.max(jnp.abs(z)) + jnp.max(eigenvalues) + jnp.sum(eigenvalues) / samples)
+    mass = eigenvalues if counts is None else counts * eigenvalues
+    weighted = mass.astype(z.dtype)
+    top = 8 * (jnp.max(jnp.abs(z)) + jnp.max(eigenvalues) + jnp.sum(mass) / samples)
     # Two steps at each level and six at the last one, all in one loop: its body is what costs compilation.
     levels = np.minimum(np.repeat(np.arange(_LEVELS + 3), 2) / _LEVELS, 1.0)
     descent = (z.imag / top)[None, :] ** jnp.asarray(levels)[:, None]
@@ -217,12 +229,12 @@ def _resolvent(eigenvalues: Spectrum, samples: Scalar, z: Points) -> tuple[Resol
 
     def newton(v: Points, at: Points) -> tuple[Points, None]:
         scale = 1 / (1 + v[:, None] * eigenvalues[None, :])
-        value = 1 + at * v - v * (scale @ complex_eigenvalues) / samples
-        return v - value / (at - (scale**2 @ complex_eigenvalues) / samples), None
+        value = 1 + at * v - v * (scale @ weighted) / samples
+        return v - value / (at - (scale**2 @ weighted) / samples), None
 
     v, _ = jax.lax.scan(newton, -1 / path[0], path)
     resolvent = -1 / (z[:, None] * (1 + v[:, None] * eigenvalues[None, :]))
-    return resolvent, resolvent @ complex_eigenvalues / samples
+    return resolvent, resolvent @ weighted / samples
 
 
 def _response(
@@ -264,10 +276,10 @@ def _pairs(
     variance = gain * (through + overlaps * aligned)
     size = product(resolvent * pulled) + gain * crossed / samples * (factors * through + aligned)
     scatter = gain * crossed / eigenvalues.size
-    return _quadratic(steps * variance), _quadratic(steps * scatter), _quadratic(steps * size)
+    return pair_form(steps * variance), pair_form(steps * scatter), pair_form(steps * size)
 
 
-def _quadratic(pairs: Pairs) -> Form:
+def pair_form(pairs: Pairs) -> Form:
     """Real form, for h stacked as [Re, Im], of 2 Re sum_jk h_j (h_k same_jk + conj(h_k) cross_jk)."""
     same, cross = jnp.split(pairs, 2, axis=1)
     upper = jnp.concatenate([same.real + cross.real, cross.imag - same.imag], axis=1)

@@ -5,9 +5,11 @@ from .filters import has_filter, largest_stable_rate, spectral_filter
 from .flow import GradientFlow
 from .one_pass import OnePassNaturalGradient, OnePassSGD
 from .optimiser import Optax
+from .sampled import SGD
 from .schedules import Constant, InverseTime, Schedule
 
 __all__ = [
+    "SGD",
     "Constant",
     "DiscreteRule",
     "GradientDescent",

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ...mathematics.sample_modes import sample_modes
 from ...problem import Problem
 from ...rules import largest_stable_rate, spectral_filter
 from ...theory import Assumption, FiniteSize, Source, Theory
@@ -82,9 +83,7 @@ class _Modes(NamedTuple):
 
 def _decompose(problem: LinearClassifier, data: Any, start: Any) -> _Modes:
     n, p = data.inputs.shape
-    values, vectors = jnp.linalg.eigh(data.inputs.T @ data.inputs / n)
-    # a rank-deficient covariance has exact zeros; rounding must not turn them into growing modes
-    values = jnp.where(jnp.arange(p) < p - n, 0.0, jnp.maximum(values, 0.0))
+    values, vectors = sample_modes(data.inputs)
     lags = jnp.abs(jnp.arange(p)[:, None] - jnp.arange(p)[None, :])
     return _Modes(
         values=values,

@@ -1,7 +1,6 @@
 """The high-dimensional limit of the linear classifier: two spectral measures say everything."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -11,27 +10,16 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...mathematics import marchenko_pastur as law
-from ...mathematics.extremum import integer_extremum, interior_extrema, interior_extremum
+from ...mathematics.extremum import interior_extrema
 from ...problem import Problem
-from ...rules import has_filter, largest_stable_rate, spectral_filter
+from ...rules import largest_stable_rate, spectral_filter
+from ...square_loss import FILTERED, best_time
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from .problem import LinearClassifier
 
 CURVES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "overlap", "squared_norm")
 FLIPS = ("train_accuracy_clean", "train_accuracy_flipped")
 EVENTS = ("best_time_loss", "best_time_accuracy", "largest_stable_rate")
-
-
-def filter_strain(setting: Setting) -> float:
-    """0 where the rule acts on each eigendirection by a known filter, inf otherwise."""
-    return 0.0 if has_filter(setting.problem.rule) else math.inf
-
-
-FILTERED = Assumption(
-    "linear rule",
-    "The rule must be gradient flow, gradient descent, heavy ball or Nesterov; no other can be followed by modes.",
-    filter_strain,
-)
 
 
 def _anisotropy(setting: Setting) -> float:
@@ -136,13 +124,6 @@ def best_times(problem: Any, curves: Any, horizon: Array) -> dict[str, Array]:
         loss = best_time(problem, lambda t: curves(t)[0], horizon, 1)
         accuracy = best_time(problem, lambda t: curves(t)[1], horizon, -1)
     return {"best_time_loss": loss, "best_time_accuracy": accuracy}
-
-
-def best_time(problem: Any, curve: Any, horizon: Array, sign: int) -> Array:
-    """Time of the best value of a smooth curve inside the run: the root of its derivative, or the best whole step."""
-    if problem.rule.steps_per_unit(problem) is None:
-        return interior_extremum(curve, horizon, sign, coarse=48)
-    return integer_extremum(curve, horizon, sign, rounds=4)
 
 
 class MarchenkoPastur(Theory[LinearClassifier]):

@@ -5,12 +5,22 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ...data.mixture import MixtureSample, as_mixture, draw_mixture, noise_power
-from ...events import Extremum, FromDraw
-from ...problem import Event, Observable, Problem, Remark, Rule, scalar, size, spread_times
-from ...rules import GradientFlow, largest_stable_rate
+from ...events import Extremum
+from ...mathematics.linear_equivalent import LinearLaw
+from ...problem import Event, Observable, Remark, Rule, scalar, size, spread_times
+from ...rules import GradientFlow
+from ...square_loss import (
+    BEST_LOSS,
+    LARGEST_RATE,
+    SQUARED_NORM,
+    TEST_LOSS,
+    TRAIN_LOSS,
+    SquareLossProblem,
+    as_weights,
+)
 
 
 def accuracy(name: str, words: str, needs: str | None = None) -> Observable:
@@ -18,28 +28,9 @@ def accuracy(name: str, words: str, needs: str | None = None) -> Observable:
     return Observable(name, words, low=0.0, high=1.0, needs=needs)
 
 
-TRAIN_LOSS = Observable("train_loss", "training loss, half the mean squared error", "L", low=0.0)
-TEST_LOSS = Observable("test_loss", "test loss, half the mean squared error", "L_test", low=0.0)
 TRAIN_ACCURACY = accuracy("train_accuracy", "training accuracy, observed labels")
 TEST_ACCURACY = accuracy("test_accuracy", "test accuracy")
-SQUARED_NORM = Observable("squared_norm", "squared norm of the weights", "|w|^2", low=0.0)
 
-
-def draw_rate(problem: Any, data: Any) -> Float[Array, ""]:
-    """Largest stable learning rate on this draw, from the largest eigenvalue of the sample covariance."""
-    inputs = data.inputs
-    n, p = inputs.shape
-    gram = inputs.T @ inputs if p <= n else inputs @ inputs.T
-    return largest_stable_rate(problem.rule, jnp.linalg.eigvalsh(gram)[-1] / n + problem.weight_decay)
-
-
-BEST_LOSS = Event(
-    "best_time_loss",
-    "time of the least test loss",
-    Extremum("test_loss"),
-    "the test loss is least at the start or still falling at the end of the run",
-    bluntness=3.0,
-)
 BEST_ACCURACY = Event(
     "best_time_accuracy",
     "time of the best test accuracy",
@@ -47,21 +38,6 @@ BEST_ACCURACY = Event(
     "the test accuracy is best at the start or still rising at the end of the run",
     bluntness=3.0,
 )
-LARGEST_RATE = Event(
-    "largest_stable_rate",
-    "largest stable learning rate",
-    FromDraw(draw_rate),
-    "no stability limit is known for this rule",
-    unit="",
-)
-
-
-def as_weights(raw: Any, dimension: int) -> np.ndarray:
-    """A start given as p finite numbers."""
-    weights = np.asarray(raw, dtype=np.float64)
-    if weights.shape != (dimension,) or not np.all(np.isfinite(weights)):
-        raise ValueError(f"start has shape {weights.shape}; {dimension} finite numbers are wanted, one a feature.")
-    return weights
 
 
 def direction(
@@ -72,7 +48,7 @@ def direction(
     return jnp.where(jnp.any(weights != 0), weights, labels @ inputs / labels.shape[0])
 
 
-class LinearClassifier(Problem):
+class LinearClassifier(SquareLossProblem):
     """Linear output w.x trained with the square loss on two Gaussian classes.
 
     Data: x_i = y_i mu + z_i, y_i = +-1 fair, |mu| = mean_norm with equal entries, z_i ~ N(0, C) with
@@ -125,6 +101,15 @@ class LinearClassifier(Problem):
         missed = data.labels - data.inputs @ params
         return 0.5 * jnp.mean(missed**2) + 0.5 * self.weight_decay * jnp.sum(params**2)
 
+    def sample_count(self, data: MixtureSample) -> int:
+        return data.inputs.shape[0]
+
+    def batch_objective(
+        self, params: Float[Array, " p"], data: MixtureSample, indices: Int[Array, " batch"]
+    ) -> Float[Array, ""]:
+        missed = data.labels[indices] - data.inputs[indices] @ params
+        return 0.5 * jnp.mean(missed**2) + 0.5 * self.weight_decay * jnp.sum(params**2)
+
     def observe(self, params: Float[Array, " p"], data: MixtureSample) -> dict[str, Array]:
         overlap = jnp.sum(data.mean * params)
         towards = direction(params, data.inputs, data.labels)
@@ -142,6 +127,22 @@ class LinearClassifier(Problem):
             "train_accuracy_clean": jnp.sum(right * kept) / jnp.sum(kept),
             "train_accuracy_flipped": jnp.sum(right * (1 - kept)) / jnp.sum(1 - kept),
         }
+
+    def law(self) -> LinearLaw:
+        """Second moments for isotropic noise: the class mean is the one direction apart, `correlation` is left out.
+
+        Labels y, |y| = 1, are fitted best by k mu.x/(1 + |mu|^2), k = 1 - 2 label_flip.
+        """
+        power, kept = jnp.asarray(self.mean_norm) ** 2, 1 - 2 * jnp.asarray(self.label_flip)
+        along = kept * power / (1 + power)
+        aims = jnp.stack([along, (1 - kept) * along])
+        return LinearLaw(
+            values=jnp.stack([jnp.ones_like(power), 1 + power]),
+            counts=jnp.stack([jnp.asarray(self.dimension) - 1.0, jnp.ones(())]),
+            signal=jnp.stack([jnp.zeros_like(along), kept * along / (1 + power)]),
+            aims=jnp.stack([jnp.zeros_like(aims), aims]),
+            noise=1 - kept * along,
+        )
 
     def horizon(self) -> np.ndarray:
         return spread_times(self, 10.0)

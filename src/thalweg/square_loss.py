@@ -1,0 +1,106 @@
+"""What all problems of a linear output under the square loss share: observables, events, first assumptions."""
+
+import abc
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from .events import Extremum, FromDraw
+from .mathematics.extremum import integer_extremum, interior_extremum
+from .mathematics.linear_equivalent import LinearLaw
+from .mathematics.mean_square import mean_square_edge
+from .problem import Event, Observable, SampledProblem
+from .rules import SGD, has_filter, largest_stable_rate
+from .theory import Assumption, Setting
+
+TRAIN_LOSS = Observable("train_loss", "training loss, half the mean squared error", "L", low=0.0)
+TEST_LOSS = Observable("test_loss", "test loss, half the mean squared error", "L_test", low=0.0)
+SQUARED_NORM = Observable("squared_norm", "squared norm of the weights", "|w|^2", low=0.0)
+
+
+def draw_rate(problem: Any, data: Any) -> Float[Array, ""]:
+    """Largest stable learning rate on this draw: from the largest eigenvalue of the sample covariance; for SGD, of the
+    mean square."""
+    inputs = data.inputs
+    if isinstance(problem.rule, SGD):
+        return mean_square_edge(inputs, problem.weight_decay, problem.rule.batch)
+    n, p = inputs.shape
+    gram = inputs.T @ inputs if p <= n else inputs @ inputs.T
+    return largest_stable_rate(problem.rule, jnp.linalg.eigvalsh(gram)[-1] / n + problem.weight_decay)
+
+
+BEST_LOSS = Event(
+    "best_time_loss",
+    "time of the least test loss",
+    Extremum("test_loss"),
+    "the test loss is least at the start or still falling at the end of the run",
+    bluntness=3.0,
+)
+LARGEST_RATE = Event(
+    "largest_stable_rate",
+    "largest stable learning rate",
+    FromDraw(draw_rate),
+    "no stability limit is known for this rule",
+    unit="",
+)
+
+
+def as_weights(raw: Any, dimension: int) -> np.ndarray:
+    """A start given as p finite numbers."""
+    weights = np.asarray(raw, dtype=np.float64)
+    if weights.shape != (dimension,) or not np.all(np.isfinite(weights)):
+        raise ValueError(f"start has shape {weights.shape}; {dimension} finite numbers are wanted, one a feature.")
+    return weights
+
+
+class SquareLossProblem(SampledProblem):
+    """Linear output w.x, square loss on n stored samples, a start of independent entries, and inputs whose second
+    moments are known."""
+
+    samples: eqx.AbstractVar[int]
+    init_variance: eqx.AbstractVar[float]
+    weight_decay: eqx.AbstractVar[float]
+    observables: ClassVar[tuple[Observable, ...]] = (
+        TRAIN_LOSS,
+        TEST_LOSS,
+        Observable("overlap", "output along the signal, target 1"),
+        SQUARED_NORM,
+    )
+    events: ClassVar[tuple[Event, ...]] = (BEST_LOSS, LARGEST_RATE)
+
+    @abc.abstractmethod
+    def law(self) -> LinearLaw:
+        """Second moments of inputs and training targets.
+
+        Its two aims are the vector o with overlap = o.w, and v = E[x y_test] - E[x y_train]:
+        test_loss = (1/2) [excess + noise - 2 v.w].
+        """
+
+
+def filter_strain(setting: Setting) -> float:
+    """0 where the rule acts on each eigendirection by a known filter, inf otherwise."""
+    return 0.0 if has_filter(setting.problem.rule) else math.inf
+
+
+FILTERED = Assumption(
+    "linear rule",
+    "The rule must be gradient flow, gradient descent, heavy ball or Nesterov; no other can be followed by modes.",
+    filter_strain,
+)
+
+
+def best_time(problem: Any, curve: Callable[[Array], Array], horizon: Array, sign: int) -> Array:
+    """Time of the best value of a smooth curve inside the run: the root of its derivative, or the best whole step."""
+    if problem.rule.steps_per_unit(problem) is None:
+        return interior_extremum(curve, horizon, sign, coarse=48)
+    return integer_extremum(curve, horizon, sign, rounds=4)
+
+
+def clock_speed(rule: Any) -> Any:
+    """Flow time of one unit of the clock of a rule with a filter; momentum runs up to 1/(1 - beta) times faster."""
+    return getattr(rule, "learning_rate", 1.0) / (1 - getattr(rule, "momentum", 0.0))

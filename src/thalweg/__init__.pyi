@@ -77,6 +77,10 @@ from .systems.orthogonal_relu.user_inputs import InputSample as InputSample
 from .systems.orthogonal_relu.user_inputs import UserInputsReLU as UserInputsReLU
 from .systems.orthogonal_relu.user_inputs import reduced as reduced
 from .systems.orthogonal_relu.user_inputs import worst_cosine as worst_cosine
+from .systems.quadratic_network.advice import QuadraticNetworkAdviser as QuadraticNetworkAdviser
+from .systems.quadratic_network.forms import FormSample as FormSample
+from .systems.quadratic_network.forms import MatrixInputs as MatrixInputs
+from .systems.quadratic_network.forms import VectorInputs as VectorInputs
 from .systems.quadratic_network.high_dimensional import HighDimensionalFlow as HighDimensionalFlow
 from .systems.quadratic_network.long_time import LongTimeLimit as LongTimeLimit
 from .systems.quadratic_network.long_time import LongTimeRate as LongTimeRate
@@ -84,10 +88,14 @@ from .systems.quadratic_network.one_pass import OnePassQuadratic as OnePassQuadr
 from .systems.quadratic_network.presets import MartinBachBiroli2023 as MartinBachBiroli2023
 from .systems.quadratic_network.problem import QuadraticNetwork as QuadraticNetwork
 from .systems.quadratic_network.random_start import RandomStartFlow as RandomStartFlow
+from .systems.quadratic_network.recovery_samples import RecoverySamples as RecoverySamples
+from .systems.quadratic_network.regression import QuadraticRegression as QuadraticRegression
 from .systems.quadratic_network.riccati_flow import RiccatiFlow as RiccatiFlow
+from .systems.quadratic_network.sample_advice import QuadraticRegressionAdviser as QuadraticRegressionAdviser
 from .systems.quadratic_network.stability import StabilityEdge as StabilityEdge
 from .systems.quadratic_network.starts import GaussianStart as GaussianStart
 from .systems.quadratic_network.starts import Orthonormal as Orthonormal
+from .systems.quadratic_network.state_evolution import StateEvolution as StateEvolution
 from .theory import Assumption as Assumption
 from .theory import Claim as Claim
 from .theory import FiniteSize as FiniteSize

@@ -95,7 +95,7 @@ def _functionals(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Da
         if observable is not None and "time" not in values.dims:
             mean = mean[None]
         claim = theory.claim(str(name))
-        window = claim.window(problem) if claim.window is not None else None
+        window = claim.window(problem, times) if claim.window is not None else None
         if observable is not None:
             runs = values.values if values.dims[:2] == ("seed", "time") else None
             found += declare(observable, mean, times, claim.kind, window, runs)

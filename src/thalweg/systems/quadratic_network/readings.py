@@ -38,16 +38,22 @@ LATE_RATE = Event(
 )
 
 
+def teacher_point(problem: Any, data: Any) -> Float[Array, "d m"]:
+    """W with WW' the positive part of Z*, of its largest eigenvalues where the width is less than its rank."""
+    d, m = problem.dimension, problem.width
+    roots = jnp.sqrt(jnp.maximum(jnp.asarray(data.values)[:m], 0.0))
+    axes = jnp.eye(d) if data.vectors.shape[0] == 0 else jnp.asarray(data.vectors)
+    # columns beyond the dimension stay zero
+    return jnp.zeros((d, m)).at[:, : roots.shape[0]].set(axes[:, : roots.shape[0]] * roots[None, :])
+
+
 def measured_edge(problem: Any, data: Teacher) -> Float[Array, ""]:
     """Largest stable learning rate at W W' = Z*, from products with the Hessian there; NaN if no W gives that or decay.
 
     Sixty Lanczos steps from a fixed vector: the largest curvatures stand apart by the trace term.
     """
     d, m = problem.dimension, problem.width
-    roots = jnp.sqrt(jnp.maximum(data.values[:m], 0.0))
-    axes = jnp.eye(d) if data.vectors.shape[0] == 0 else jnp.asarray(data.vectors)
-    # columns beyond the dimension stay zero
-    at = jnp.zeros((d, m)).at[:, : roots.shape[0]].set(axes[:, : roots.shape[0]] * roots[None, :])
+    at = teacher_point(problem, data)
 
     def slope(weights: Array) -> Array:
         return jax.grad(problem.objective)(Student(weights, jnp.zeros(())), data).weights

@@ -81,7 +81,10 @@ def good_seeds(seen: xr.Dataset) -> np.ndarray:
 
 
 def _observable(problem: Problem, name: str) -> Observable | None:
-    return next((o for o in problem.observables if o.name == name), None)
+    found = next((o for o in problem.observables if o.name == name), None)
+    if found is None or not callable(found.natural):
+        return found
+    return dataclasses.replace(found, natural=float(found.natural(problem)))
 
 
 def _functionals(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset) -> list[Functional]:

@@ -62,15 +62,17 @@ def _least_width(setting: Setting) -> Recommendation:
         why = "a teacher with negative eigenvalues" if math.isnan(least) else "weight decay"
         reason = f"With {why} no width ends at zero loss; from this width on the end is the best that any width reaches."
         return Recommendation("width", float(enough), reason, evidence=here, source=source)
+    enough = 1 + int(np.argmax(np.asarray(told["plateau_overlap"]) >= RECOVERED))
+    here[f"width_for_overlap_{RECOVERED}"] = float(enough)
     plural = "s" if least != 1 else ""
     reason = (
         f"The teacher has {least:.0f} direction{plural}: a student of that many units recovers it from any start of "
-        f"full rank, a narrower one ends on a plateau. This problem's width is {problem.width}: "
+        f"full rank, a narrower one ends on a plateau; one of {enough} ends with an overlap of {RECOVERED}. This problem's width is {problem.width}: "
         + ("wide enough." if problem.width >= least else "too narrow.")
     )
     if least > 1:
         here["plateau_loss_one_unit_short"] = float(plateaus[int(least) - 2])
-    return Recommendation("width", least, reason, least, math.inf, evidence=here, source=source)
+    return Recommendation("width", least, reason, float(enough), math.inf, evidence=here, source=source)
 
 
 def _widths(problem: QuadraticNetwork) -> list[int]:

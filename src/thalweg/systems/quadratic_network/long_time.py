@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -110,23 +109,17 @@ class LongTimeLimit(Theory[QuadraticNetwork]):
         lam = jnp.asarray(data.values)
         many = min(problem.dimension, problem.width)
 
-        def end(one: law.Minimum) -> tuple[Array, Array]:
-            overlap = cosine(jnp.sum(one.values * lam), jnp.sum(one.values**2), jnp.sum(lam**2))
-            return 2 * one.risk, overlap
-
-        plateaus = jax.vmap(lambda m: end(law.minimum(lam, m, 0.5 * problem.weight_decay, problem.centred)))(
-            jnp.arange(1, problem.dimension + 1)
-        )
+        ends = law.plateaus(lam, 0.5 * problem.weight_decay, problem.centred)
+        overlap = cosine(jnp.sum(found.values * lam), jnp.sum(found.values**2), jnp.sum(lam**2))
         flat = jnp.ones(times.shape[0])
-        loss, overlap = end(found)
         return {
-            "test_loss": loss * flat,
+            "test_loss": 2 * found.risk * flat,
             "overlap": overlap * flat,
             "trace_gap": found.gap * flat,
             "student_spectrum": flat[:, None] * found.values[None, :many],
             "recovering_width": jnp.where(jnp.all(lam >= 0), jnp.sum(1.0 * (lam > 0)), jnp.nan),
-            "plateau_loss": plateaus[0],
-            "plateau_overlap": plateaus[1],
+            "plateau_loss": 2 * ends.risk,
+            "plateau_overlap": cosine(ends.product, ends.square, jnp.sum(lam**2)),
         }
 
     def finite_size(self, problem: QuadraticNetwork) -> Mapping[str, FiniteSize]:

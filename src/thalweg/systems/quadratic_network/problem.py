@@ -34,9 +34,13 @@ def beyond_edge(problem: "QuadraticNetwork") -> bool:
     known = problem.known_spectrum()
     if not isinstance(problem.rule, GradientDescent) or known is None or np.min(known) < 0:
         return False
-    root = np.sqrt(np.asarray(known))
-    curvature = 8 * np.diag(root**2) + (0 if problem.centred else 4) * np.outer(root, root)
-    return bool(problem.rule.learning_rate * np.linalg.eigvalsh(curvature)[-1] > 2)
+    sizes = np.asarray(known)
+    # at x = 2/learning_rate above 8 lam_1 the largest curvature, of 8 diag(lam) + 4 sqrt(lam) sqrt(lam)', is below x
+    # iff sum 4 lam/(x - 8 lam) < 1
+    x = 2 / problem.rule.learning_rate
+    if x <= 8 * sizes.max():
+        return bool(x < 8 * sizes.max() or not problem.centred)
+    return not problem.centred and bool(np.sum(4 * sizes / (x - 8 * sizes)) > 1)
 
 
 class Sample(eqx.Module):

@@ -16,7 +16,9 @@ from .teacher import Student, Teacher
 RECOVERED = 0.99
 TEST_LOSS = Observable("test_loss", "noiseless test loss, half the mean squared error", "L", low=0.0, log=True)
 OVERLAP = Observable("overlap", "cosine between student and teacher matrix", "chi", low=-1.0, high=1.0)
-TRACE_GAP = Observable("trace_gap", "trace of student minus teacher", "tr D")
+TRACE_GAP = Observable(
+    "trace_gap", "trace of student minus teacher", "tr D", natural=lambda problem: problem.teacher_trace()
+)
 # the weights carry the factor exp(-2 trace_integral): one half is a factor e
 TRACE_INTEGRAL = Observable("trace_integral", "integral of the trace gap over flow time", "phi/2", natural=0.5)
 SPECTRUM = Observable("student_spectrum", "eigenvalues of the student, largest first", "z", dims=("mode",))

@@ -107,6 +107,13 @@ class Taught(Problem):
             "effective_rank": trace**2 / jnp.where(square > 0, square, 1.0),
         }
 
+    def teacher_trace(self) -> float:
+        """Sum of the sizes of the teacher's eigenvalues, their mean where they are drawn; 1 for a zero teacher."""
+        known = self.known_spectrum()
+        if known is None:
+            return float(self.teacher_law().mean_trace(self.dimension, self.teacher_units()))
+        return float(np.sum(np.abs(np.asarray(known)))) or 1.0
+
     def typical_eigenvalue(self) -> float:
         """Mean size of the eigenvalues that are not zero; 1/d for a zero teacher."""
         known = self.known_spectrum()

@@ -1,6 +1,6 @@
 """Bias of the high-dimensional limit of quadratic networks against exact flows, times dimension, by quantity.
 
-Run: python benchmarks/quadratic_order.py [orthonormal | near | random] (several minutes). The constants of
+Run: python benchmarks/quadratic_order.py [orthonormal | near | wider | random] (several minutes). The constants of
 HighDimensionalFlow.finite_size come from here, at gamma <= 5 b: ratios (a, b) below, dimension 40 (and 80 for the
 first), 16 to 24 seeds; so do those of RandomStartFlow, over the default horizon at dimensions 30 and 60.
 """
@@ -58,6 +58,15 @@ def near_equal_widths(d: int, seeds: int) -> None:
         print(f"width {width}, teacher {d // 2}: dimension x bias: {words}", flush=True)
 
 
+def wider_than_the_teacher(d: int, seeds: int) -> None:
+    """How the bias falls as the student grows away from the teacher: where widths stop being close."""
+    for rank in (d // 4, d // 2):
+        for apart in (d // 10, d // 5, d // 4, 3 * d // 10, 2 * d // 5):
+            problem = tw.QuadraticNetwork(dimension=d, width=rank + apart, teacher_width=rank)
+            words = compared(problem, np.linspace(0.0, 5 * rank / d, 12) * d / 2, tw.HighDimensionalFlow(), seeds)
+            print(f"width {rank + apart}, teacher {rank}: dimension x bias: {words}", flush=True)
+
+
 def random_starts(seeds: int) -> None:
     """The deterministic equivalent over the default horizon, at two dimensions."""
     for d in (30, 60):
@@ -83,5 +92,7 @@ if __name__ == "__main__":
         orthonormal(40, 16)
     if part in ("all", "near"):
         near_equal_widths(40, 16)
+    if part in ("all", "wider"):
+        wider_than_the_teacher(40, 48)
     if part in ("all", "random"):
         random_starts(16)

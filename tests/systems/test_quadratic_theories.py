@@ -216,3 +216,54 @@ def test_one_pass_equations_are_training(more):
     ends = result["training"].to_dataset().final_loss
     quiet = tw.predict(dataclasses.replace(problem, noise=0.0), times, theory=tw.OnePassQuadratic(), seeds=1).final_loss
     assert float(quiet.mean()) < 0.3 * float(ends.mean())
+
+
+@nightly
+def test_a_long_spectrum_runs_by_its_moments():
+    """The slow end of 400 distinct eigenvalues by its moments, and all rows kept: the same to nine digits."""
+    from thalweg.systems.quadratic_network import random_start, riccati_flow
+
+    lam = 1 / np.arange(1, 401) ** 1.5
+    problem = tw.QuadraticNetwork(
+        dimension=400, width=2, teacher_spectrum=lam, start=tw.GaussianStart(init_scale=800**-0.5)
+    )
+    times = np.array([0.0, 1.0, 10.0])
+    theories = tw.RiccatiFlow(1e-9), tw.RandomStartFlow(1e-9)
+    short = [tw.predict(problem, times, theory=theory, seeds=1) for theory in theories]
+    assert all(theory.prepare(problem, times).slow > 300 for theory in theories)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(riccati_flow, "MANY", 1000)
+        whole = [tw.predict(problem, times, theory=theory, seeds=1) for theory in theories]
+        assert riccati_flow.slow_rows(problem, 20.0) == 0
+    assert random_start.SLOW_NODES < 300
+    for few, every in zip(short, whole, strict=True):
+        for name in set(few.data_vars) - {"recovery_time", "flow_time"}:
+            np.testing.assert_allclose(few[name], every[name], rtol=1e-9, atol=1e-10, err_msg=str(name))
+
+
+def test_advice_on_the_width():
+    problem = tw.QuadraticNetwork(dimension=80, width=40, teacher_width=20)
+    advice = tw.advise(problem)
+    assert (advice["width"].value, advice["width"].low) == (20.0, 20.0)
+    when = advice["recovery_time"]
+    told = float(tw.predict(problem, theory=tw.HighDimensionalFlow()).recovery_time)
+    assert when.value == pytest.approx(told, rel=1e-8)
+    assert when.low < when.value < when.high
+    times = [when.evidence[f"time_at_width_{w}"] for w in (20, 25, 30, 40, 60, 80)]
+    assert times == sorted(times, reverse=True)
+    assert advice["fastest_width"].value == 80
+    assert advice["learning_rate"].high == pytest.approx(1 / (4 / 20 + 2))
+    assert "wide enough" in str(advice)
+
+
+def test_advice_where_the_width_is_too_small_or_the_teacher_out_of_reach():
+    narrow = tw.advise(tw.QuadraticNetwork(dimension=8, width=1, teacher_width=2))
+    assert "too narrow" in narrow["width"].reason
+    assert np.isnan(narrow["recovery_time"].value)
+    assert np.isnan(narrow["learning_rate"].value)
+    lam = padded((0.9, 0.3, -0.2), 6)
+    problem = tw.QuadraticNetwork(dimension=6, width=4, teacher_spectrum=lam)
+    advice = tw.advise(problem, data=np.diag(lam), start=cosine_start(6, 4))
+    assert advice["width"].value == 2
+    assert "negative eigenvalues" in advice["width"].reason
+    assert "RiccatiFlow" in advice["recovery_time"].reason

@@ -60,7 +60,9 @@ def _least_width(setting: Setting) -> Recommendation:
         # beyond this width no further unit stays alive
         enough = 1 + int(np.argmax(plateaus <= plateaus[-1] + 1e-12 * abs(plateaus[-1])))
         why = "a teacher with negative eigenvalues" if math.isnan(least) else "weight decay"
-        reason = f"With {why} no width ends at zero loss; from this width on the end is the best that any width reaches."
+        reason = (
+            f"With {why} no width ends at zero loss; from this width on the end is the best that any width reaches."
+        )
         return Recommendation("width", float(enough), reason, evidence=here, source=source)
     enough = 1 + int(np.argmax(np.asarray(told["plateau_overlap"]) >= RECOVERED))
     here[f"width_for_overlap_{RECOVERED}"] = float(enough)
@@ -137,7 +139,9 @@ def _when(setting: Setting, times: _Times) -> Recommendation:
     name, source = times.theory.__name__, str(times.theory.source[0])
     value = times.by_width[problem.width]
     if math.isnan(value):
-        reason = f"{name}: at width {problem.width} the overlap does not reach {RECOVERED} within {PATIENCE:.0f} horizons."
+        reason = (
+            f"{name}: at width {problem.width} the overlap does not reach {RECOVERED} within {PATIENCE:.0f} horizons."
+        )
         return Recommendation("recovery_time", math.nan, reason, evidence=times.told(), source=source)
     low, high = value * (1 - times.open_share), value * (1 + times.open_share)
     reason = (

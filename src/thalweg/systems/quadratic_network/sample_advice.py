@@ -90,6 +90,11 @@ def _samples(setting: Setting) -> Recommendation:
     # the bias that the finite dimension may add to the logarithm of the loss, and so of what the overlap lacks
     off = math.exp(OFF["vectors"]["test_loss"] / problem.dimension)
     value, high = (_first(counts, lack, (1 - RECOVERED) / share) for share in (1.0, off))
+    if not math.isnan(value):
+        # once more, finely, about what was found
+        counts = np.geomspace(value / 1.1, 1.1 * (value if math.isnan(high) else high), COUNT)
+        lack = 1 - _state(setting, samples=counts)[0]
+        value, high = (_first(counts, lack, (1 - RECOVERED) / share) for share in (1.0, off))
     if math.isnan(value):
         best = float(np.max(overlap))
         reason = (
@@ -102,9 +107,7 @@ def _samples(setting: Setting) -> Recommendation:
         f"With so many samples the end of training overlaps by {RECOVERED} with the teacher at this decay and noise. The "
         "interval: below its start not even noiseless labels suffice; up to its end the finite dimension may ask."
     )
-    return Recommendation(
-        "samples", value, reason, min(low, value), high, "samples", evidence=evidence, source=source
-    )
+    return Recommendation("samples", value, reason, min(low, value), high, "samples", evidence=evidence, source=source)
 
 
 def _samples_without_decay(

@@ -89,7 +89,7 @@ def random_starts(seeds: int) -> None:
 if __name__ == "__main__":
     part = sys.argv[1] if len(sys.argv) > 1 else "all"
     if part in ("all", "orthonormal"):
-        orthonormal(40, 16)
+        orthonormal(40, 48)
     if part in ("all", "near"):
         near_equal_widths(40, 16)
     if part in ("all", "wider"):

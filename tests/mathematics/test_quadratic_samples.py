@@ -111,7 +111,7 @@ THRESHOLDS = {
 def test_thresholds_of_recovery(shares):
     found = thresholds.with_vanishing_decay(*shares), thresholds.without_decay(*shares)
     np.testing.assert_allclose(found, THRESHOLDS[shares], atol=6e-9)
-    # the state evolution with little decay has its transition there: the error jumps from order one to that of the decay
+    # the state evolution with little decay has its transition there: the error jumps to that of the decay
     errors = [
         float(solution([1 / shares[1], 0.0], [shares[1], 1 - shares[1]], share * found[0], 1e-4, 0.0, shares[0]).error)
         for share in (0.9, 1.1)

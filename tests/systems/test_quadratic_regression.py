@@ -143,8 +143,8 @@ def test_what_is_out_of_reach_is_answered():
     with pytest.raises(ValueError, match="spectrum of data"):
         tw.train(problem, [0.0], data=(np.ones((80, 6)), np.ones(80), np.eye(6)))
     lopsided = np.triu(np.ones((80, 6, 6)))
+    matrices = tw.QuadraticRegression(**SMALL, inputs=tw.MatrixInputs())
     with pytest.raises(ValueError, match="symmetric"):
-        matrices = tw.QuadraticRegression(**SMALL, inputs=tw.MatrixInputs())
         tw.train(matrices, [0.0], data=(lopsided, np.ones(80), np.diag([0.5, 0.5, 0, 0, 0, 0])))
 
 
@@ -155,18 +155,14 @@ def test_advice_on_samples():
     # the advised number is the least that brings the predicted overlap to .99; the advised decay beats its neighbours
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", tw.TheoryWarning)
-        overlaps = [
-            float(tw.predict(tw.QuadraticRegression(**{**SMALL, "noise": 0.01, "samples": n}), theory=tw.StateEvolution())
-                  .overlap[0, -1])
-            for n in (math.floor(need.value), math.ceil(need.value))
-        ]  # fmt: skip
+        around = [{**SMALL, "noise": 0.01, "samples": n} for n in (math.floor(need.value), math.ceil(need.value))]
+        ends = [tw.predict(tw.QuadraticRegression(**fit), theory=tw.StateEvolution()) for fit in around]
+        overlaps = [float(end.overlap[0, -1]) for end in ends]
         assert overlaps[0] < 0.99 <= overlaps[1]
         best = advice["weight_decay"]
-        losses = [
-            float(tw.predict(tw.QuadraticRegression(**SMALL, noise=0.01, weight_decay=w), theory=tw.StateEvolution())
-                  .test_loss[0, -1])
-            for w in (0.9 * best.low, best.value, 1.1 * best.high)
-        ]  # fmt: skip
+        decays = (0.9 * best.low, best.value, 1.1 * best.high)
+        problems = [tw.QuadraticRegression(**SMALL, noise=0.01, weight_decay=w) for w in decays]
+        losses = [float(tw.predict(one, theory=tw.StateEvolution()).test_loss[0, -1]) for one in problems]
     assert losses[1] == min(losses)
     assert losses[1] == pytest.approx(best.evidence["test_loss_at_the_end"], rel=1e-6)
     assert 0 < advice["learning_rate"].value < advice["learning_rate"].high
@@ -175,3 +171,5 @@ def test_advice_on_samples():
     assert (
         "fix the trace" in tw.advise(tw.QuadraticRegression(**SMALL, inputs=tw.VectorInputs(False)))["samples"].reason
     )
+    plain = tw.QuadraticRegression(**SMALL, inputs=tw.VectorInputs(False))
+    assert "fix the trace" in tw.advise(plain)["samples"].reason

@@ -97,7 +97,8 @@ def _secular(z: Float[Array, " d"], low: Array, high: Array) -> Float[Array, ""]
         return jnp.where(below, middle, span[0]), jnp.where(below, span[1], middle)
 
     ends = jax.lax.stop_gradient((low, high))
-    root = jax.lax.stop_gradient(0.5 * sum(jax.lax.fori_loop(0, 60, halve, ends)))
+    low_end, high_end = jax.lax.fori_loop(0, 60, halve, ends)
+    root = jax.lax.stop_gradient(0.5 * (low_end + high_end))
     gap = 4 * z - root
     # one step of Newton's method carries the derivatives; where poles meet the root is the pole
     speed = jnp.sum(2 * z / jnp.where(gap == 0, 1.0, gap) ** 2)

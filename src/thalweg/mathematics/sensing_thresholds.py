@@ -38,7 +38,8 @@ def _falling(function: Any, low: Any, high: Any) -> Float[Array, ""]:
 def with_vanishing_decay(width: Any, rank: Any) -> Float[Array, ""]:
     """Threshold for a penalty that goes to zero after the run; NaN where the width is below the rank.
 
-    omega: M_0(omega) = (min(1, width) - rank)/(1 - rank); q: (M_1(b) - q M_0(b))/q = rank/(1 - rank), b = max(q, omega).
+    omega: M_0(omega) = (min(1, width) - rank)/(1 - rank);  q: (M_1(b) - q M_0(b))/q = rank/(1 - rank),
+    b = max(q, omega).
     """
     width, rank = jnp.asarray(width, float), jnp.asarray(rank, float)
     rest = jnp.maximum(1 - rank, 1e-12)

@@ -69,8 +69,8 @@ def _least_width(setting: Setting) -> Recommendation:
     plural = "s" if least != 1 else ""
     reason = (
         f"The teacher has {least:.0f} direction{plural}: a student of that many units recovers it from any start of "
-        f"full rank, a narrower one ends on a plateau; one of {enough} ends with an overlap of {RECOVERED}. This problem's width is {problem.width}: "
-        + ("wide enough." if problem.width >= least else "too narrow.")
+        f"full rank, a narrower one ends on a plateau; one of {enough} ends with an overlap of {RECOVERED}. This "
+        f"problem's width is {problem.width}: " + ("wide enough." if problem.width >= least else "too narrow.")
     )
     if least > 1:
         here["plateau_loss_one_unit_short"] = float(plateaus[int(least) - 2])
@@ -162,8 +162,8 @@ def _fastest(problem: QuadraticNetwork, times: _Times) -> Recommendation:
     reach = there[best] * (1 + 2 * times.open_share)
     alike = [w for w, t in there.items() if t <= reach]
     reason = (
-        f"Of the widths {', '.join(map(str, times.by_width))} this one recovers first, at {there[best]:.4g}; the interval "
-        "holds those that cannot be told from it at this dimension."
+        f"Of the widths {', '.join(map(str, times.by_width))} this one recovers first, at {there[best]:.4g}; the "
+        "interval holds those that cannot be told from it at this dimension."
     )
     return Recommendation(
         "fastest_width", float(best), reason, float(min(alike)), float(max(alike)),

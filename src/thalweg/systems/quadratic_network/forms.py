@@ -106,6 +106,7 @@ class MatrixInputs(InputLaw):
 
 def as_sample(raw: Any, problem: Any) -> FormSample:
     """A user's data set, checked: a FormSample, a mapping with its names, or a tuple (inputs, labels, Z*)."""
+    parts: Mapping[str, Any]
     if isinstance(raw, FormSample):
         parts = {"inputs": raw.inputs, "labels": raw.labels, "teacher": raw.teacher}
     elif isinstance(raw, Mapping) and "values" in raw:

@@ -13,7 +13,7 @@ from ...problem import Problem
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from .problem import QuadraticNetwork
 from .readings import cosine
-from .regime import NO_DECAY, SOURCE_TIME, STABLE_STEP, rate_of, teacher_rank
+from .regime import NO_DECAY, SOURCE_TIME, STABLE_STEP, rate_of
 from .starts import GaussianStart, Orthonormal
 
 # share of a run after which a late rate is read

@@ -24,8 +24,8 @@ def _noise_strain(setting: Setting) -> float:
 
 NO_NOISE = Assumption(
     "little noise",
-    "Label noise must be small beside the teacher's norm (strain 1: a tenth of it); with noise nothing is found exactly, "
-    "see StateEvolution.",
+    "Label noise must be small beside the teacher's norm (strain 1: a tenth of it); with noise nothing is found "
+    "exactly, see StateEvolution.",
     _noise_strain,
 )
 

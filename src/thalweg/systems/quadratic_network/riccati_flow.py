@@ -102,8 +102,8 @@ class RiccatiFlow(Theory[QuadraticNetwork]):
         Z(t) = e^{-2 phi} E W0 [I + 4 W0'K W0]^{-1} W0'E,   K = int_0^t e^{-2 phi} E^2 ds,   phi' = tr Z - tr Z*
     (centred: phi = 0 in these formulas). Any teacher, indefinite too, any W0 (dimension, width), of any rank.
     Solved with one scalar forcing and one kernel for each distinct eigenvalue, in a gauge that never overflows; equal
-    eigenvalues are merged, and so is the slow end of a long spectrum (to rounding): the cost knows dimension only by one
-    factorisation. trace_integral = phi/2.
+    eigenvalues are merged, and so is the slow end of a long spectrum (to rounding): the cost knows dimension only by
+    one factorisation. trace_integral = phi/2.
     Events: recovery_time (root on the solution), final_loss, late_rate (exact slope). Clock: flow time.
     Conditions on the draw and the start. `tolerance` is the aimed error of phi and of the kernels (relative).
     It fails for rules that take steps. Source: the Riccati solution of linear networks with a scalar forcing; the flow

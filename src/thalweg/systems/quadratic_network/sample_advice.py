@@ -104,8 +104,8 @@ def _samples(setting: Setting) -> Recommendation:
         return Recommendation("samples", math.nan, reason, evidence=evidence, source=source)
     low = with_decay if not math.isnan(with_decay) else 0.0
     reason = (
-        f"With so many samples the end of training overlaps by {RECOVERED} with the teacher at this decay and noise. The "
-        "interval: below its start not even noiseless labels suffice; up to its end the finite dimension may ask."
+        f"With so many samples the end of training overlaps by {RECOVERED} with the teacher at this decay and noise. "
+        "The interval: below its start not even noiseless labels suffice; up to its end the finite dimension may ask."
     )
     return Recommendation("samples", value, reason, min(low, value), high, "samples", evidence=evidence, source=source)
 
@@ -115,13 +115,13 @@ def _samples_without_decay(
 ) -> Recommendation:
     if not reached or math.isnan(without):
         reason = (
-            "Without weight decay the end is known for noiseless labels, a positive teacher and a width of at least its "
-            "rank only; set weight_decay > 0, where StateEvolution speaks."
+            "Without weight decay the end is known for noiseless labels, a positive teacher and a width of at least "
+            "its rank only; set weight_decay > 0, where StateEvolution speaks."
         )
         return Recommendation("samples", math.nan, reason, evidence=evidence, source=source)
     reason = (
-        "Fewer noiseless samples leave a run without decay where its start decides. A decay that vanishes at the end of "
-        "the run asks for as few as the interval's start."
+        "Fewer noiseless samples leave a run without decay where its start decides. A decay that vanishes at the end "
+        "of the run asks for as few as the interval's start."
     )
     return Recommendation("samples", without, reason, with_decay, without, "samples", evidence=evidence, source=source)
 
@@ -155,8 +155,8 @@ def _decay(setting: Setting) -> Recommendation:
     alike = decays[losses <= 1.01 * losses[best]]
     evidence = {"test_loss_at_the_end": float(losses[best]), **evidence}
     reason = (
-        "Of all decays this one ends with the least test loss for these samples and this noise; within the interval the "
-        "loss is at most 1 % larger."
+        "Of all decays this one ends with the least test loss for these samples and this noise; within the interval "
+        "the loss is at most 1 % larger."
         + (" It is the least that was looked at: less decay is better still, but takes longer." if edge else "")
     )
     return Recommendation(

@@ -23,8 +23,8 @@ SOURCE = Source("MartinBiroliBach2026", "state evolution of the regularised long
 
 NO_TRACE = Assumption(
     "no trace term",
-    "Inputs must be centred, VectorInputs() or MatrixInputs(): with plain xx' a few samples fix the trace of the student "
-    "and weight decay shrinks it no more.",
+    "Inputs must be centred, VectorInputs() or MatrixInputs(): with plain xx' a few samples fix the trace of the "
+    "student and weight decay shrinks it no more.",
     lambda setting: math.inf if setting.problem.input_law().has_trace() else 0.0,
 )
 
@@ -76,8 +76,8 @@ def _step_strain(setting: Setting) -> float:
 
 STABLE = Assumption(
     "stable steps",
-    "The rule must be gradient flow, or descent whose learning rate is below 2/curvature (strain 1). Beyond it the loss "
-    "oscillates at a plausible level: look at the training loss.",
+    "The rule must be gradient flow, or descent whose learning rate is below 2/curvature (strain 1). Beyond it the "
+    "loss oscillates at a plausible level: look at the training loss.",
     _step_strain,
 )
 

@@ -1,8 +1,8 @@
 """Bias of the high-dimensional limit of quadratic networks against exact flows, times dimension, by quantity.
 
-Run: python benchmarks/quadratic_order.py [orthonormal | near | wider | random] (several minutes). The constants of
-HighDimensionalFlow.finite_size come from here, at gamma <= 5 b: ratios (a, b) below, dimension 40 (and 80 for the
-first), 16 to 24 seeds; so do those of RandomStartFlow, over the default horizon at dimensions 30 and 60.
+Run: python benchmarks/quadratic_order.py [orthonormal | near | wider | next | random] (several minutes). The constants
+of HighDimensionalFlow.finite_size come from here, at gamma <= 5 b: ratios (a, b) below, dimension 40, 16 to 48 seeds;
+so do those of NextOrderFlow, and of RandomStartFlow over the default horizon at dimensions 30 and 60.
 """
 
 import sys
@@ -33,8 +33,8 @@ def bias(told: np.ndarray, seen: np.ndarray, name: str) -> tuple[float, float]:
     return float(mean[worst]), float(error[worst])
 
 
-def compared(problem: tw.Problem, times: np.ndarray, theory: tw.Theory, seeds: int) -> str:
-    d = problem.dimension
+def compared(problem: tw.Problem, times: np.ndarray, theory: tw.Theory, seeds: int, power: int = 1) -> str:
+    d = problem.dimension**power
     runs = tw.predict(problem, times, theory=tw.RiccatiFlow(tolerance=1e-9), seeds=seeds)
     told = tw.predict(problem, times, theory=theory)
     told = told.isel(seed=0) if "seed" in told.dims else told
@@ -67,6 +67,16 @@ def wider_than_the_teacher(d: int, seeds: int) -> None:
             print(f"width {rank + apart}, teacher {rank}: dimension x bias: {words}", flush=True)
 
 
+def next_order(seeds: int) -> None:
+    """What the next order leaves, times dimension^2."""
+    for d in (40, 80):
+        for a, b in ((0.5, 0.25), (0.25, 0.5), (0.75, 0.25), (0.7, 0.6), (0.3, 0.25), (0.25, 0.3)):
+            problem = tw.QuadraticNetwork(dimension=d, width=round(a * d), teacher_width=round(b * d))
+            times = np.unique(np.concatenate([[0.0, 0.02, 0.05, 0.1, 0.2], np.linspace(0.3, 5 * b, 12)])) * d / 2
+            words = compared(problem, times, tw.NextOrderFlow(), seeds, 2)
+            print(f"a = {a}, b = {b}, dimension {d}: dimension^2 x bias: {words}", flush=True)
+
+
 def random_starts(seeds: int) -> None:
     """The deterministic equivalent over the default horizon, at two dimensions."""
     for d in (30, 60):
@@ -94,5 +104,7 @@ if __name__ == "__main__":
         near_equal_widths(40, 16)
     if part in ("all", "wider"):
         wider_than_the_teacher(40, 48)
+    if part in ("all", "next"):
+        next_order(48)
     if part in ("all", "random"):
         random_starts(16)

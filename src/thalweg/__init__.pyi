@@ -84,6 +84,7 @@ from .systems.quadratic_network.forms import VectorInputs as VectorInputs
 from .systems.quadratic_network.high_dimensional import HighDimensionalFlow as HighDimensionalFlow
 from .systems.quadratic_network.long_time import LongTimeLimit as LongTimeLimit
 from .systems.quadratic_network.long_time import LongTimeRate as LongTimeRate
+from .systems.quadratic_network.next_order import NextOrderFlow as NextOrderFlow
 from .systems.quadratic_network.one_pass import OnePassQuadratic as OnePassQuadratic
 from .systems.quadratic_network.presets import MartinBachBiroli2023 as MartinBachBiroli2023
 from .systems.quadratic_network.problem import QuadraticNetwork as QuadraticNetwork

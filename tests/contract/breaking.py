@@ -117,6 +117,15 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
         "equal traces": tw.QuadraticNetwork(**QUADRATIC, start=tw.Orthonormal(trace=2.0)),
         "no decay": tw.QuadraticNetwork(**QUADRATIC, weight_decay=0.1),
     },
+    "NextOrderFlow": {
+        "small steps": tw.QuadraticNetwork(**QUADRATIC, rule=tw.GradientDescent(learning_rate=0.1)),
+        "trace term": tw.QuadraticNetwork(**QUADRATIC, centred=True),
+        "orthonormal start": tw.QuadraticNetwork(**QUADRATIC, start=tw.GaussianStart()),
+        "projector teacher": tw.QuadraticNetwork(**QUADRATIC, teacher=tw.GaussianStart()),
+        "equal traces": tw.QuadraticNetwork(**QUADRATIC, start=tw.Orthonormal(trace=2.0)),
+        "no decay": tw.QuadraticNetwork(**QUADRATIC, weight_decay=0.1),
+        "widths apart": tw.QuadraticNetwork(dimension=8, width=3, teacher_width=2),
+    },
     "RandomStartFlow": {
         "small steps": tw.QuadraticNetwork(**QUADRATIC, rule=tw.GradientDescent(learning_rate=0.1)),
         "random start": tw.QuadraticNetwork(**QUADRATIC, start=OneColumn()),

@@ -6,10 +6,10 @@ trace one. Times are gamma = t / dimension. Everything is a function of u = log 
     c1 = 2 (a + b - 2ab),  c2 = (a - b)^2.
 Differences that vanish at late times are written without cancellation: min(a, b) - G and all that follows from it.
 
-The next order in 1/dimension has two parts. The mean spectrum of two real random projectors differs from the limit: with
-y = J - 1, sum 1/(1 + x y) gains (2 + c1 y)/(4 q^2) - 1/(2 q), q^2 = 1 + c1 y + c2 y^2. And the trace of Z lags behind
-that of Z*: tr Z = 1 + phi'/dimension, phi' = d phi/d gamma, after a layer of t of order 1. Fluctuations add only in the
-order after. `order` is 1/dimension, or 0 for the limit itself.
+The next order in 1/dimension has two parts. The mean spectrum of two real random projectors differs from the limit:
+with y = J - 1, sum 1/(1 + x y) gains (2 + c1 y)/(4 q^2) - 1/(2 q), q^2 = 1 + c1 y + c2 y^2. And the trace of Z lags
+behind that of Z*: tr Z = 1 + phi'/dimension, phi' = d phi/d gamma, after a layer of t of order 1. Fluctuations add only
+in the order after. `order` is 1/dimension, or 0 for the limit itself.
 """
 
 from typing import Any, NamedTuple
@@ -52,7 +52,7 @@ def transform(a: Array, b: Array, u: Array, order: Any = 0.0) -> Transform:
 
 
 class Point(NamedTuple):
-    """What a state means: phi, overlap, dimension times the risk, and dimension times the squared norm."""
+    """What a state means: phi, overlap, dimension times the risk, and dimension times |Z|^2/(tr Z)^2."""
 
     phi: Array
     overlap: Array
@@ -65,7 +65,7 @@ def denominator(a: Array, eps: Array, g: Transform) -> Array:
     return a * eps + g.value * (1 - eps)
 
 
-def lag(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order: Any) -> Float[Array, ""]:
+def lag(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order: Any) -> Array:
     """tr Z - 1 = order d phi/d gamma, outside and, to this order, inside the layer at time zero."""
 
     def phi(gamma: Array, ell: Array, v: Array) -> Array:
@@ -92,7 +92,7 @@ def velocity(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order
 
 
 def observe(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order: Any = 0.0) -> Point:
-    """phi, overlap, dimension times the risk R = |D|^2/2 + (tr D)^2/4, and dimension |Z|^2."""
+    """phi, overlap, dimension times the risk R = |D|^2/2 + (tr D)^2/4, and dimension |Z|^2/(tr Z)^2."""
     ell, v = state
     g = transform(a, b, 4 * gamma / b - ell, order)
     eps = jnp.exp(-ell)
@@ -113,7 +113,7 @@ def observe(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order:
     # Z grows by 1 + ahead as a whole
     cross = limit.norm - g.value / (b * den)
     risk = limit.distance + ahead * cross + 0.5 * ahead**2 * limit.norm + 0.25 * ahead**2 / order
-    return Point(limit.phi - 0.5 * jnp.log1p(ahead), limit.overlap, risk, limit.norm * (1 + ahead) ** 2)
+    return Point(limit.phi - 0.5 * jnp.log1p(ahead), limit.overlap, risk, limit.norm)
 
 
 def follow(

@@ -87,6 +87,7 @@ from .systems.quadratic_network.long_time import LongTimeRate as LongTimeRate
 from .systems.quadratic_network.next_order import NextOrderFlow as NextOrderFlow
 from .systems.quadratic_network.one_pass import OnePassQuadratic as OnePassQuadratic
 from .systems.quadratic_network.presets import MartinBachBiroli2023 as MartinBachBiroli2023
+from .systems.quadratic_network.presets import MartinBiroliBach2026 as MartinBiroliBach2026
 from .systems.quadratic_network.problem import QuadraticNetwork as QuadraticNetwork
 from .systems.quadratic_network.random_start import RandomStartFlow as RandomStartFlow
 from .systems.quadratic_network.recovery_samples import RecoverySamples as RecoverySamples

@@ -13,6 +13,8 @@ from quadratic_cases import cosine_start
 
 import thalweg as tw
 from thalweg.problem import seed_keys
+from thalweg.systems.quadratic_network.sample_advice import _samples
+from thalweg.theory import Setting
 
 nightly = pytest.mark.nightly
 SMALL = {"dimension": 6, "samples": 80, "width": 3, "teacher_width": 2}
@@ -166,10 +168,10 @@ def test_advice_on_samples():
     assert losses[1] == min(losses)
     assert losses[1] == pytest.approx(best.evidence["test_loss_at_the_end"], rel=1e-6)
     assert 0 < advice["learning_rate"].value < advice["learning_rate"].high
-    bare = tw.advise(tw.QuadraticRegression(**SMALL, noise=0.0, weight_decay=0.0))["samples"]
+    bare = _samples(Setting(tw.QuadraticRegression(**SMALL, noise=0.0, weight_decay=0.0)))
     assert bare.value == bare.evidence["threshold_without_decay"]
     assert (
         "fix the trace" in tw.advise(tw.QuadraticRegression(**SMALL, inputs=tw.VectorInputs(False)))["samples"].reason
     )
     plain = tw.QuadraticRegression(**SMALL, inputs=tw.VectorInputs(False))
-    assert "fix the trace" in tw.advise(plain)["samples"].reason
+    assert "fix the trace" in _samples(Setting(plain)).reason

@@ -47,8 +47,8 @@ def test_events_of_the_limit_lie_on_its_curve():
     there = tw.predict(problem, [0.0, when - 1e-3, when, when + 1e-3], theory=tw.HighDimensionalFlow())
     assert float(there.overlap[2]) == pytest.approx(0.99, abs=1e-8)
     end = float(told.time[-1])
-    near = tw.predict(problem, [0.0, end - 1e-3, end], theory=tw.HighDimensionalFlow()).test_loss.values
-    assert float(told.late_rate) == pytest.approx(np.log(near[1] / near[2]) / 1e-3, rel=1e-3)
+    near = tw.predict(problem, [0.0, when, end - 1e-3, end], theory=tw.HighDimensionalFlow()).test_loss.values
+    assert float(told.late_rate) == pytest.approx(np.log(near[2] / near[3]) / 1e-3, rel=1e-3)
     narrow = tw.predict(tw.QuadraticNetwork(dimension=100, width=20, teacher_width=25), theory=tw.HighDimensionalFlow())
     assert np.isnan(float(narrow.recovery_time))
 

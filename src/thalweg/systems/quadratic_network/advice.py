@@ -12,7 +12,7 @@ from ...adviser import Adviser, Recommendation
 from ...problem import Problem
 from ...rules import GradientDescent, GradientFlow
 from ...theory import Setting, Theory
-from .high_dimensional import HighDimensionalFlow
+from .high_dimensional import HighDimensionalFlow, curves
 from .long_time import LongTimeLimit
 from .one_pass import OnePassQuadratic
 from .problem import QuadraticNetwork
@@ -113,7 +113,7 @@ def _recovery_times(setting: Setting, widths: list[int]) -> _Times:
         @jax.vmap
         def recover(width: Any) -> Any:
             other = eqx.tree_at(lambda p: p.width, problem, width)
-            return limit.predict(other, setting.data, None, jnp.asarray(times))["recovery_time"]
+            return curves(other, setting.data, jnp.asarray(times), limit.tolerance)["recovery_time"]
 
         found = np.asarray(recover(jnp.asarray(several, float)))
         return _Times(HighDimensionalFlow, dict(zip(several, found.tolist(), strict=True)), _share(limit, problem))
@@ -124,7 +124,8 @@ def _recovery_times(setting: Setting, widths: list[int]) -> _Times:
 
 
 def _one(theory: Theory, setting: Setting, start: Any, times: np.ndarray) -> float:
-    return float(theory.predict(setting.problem, setting.data, start, jnp.asarray(times))["recovery_time"])
+    when = jax.jit(lambda: theory.predict(setting.problem, setting.data, start, jnp.asarray(times))["recovery_time"])
+    return float(when())
 
 
 def _share(theory: Theory, problem: QuadraticNetwork) -> float:

@@ -100,7 +100,7 @@ def test_minimisers_lie_within_the_declared_finite_size(law, case):
             lambda w, slope=slope: tuple(np.asarray(v, float) for v in slope(w)), np.ravel(start.weights), jac=True,
             method="L-BFGS-B", options={"maxiter": 20000, "maxfun": 40000, "gtol": 1e-9, "ftol": 1e-15},
         )  # fmt: skip
-        ends.append(problem.observe(student(found.x), data))
+        ends.append(problem.observe(student(jnp.asarray(found.x)), data))
     sizes = tw.StateEvolution().finite_size(problem)
     for name, size in sizes.items():
         seen, wanted = np.array([float(end[name]) for end in ends]), told[name].values

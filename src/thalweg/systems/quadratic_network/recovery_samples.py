@@ -10,11 +10,11 @@ from jaxtyping import Array
 
 from ...mathematics.sensing_thresholds import with_vanishing_decay, without_decay
 from ...problem import Problem
-from ...theory import Assumption, FiniteSize, Setting, Theory, Variable
+from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from .long_time import FULL_RANK, REACHED
 from .regime import teacher_rank
 from .regression import QuadraticRegression
-from .state_evolution import NO_TRACE, SOURCE
+from .state_evolution import NO_TRACE
 
 
 def _noise_strain(setting: Setting) -> float:
@@ -45,7 +45,7 @@ class RecoverySamples(Theory[QuadraticRegression]):
     rank: int = eqx.field(default=0, static=True)
 
     of: ClassVar[tuple[type[Problem], ...]] = (QuadraticRegression,)
-    source: ClassVar[tuple[Any, ...]] = (SOURCE,)
+    source: ClassVar[tuple[Source, ...]] = (Source("MartinBiroliBach2026", "thresholds of perfect recovery"),)
     conditions_on: ClassVar[tuple[str, ...]] = ()
     speaks_of: ClassVar[tuple[str, ...]] = ("samples_with_decay", "samples_without_decay")
     shapes: ClassVar[tuple[str, ...]] = ("dimension", "width", "teacher_width")

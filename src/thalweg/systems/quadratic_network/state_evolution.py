@@ -19,8 +19,6 @@ from .readings import cosine
 from .regression import QuadraticRegression
 from .riccati_flow import blocks_of
 
-SOURCE = Source("MartinBiroliBach2026", "state evolution of the regularised long-time state, thresholds")
-
 NO_TRACE = Assumption(
     "no trace term",
     "Inputs must be centred, VectorInputs() or MatrixInputs(): with plain xx' a few samples fix the trace of the "
@@ -103,7 +101,7 @@ class StateEvolution(Theory[QuadraticRegression]):
     blocks: tuple[int, ...] = eqx.field(default=(), static=True)
 
     of: ClassVar[tuple[type[Problem], ...]] = (QuadraticRegression,)
-    source: ClassVar[tuple[Source, ...]] = (SOURCE,)
+    source: ClassVar[tuple[Source, ...]] = (Source("MartinBiroliBach2026", "the regularised long-time state"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
     estimates: ClassVar[bool] = True
     speaks_of: ClassVar[tuple[str, ...]] = (

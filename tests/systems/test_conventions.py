@@ -233,7 +233,7 @@ def test_c23_one_pass_steps_of_the_quadratic_network():
     assert 2 * float(told.trace_integral) == pytest.approx(eta * gap, rel=1e-12)
 
 
-def test_c26_quadratic_regression():
+def test_c30_quadratic_regression():
     """One step of the source's flow on GOE matrices, its loss and its mean square error, in the library's units."""
     d, n, penalty, step, rng = 3, 40, 0.3, 1e-2, np.random.default_rng(0)
     raw = rng.normal(size=(n, d, d))

@@ -1,8 +1,8 @@
 """Bias of the high-dimensional limit of quadratic networks against exact flows, times dimension, by quantity.
 
-Run: python benchmarks/quadratic_order.py [orthonormal | near | random] (several minutes). The constants of
-HighDimensionalFlow.finite_size come from here, at gamma <= 5 b: ratios (a, b) below, dimension 40 (and 80 for the
-first), 16 to 24 seeds; so do those of RandomStartFlow, over the default horizon at dimensions 30 and 60.
+Run: python benchmarks/quadratic_order.py [orthonormal | near | wider | next | random] (several minutes). The constants
+of HighDimensionalFlow.finite_size come from here, at gamma <= 5 b: ratios (a, b) below, dimension 40, 16 to 48 seeds;
+so do those of NextOrderFlow, and of RandomStartFlow over the default horizon at dimensions 30 and 60.
 """
 
 import sys
@@ -33,8 +33,8 @@ def bias(told: np.ndarray, seen: np.ndarray, name: str) -> tuple[float, float]:
     return float(mean[worst]), float(error[worst])
 
 
-def compared(problem: tw.Problem, times: np.ndarray, theory: tw.Theory, seeds: int) -> str:
-    d = problem.dimension
+def compared(problem: tw.Problem, times: np.ndarray, theory: tw.Theory, seeds: int, power: int = 1) -> str:
+    d = problem.dimension**power
     runs = tw.predict(problem, times, theory=tw.RiccatiFlow(tolerance=1e-9), seeds=seeds)
     told = tw.predict(problem, times, theory=theory)
     told = told.isel(seed=0) if "seed" in told.dims else told
@@ -56,6 +56,25 @@ def near_equal_widths(d: int, seeds: int) -> None:
         problem = tw.QuadraticNetwork(dimension=d, width=width, teacher_width=d // 2)
         words = compared(problem, np.linspace(0.0, 2.5, 12) * d / 2, tw.HighDimensionalFlow(), seeds)
         print(f"width {width}, teacher {d // 2}: dimension x bias: {words}", flush=True)
+
+
+def wider_than_the_teacher(d: int, seeds: int) -> None:
+    """How the bias falls as the student grows away from the teacher: where widths stop being close."""
+    for rank in (d // 4, d // 2):
+        for apart in (d // 10, d // 5, d // 4, 3 * d // 10, 2 * d // 5):
+            problem = tw.QuadraticNetwork(dimension=d, width=rank + apart, teacher_width=rank)
+            words = compared(problem, np.linspace(0.0, 5 * rank / d, 12) * d / 2, tw.HighDimensionalFlow(), seeds)
+            print(f"width {rank + apart}, teacher {rank}: dimension x bias: {words}", flush=True)
+
+
+def next_order(seeds: int) -> None:
+    """What the next order leaves, times dimension^2."""
+    for d in (40, 80):
+        for a, b in ((0.5, 0.25), (0.25, 0.5), (0.75, 0.25), (0.7, 0.6), (0.3, 0.25), (0.25, 0.3)):
+            problem = tw.QuadraticNetwork(dimension=d, width=round(a * d), teacher_width=round(b * d))
+            times = np.unique(np.concatenate([[0.0, 0.02, 0.05, 0.1, 0.2], np.linspace(0.3, 5 * b, 12)])) * d / 2
+            words = compared(problem, times, tw.NextOrderFlow(), seeds, 2)
+            print(f"a = {a}, b = {b}, dimension {d}: dimension^2 x bias: {words}", flush=True)
 
 
 def random_starts(seeds: int) -> None:
@@ -80,8 +99,12 @@ def random_starts(seeds: int) -> None:
 if __name__ == "__main__":
     part = sys.argv[1] if len(sys.argv) > 1 else "all"
     if part in ("all", "orthonormal"):
-        orthonormal(40, 16)
+        orthonormal(40, 48)
     if part in ("all", "near"):
         near_equal_widths(40, 16)
+    if part in ("all", "wider"):
+        wider_than_the_teacher(40, 48)
+    if part in ("all", "next"):
+        next_order(48)
     if part in ("all", "random"):
         random_starts(16)

@@ -81,7 +81,10 @@ def good_seeds(seen: xr.Dataset) -> np.ndarray:
 
 
 def _observable(problem: Problem, name: str) -> Observable | None:
-    return next((o for o in problem.observables if o.name == name), None)
+    found = next((o for o in problem.observables if o.name == name), None)
+    if found is None or not callable(found.natural):
+        return found
+    return dataclasses.replace(found, natural=float(found.natural(problem)))
 
 
 def _functionals(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset) -> list[Functional]:
@@ -95,7 +98,7 @@ def _functionals(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Da
         if observable is not None and "time" not in values.dims:
             mean = mean[None]
         claim = theory.claim(str(name))
-        window = claim.window(problem) if claim.window is not None else None
+        window = claim.window(problem, times) if claim.window is not None else None
         if observable is not None:
             runs = values.values if values.dims[:2] == ("seed", "time") else None
             found += declare(observable, mean, times, claim.kind, window, runs)

@@ -143,7 +143,7 @@ def natural_scale(observable: Observable, curve: np.ndarray) -> float:
     if observable.log:
         # an error of 1 is a factor e: differences are already relative
         return 1.0
-    if observable.natural is not None:
+    if observable.natural is not None and not callable(observable.natural):
         return observable.natural
     if observable.low is not None and observable.high is not None:
         return observable.high - observable.low

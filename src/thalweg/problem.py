@@ -38,8 +38,8 @@ __all__ = [
 class Observable:
     """A named curve. `needs` names a field: the curve exists only where that field is not 0.
 
-    `natural` is the size that percentages refer to, where the curve has one (the width of its bounds is taken if it
-    has two; else the largest predicted value).
+    `natural` is the size that percentages refer to, a number or a function of the problem, where the curve has one (the
+    width of its bounds is taken if it has two; else the largest predicted value).
     """
 
     name: str
@@ -51,7 +51,7 @@ class Observable:
     high: float | None = None
     log: bool = False
     needs: str | None = None
-    natural: float | None = None
+    natural: float | Callable[[Any], float] | None = None
 
     def exists_in(self, problem: "Problem") -> bool:
         """Whether this curve is defined for these parameters."""

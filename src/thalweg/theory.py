@@ -41,12 +41,13 @@ class Source:
 class Claim:
     """How a variable is meant: a value, a one-sided bound, a rate over `window`, or a limit reached within `approach`.
 
-    `window(problem)` gives the start and end of the times over which a `rate` is read (slope on the observable's
-    scale). `approach(problem)` is the distance from a `limit` that the theory declares at this problem's parameters.
+    `window(problem, times)` gives the start and end of the times over which a `rate` is read (slope on the
+    observable's scale), out of those that are looked at. `approach(problem)` is the distance from a `limit` that the
+    theory declares at this problem's parameters.
     """
 
     kind: Kind = "value"
-    window: Callable[[Any], tuple[float, float]] | None = None
+    window: Callable[[Any, np.ndarray], tuple[float, float]] | None = None
     approach: Callable[[Any], float] | None = None
 
 

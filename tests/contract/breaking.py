@@ -12,6 +12,9 @@ ADAM = tw.Optax(optax.adam)
 QUADRATIC = {"dimension": 8, "width": 4, "teacher_width": 2}
 
 
+SAMPLED = {"dimension": 6, "samples": 80, "width": 3, "teacher_width": 2}
+
+
 class OneColumn(FactorLaw):
     """All columns equal: a start of rank one, of no law that a theory knows."""
 
@@ -145,6 +148,15 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
         "equal traces": tw.QuadraticNetwork(**QUADRATIC, start=tw.Orthonormal(trace=2.0)),
         "no decay": tw.QuadraticNetwork(**QUADRATIC, weight_decay=0.1),
     },
+    "NextOrderFlow": {
+        "small steps": tw.QuadraticNetwork(**QUADRATIC, rule=tw.GradientDescent(learning_rate=0.1)),
+        "trace term": tw.QuadraticNetwork(**QUADRATIC, centred=True),
+        "orthonormal start": tw.QuadraticNetwork(**QUADRATIC, start=tw.GaussianStart()),
+        "projector teacher": tw.QuadraticNetwork(**QUADRATIC, teacher=tw.GaussianStart()),
+        "equal traces": tw.QuadraticNetwork(**QUADRATIC, start=tw.Orthonormal(trace=2.0)),
+        "no decay": tw.QuadraticNetwork(**QUADRATIC, weight_decay=0.1),
+        "widths apart": tw.QuadraticNetwork(dimension=8, width=3, teacher_width=2),
+    },
     "RandomStartFlow": {
         "small steps": tw.QuadraticNetwork(**QUADRATIC, rule=tw.GradientDescent(learning_rate=0.1)),
         "random start": tw.QuadraticNetwork(**QUADRATIC, start=OneColumn()),
@@ -162,6 +174,21 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
     "OnePassQuadratic": {
         "fresh samples": tw.QuadraticNetwork(**QUADRATIC),
         "few units": tw.QuadraticNetwork(dimension=8, width=6, rule=tw.OnePassSGD()),
+    },
+    "StateEvolution": {
+        "no trace term": tw.QuadraticRegression(**SAMPLED, inputs=tw.VectorInputs(centred=False)),
+        "weight decay": tw.QuadraticRegression(**SAMPLED, weight_decay=0.0),
+        "stable steps": tw.QuadraticRegression(**SAMPLED, rule=tw.GradientDescent(learning_rate=2.0)),
+        "full rank start": tw.QuadraticRegression(**SAMPLED, start=OneColumn()),
+        "enough samples": tw.QuadraticRegression(**{**SAMPLED, "samples": 20}),
+        # a hundred thousand steps are not enough at this rate
+        "long run": tw.QuadraticRegression(**SAMPLED, rule=tw.GradientDescent(learning_rate=1e-5)),
+    },
+    "RecoverySamples": {
+        "no trace term": tw.QuadraticRegression(**SAMPLED, inputs=tw.VectorInputs(centred=False)),
+        "teacher within reach": tw.QuadraticRegression(**{**SAMPLED, "width": 1}),
+        "full rank start": tw.QuadraticRegression(**SAMPLED, start=OneColumn()),
+        "little noise": tw.QuadraticRegression(**SAMPLED, noise=0.5),
     },
     "StabilityEdge": {
         "rule with a known limit": tw.QuadraticNetwork(**QUADRATIC, rule=ADAM),

@@ -60,6 +60,13 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
         tw.QuadraticNetwork(dimension=8, width=4, teacher_width=2),
         ({}, {"dimension": 5, "width": 6, "teacher_width": 3, "rule": tw.OnePassSGD(learning_rate=0.02)}),
     ),
+    "QuadraticRegression": (
+        tw.QuadraticRegression(dimension=6, samples=80, width=3, teacher_width=2, weight_decay=0.2),
+        (
+            {},
+            {"dimension": 5, "samples": 60, "width": 6, "inputs": tw.MatrixInputs(), "rule": tw.GradientDescent(0.05)},
+        ),
+    ),
 }
 
 # theories of a rule that is not the one above

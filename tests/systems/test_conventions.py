@@ -272,6 +272,30 @@ def test_c23_one_pass_steps_of_the_quadratic_network():
     assert 2 * float(told.trace_integral) == pytest.approx(eta * gap, rel=1e-12)
 
 
+def test_c30_quadratic_regression():
+    """One step of the source's flow on GOE matrices, its loss and its mean square error, in the library's units."""
+    d, n, penalty, step, rng = 3, 40, 0.3, 1e-2, np.random.default_rng(0)
+    raw = rng.normal(size=(n, d, d))
+    x = (raw + raw.transpose(0, 2, 1)) / np.sqrt(2 * d)
+    teacher, w = np.diag([2.0, 1.0, 0.0]), np.sqrt(2) * QUADRATIC
+    y = np.einsum("kij,ij->k", x, teacher) + 0.4 * rng.normal(size=n)
+
+    def error(w):
+        return np.einsum("kij,ij->k", x, w @ w.T) - y
+
+    moved = w - step * (d / n * np.einsum("k,kij->ij", error(w), x) @ w + 2 * penalty * w)
+    problem = tw.QuadraticRegression(
+        dimension=d, samples=n, width=2, teacher_spectrum=np.diag(teacher) / np.sqrt(d), inputs=tw.MatrixInputs(),
+        weight_decay=4 * penalty / np.sqrt(d), rule=tw.GradientDescent(step * np.sqrt(d) / 2),
+    )  # fmt: skip
+    data = (np.sqrt(d) * x, y, teacher / np.sqrt(d))
+    seen = tw.train(problem, [0, 1], data=data, start=w / d**0.25).isel(seed=0)
+    for i, factor in enumerate((w, moved)):
+        assert float(seen.train_loss[i]) == pytest.approx(2 * np.sum(error(factor) ** 2) / (4 * n), rel=1e-12)
+        square = np.sum((factor @ factor.T - teacher) ** 2) / d
+        assert float(seen.test_loss[i]) == pytest.approx(square, rel=1e-12)
+
+
 def test_every_line_of_the_table_is_tested():
     table = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text()
     named = re.findall(r"^\| (C\d+) \|", table, flags=re.MULTILINE)

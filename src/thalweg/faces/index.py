@@ -133,7 +133,8 @@ class _Classes:
             return []
         node = home.classes[name]
         older = [pair for base in node.bases for pair in self.lineage(last_name(base), home)]
-        return [*older, (node, home)]
+        # an ancestor of two parents stands once
+        return [*{older_node.name: (older_node, place) for older_node, place in older}.values(), (node, home)]
 
     def entries(self) -> Iterator[Entry]:
         """Every public concrete class below a root."""

@@ -4,8 +4,9 @@ A has eigenvalues lam, largest first; W has `columns` columns. Without the trace
 Times and rates are those of W' = -gradient.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -39,14 +40,70 @@ def minimum(lam: Float[Array, " d"], columns: Array | int, rho: Array | float, c
     return Minimum(shift, active, values, gap, 0.5 * jnp.sum((values - lam) ** 2) + trace)
 
 
+class Plateaus(NamedTuple):
+    """By number of columns from 1 to d: the risk of the minimum, tr(Z A) and |Z|^2."""
+
+    risk: Float[Array, " d"]
+    product: Float[Array, " d"]
+    square: Float[Array, " d"]
+
+
+def plateaus(lam: Float[Array, " d"], rho: Array | float, centred: bool) -> Plateaus:
+    """The minima of `minimum` for every number of columns at once, from sums over the first eigenvalues."""
+    d = lam.shape[0]
+    counts = jnp.arange(d + 1)
+    sums = jnp.concatenate([jnp.zeros(1), jnp.cumsum(lam)])
+    squares = jnp.concatenate([jnp.zeros(1), jnp.cumsum(lam**2)])
+    # what is left over, summed from its small end
+    left = jnp.concatenate([jnp.cumsum(lam[::-1] ** 2)[::-1], jnp.zeros(1)])
+    tails = jnp.concatenate([jnp.cumsum(lam[::-1])[::-1], jnp.zeros(1)])
+    shifts = jnp.full(d + 1, 0.5) * rho if centred else (rho - tails) / (counts + 2.0)
+    last = jnp.concatenate([jnp.full(1, jnp.inf), lam])
+    nu = jax.lax.cummax(jnp.where(last > shifts, counts, 0))[1:]
+    s = shifts[nu]
+    gap = 0.0 if centred else -tails[nu] - nu * s
+    product = squares[nu] - s * sums[nu]
+    return Plateaus(0.5 * (nu * s**2 + left[nu]) + 0.25 * gap**2, product, product - s * sums[nu] + nu * s**2)
+
+
 def curvatures(z: Float[Array, " d"], active: Bool[Array, " d"], centred: bool) -> tuple[Array, Array]:
-    """Least and largest eigenvalue of 4 diag(z) + 2 sqrt(z) sqrt(z)' over the active z (centred: 4 diag(z))."""
-    root = jnp.sqrt(jnp.where(active, jnp.maximum(z, 1e-300), 0.0))
-    matrix = 4 * jnp.diag(root**2) + (0.0 if centred else 2.0) * jnp.outer(root, root)
-    # inactive rows are moved out of the way, once below and once above
-    top = 10 * (jnp.trace(matrix) + 1.0)
-    out = jnp.diag(jnp.where(active, 0.0, top))
-    return jnp.linalg.eigvalsh(matrix + out)[0], jnp.linalg.eigvalsh(matrix)[-1]
+    """Least and largest eigenvalue of 4 diag(z) + 2 sqrt(z) sqrt(z)' over the active z (centred: 4 diag(z)).
+
+    Roots of the secular equation 1 + sum 2 z/(4 z - x) = 0: one between the two least of 4 z, one above the largest.
+    """
+    kept = jnp.where(active, jnp.maximum(z, 0.0), 0.0)
+    least = jnp.min(jnp.where(active, kept, jnp.inf), initial=jnp.inf)
+    most = jnp.max(kept, initial=0.0)
+    if centred:
+        return 4 * least, 4 * most
+    where = jnp.argmin(jnp.where(active, kept, jnp.inf))
+    next_one = jnp.min(jnp.where(active & (jnp.arange(z.shape[0]) != where), kept, jnp.inf), initial=jnp.inf)
+    total = jnp.sum(kept)
+    # alone, the one eigenvalue is 6 z
+    lower = _secular(kept, 4 * least, jnp.minimum(4 * next_one, 4 * least + 2 * total))
+    return lower, _secular(kept, 4 * most, 4 * most + 2 * total)
+
+
+def _secular(z: Float[Array, " d"], low: Array, high: Array) -> Float[Array, ""]:
+    """The root of the secular equation between two poles, or above the last one; the pole itself where two meet."""
+
+    def value(x: Array) -> Array:
+        gap = 4 * z - x
+        return 1 + jnp.sum(2 * z / jnp.where(gap == 0, 1e-300, gap))
+
+    def halve(_: Any, span: tuple[Array, Array]) -> tuple[Array, Array]:
+        middle = 0.5 * (span[0] + span[1])
+        below = value(middle) < 0
+        return jnp.where(below, middle, span[0]), jnp.where(below, span[1], middle)
+
+    ends = jax.lax.stop_gradient((low, high))
+    low_end, high_end = jax.lax.fori_loop(0, 60, halve, ends)
+    root = jax.lax.stop_gradient(0.5 * (low_end + high_end))
+    gap = 4 * z - root
+    # one step of Newton's method carries the derivatives; where poles meet the root is the pole
+    speed = jnp.sum(2 * z / jnp.where(gap == 0, 1.0, gap) ** 2)
+    corrected = root - value(root) / jnp.where(speed > 0, speed, 1.0)
+    return jnp.where(high - low > 1e-12 * high, corrected, low)
 
 
 def exponential_rate(lam: Float[Array, " d"], columns: int, found: Minimum, centred: bool) -> Float[Array, ""]:
@@ -58,14 +115,19 @@ def exponential_rate(lam: Float[Array, " d"], columns: int, found: Minimum, cent
     d = lam.shape[0]
     many = min(columns, d)
     nu = jnp.sum(found.active)
-    gaps = jnp.where(found.active[:, None] & ~found.active[None, :], lam[:, None] - lam[None, :], jnp.inf)
-    gaps = jnp.where(gaps > 1e-12 * jnp.max(jnp.abs(lam), initial=1e-300), gaps, jnp.inf)
+    size = 1e-12 * jnp.max(jnp.abs(lam), initial=1e-300)
+    last = jnp.min(jnp.where(found.active, lam, jnp.inf), initial=jnp.inf)
+    # eigenvalues that descend: the least gap is from the last active one down, or, in a tie, from the next above it
+    down = last - jnp.max(jnp.where(~found.active & (lam < last - size), lam, -jnp.inf), initial=-jnp.inf)
+    tied = jnp.any(~found.active & (lam >= last - size))
+    above = jnp.min(jnp.where(found.active & (lam > last + size), lam, jnp.inf), initial=jnp.inf) - last
+    gap = jnp.minimum(down, jnp.where(tied, above, jnp.inf))
     sorted_up = jnp.sort(jnp.where(found.active, found.values, jnp.inf))
     pair = sorted_up[0] + sorted_up[1] if d > 1 else jnp.asarray(jnp.inf)
     inner = jnp.where(nu > 0, 2 * curvatures(found.values, found.active, centred)[0], jnp.inf)
     spare = jnp.min(jnp.where(found.active, jnp.inf, found.shift - lam), initial=jnp.inf)
     left = jnp.where(nu < many, 4 * jnp.maximum(spare, 0.0), jnp.inf)
-    return jnp.min(jnp.stack([4 * jnp.min(gaps), inner, 4 * pair, left]))
+    return jnp.min(jnp.stack([4 * jnp.where(nu > 0, gap, jnp.inf), inner, 4 * pair, left]))
 
 
 def algebraic_constant(rank: Array, columns: Array | float, centred: bool) -> tuple[Array, Array]:

@@ -5,6 +5,11 @@ trace one. Times are gamma = t / dimension. Everything is a function of u = log 
     G(u) = (1/2)[a + b - (c1 x + c2 (1-x))/(x + Q)],  x = e^{-u},  Q^2 = x^2 + c1 x (1-x) + c2 (1-x)^2,
     c1 = 2 (a + b - 2ab),  c2 = (a - b)^2.
 Differences that vanish at late times are written without cancellation: min(a, b) - G and all that follows from it.
+
+The next order in 1/dimension has two parts. The mean spectrum of two real random projectors differs from the limit:
+with y = J - 1, sum 1/(1 + x y) gains (2 + c1 y)/(4 q^2) - 1/(2 q), q^2 = 1 + c1 y + c2 y^2. And the trace of Z lags
+behind that of Z*: tr Z = 1 + phi'/dimension, phi' = d phi/d gamma, after a layer of t of order 1. Fluctuations add only
+in the order after. `order` is 1/dimension, or 0 for the limit itself.
 """
 
 from typing import Any, NamedTuple
@@ -26,8 +31,8 @@ class Transform(NamedTuple):
     left: Array
 
 
-def transform(a: Array, b: Array, u: Array) -> Transform:
-    """G(u), dG/du and b - G at u >= 0."""
+def transform(a: Array, b: Array, u: Array, order: Any = 0.0) -> Transform:
+    """G(u), dG/du and b - G at u >= 0; their mean at finite dimension where `order` is not 0."""
     delta = jnp.abs(a - b)
     c1, c2 = 2 * (a + b - 2 * a * b), delta**2
 
@@ -36,7 +41,10 @@ def transform(a: Array, b: Array, u: Array) -> Transform:
         x = jnp.exp(-jnp.minimum(u, 600.0))
         q = jnp.sqrt(jnp.maximum(x * x + c1 * x * (1 - x) + c2 * (1 - x) ** 2, 1e-300))
         w = x + c1 * (1 - x) + c2 * (x - 2)
-        return x * (c1 - c2 - delta - delta * w / (delta + q)) / (2 * (x + q))
+        limit = x * (c1 - c2 - delta - delta * w / (delta + q)) / (2 * (x + q))
+        more = x * (1 - x) * (c1**2 - 4 * c2) / (4 * q**2 * (2 * x + c1 * (1 - x) + 2 * q))
+        # at equal widths the next order grows without bound; it may take half of what there is
+        return limit + jnp.minimum(order * more, 0.5 * (jnp.minimum(a, b) - limit))
 
     missing, minus_slope = jax.jvp(below, (u,), (jnp.ones_like(u),))
     least = jnp.minimum(a, b)
@@ -44,7 +52,7 @@ def transform(a: Array, b: Array, u: Array) -> Transform:
 
 
 class Point(NamedTuple):
-    """State of the limit: ell and v; phi, overlap, and dimension times half the squared distance and squared norm."""
+    """What a state means: phi, overlap, dimension times the risk, and dimension times |Z|^2/(tr Z)^2."""
 
     phi: Array
     overlap: Array
@@ -52,42 +60,71 @@ class Point(NamedTuple):
     norm: Array
 
 
-def velocity(a: Array, b: Array, gamma: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
+def denominator(a: Array, eps: Array, g: Transform) -> Array:
+    """a eps + G (1 - eps): e^{2 phi} over a, J/e and the first kernel."""
+    return a * eps + g.value * (1 - eps)
+
+
+def lag(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order: Any) -> Array:
+    """tr Z - 1 = order d phi/d gamma, outside and, to this order, inside the layer at time zero."""
+
+    def phi(gamma: Array, ell: Array, v: Array) -> Array:
+        den = denominator(a, jnp.exp(-ell), transform(a, b, 4 * gamma / b - ell))
+        return 0.5 * (jnp.log(den) + ell - v)
+
+    speeds = velocity(a, b, gamma, state, 0.0)
+    slope = jax.jvp(phi, (gamma, *state), (jnp.ones_like(gamma), *speeds))[1]
+    settled = 1 - jnp.exp(-2 * gamma / jnp.where(order == 0, 1.0, order))
+    return order * slope * settled
+
+
+def velocity(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order: Any = 0.0) -> tuple[Array, Array]:
     """d ell/d gamma and d v/d gamma."""
     ell, _ = state
-    g = transform(a, b, 4 * gamma / b - ell)
+    g = transform(a, b, 4 * gamma / b - ell, order)
     eps = jnp.exp(-ell)
-    den = a * eps + g.value * (1 - eps)
-    return 4 * (a * eps - g.left * (1 - eps)) / (b * den), 4 * eps / den
+    den = denominator(a, eps, g)
+    ahead = 0.0 if isinstance(order, float) and order == 0 else lag(a, b, gamma, state, order)
+    return (
+        4 * (a * eps - g.left * (1 - eps)) / (b * den) - ahead * 4 * (1 - eps) / den,
+        (1 + ahead) * 4 * eps / den,
+    )
 
 
-def observe(a: Array, b: Array, gamma: Array, state: tuple[Array, Array]) -> Point:
-    """phi, overlap, dimension |D|^2 / 2 and dimension |Z|^2."""
+def observe(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order: Any = 0.0) -> Point:
+    """phi, overlap, dimension times the risk R = |D|^2/2 + (tr D)^2/4, and dimension |Z|^2/(tr Z)^2."""
     ell, v = state
-    g = transform(a, b, 4 * gamma / b - ell)
+    g = transform(a, b, 4 * gamma / b - ell, order)
     eps = jnp.exp(-ell)
-    den = a * eps + g.value * (1 - eps)
+    den = denominator(a, eps, g)
     square = a * eps**2 + 2 * (1 - eps) * eps * g.value + (1 - eps) ** 2 * (g.value - g.slope)
     # b square - G^2: what the overlap lacks to one
     lack = b * eps**2 * (a - g.value) + g.value * g.left - b * (1 - eps) ** 2 * g.slope
     distance = jnp.maximum(lack, 0.0) + (eps * (a - g.value)) ** 2
-    return Point(
+    limit = Point(
         phi=0.5 * (jnp.log(den / a) + ell - v),
         overlap=g.value / jnp.sqrt(b * square),
         distance=distance / (2 * b * den**2),
         norm=square / den**2,
     )
+    if isinstance(order, float) and order == 0:
+        return limit
+    ahead = lag(a, b, gamma, state, order)
+    # Z grows by 1 + ahead as a whole
+    cross = limit.norm - g.value / (b * den)
+    risk = limit.distance + ahead * cross + 0.5 * ahead**2 * limit.norm + 0.25 * ahead**2 / order
+    return Point(limit.phi - 0.5 * jnp.log1p(ahead), limit.overlap, risk, limit.norm)
 
 
 def follow(
-    a: Array, b: Array, gammas: Float[Array, " t"], tolerance: Array
+    a: Array, b: Array, gammas: Float[Array, " t"], tolerance: Array, order: Any = 0.0
 ) -> tuple[tuple[Array, Array], Float[Array, " g"], tuple[Array, Array]]:
     """States at `gammas`, and at a fixed grid of times up to the last one, on which events are looked for."""
     last = jnp.maximum(gammas[-1], 1e-12)
     grid = last * jnp.concatenate([jnp.zeros(1), jnp.geomspace(1e-6, 1.0, GRID)])
     grid = grid.at[-1].set(last)
     solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(lambda t, y, args: velocity(a, b, jnp.asarray(t), y)),
+        diffrax.ODETerm(lambda t, y, args: velocity(a, b, jnp.asarray(t), y, order)),
         diffrax.Dopri8(),
         t0=0.0,
         t1=last,
@@ -104,15 +141,15 @@ def follow(
 
 
 def crossing(
-    a: Array, b: Array, grid: Float[Array, " g"], states: tuple[Array, Array], level: float
+    a: Array, b: Array, grid: Float[Array, " g"], states: tuple[Array, Array], level: float, order: Any = 0.0
 ) -> Float[Array, ""]:
     """First gamma at which the overlap reaches `level`; NaN where it does not on the grid, 0 where it starts there."""
-    overlaps = observe(a, b, grid, states).overlap
+    overlaps = observe(a, b, grid, states, order).overlap
     above = overlaps >= level
     index = jnp.maximum(jnp.argmax(above), 1)
     left, right = grid[index - 1], grid[index]
     ends = (states[0][index - 1], states[1][index - 1]), (states[0][index], states[1][index])
-    slopes = velocity(a, b, left, ends[0]), velocity(a, b, right, ends[1])
+    slopes = velocity(a, b, left, ends[0], order), velocity(a, b, right, ends[1], order)
     h = right - left
 
     def missing(s: Array) -> Array:
@@ -121,7 +158,7 @@ def crossing(
             return p + s * (c + s * (3 * rise - 2 * c - h * dq + s * (c + h * dq - 2 * rise)))
 
         state = tuple(between(*four) for four in zip(*ends, *slopes, strict=True))
-        return observe(a, b, left + s * h, (state[0], state[1])).overlap - level
+        return observe(a, b, left + s * h, (state[0], state[1]), order).overlap - level
 
     def halve(_: Any, span: tuple[Array, Array]) -> tuple[Array, Array]:
         middle = 0.5 * (span[0] + span[1])

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -14,9 +13,11 @@ from ...problem import Problem
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from .problem import QuadraticNetwork
 from .readings import cosine
-from .regime import NO_DECAY, SOURCE_TIME, STABLE_STEP, rate_of, teacher_rank
+from .regime import NO_DECAY, SOURCE_TIME, STABLE_STEP, rate_of
 from .starts import GaussianStart, Orthonormal
 
+# share of a run after which a late rate is read
+LATE = 0.7
 SOURCES = (Source("MartinBachBiroli2023", "late times, limits and exponents"),)
 
 
@@ -108,33 +109,26 @@ class LongTimeLimit(Theory[QuadraticNetwork]):
         lam = jnp.asarray(data.values)
         many = min(problem.dimension, problem.width)
 
-        def end(one: law.Minimum) -> tuple[Array, Array]:
-            overlap = cosine(jnp.sum(one.values * lam), jnp.sum(one.values**2), jnp.sum(lam**2))
-            return 2 * one.risk, overlap
-
-        plateaus = jax.vmap(lambda m: end(law.minimum(lam, m, 0.5 * problem.weight_decay, problem.centred)))(
-            jnp.arange(1, problem.dimension + 1)
-        )
+        ends = law.plateaus(lam, 0.5 * problem.weight_decay, problem.centred)
+        overlap = cosine(jnp.sum(found.values * lam), jnp.sum(found.values**2), jnp.sum(lam**2))
         flat = jnp.ones(times.shape[0])
-        loss, overlap = end(found)
         return {
-            "test_loss": loss * flat,
+            "test_loss": 2 * found.risk * flat,
             "overlap": overlap * flat,
             "trace_gap": found.gap * flat,
             "student_spectrum": flat[:, None] * found.values[None, :many],
             "recovering_width": jnp.where(jnp.all(lam >= 0), jnp.sum(1.0 * (lam > 0)), jnp.nan),
-            "plateau_loss": plateaus[0],
-            "plateau_overlap": plateaus[1],
+            "plateau_loss": 2 * ends.risk,
+            "plateau_overlap": cosine(ends.product, ends.square, jnp.sum(lam**2)),
         }
 
     def finite_size(self, problem: QuadraticNetwork) -> Mapping[str, FiniteSize]:
         return {}
 
 
-def _late_window(problem: Any) -> tuple[float, float]:
-    """The last three tenths of the default run, in the rule's clock."""
-    end = float(problem.horizon()[-1])
-    return 0.7 * end, end
+def _late_window(problem: Any, times: np.ndarray) -> tuple[float, float]:
+    """The last three tenths of the run, in the rule's clock."""
+    return LATE * float(times[-1]), float(times[-1])
 
 
 def _reach_strain(setting: Setting) -> float:
@@ -167,12 +161,13 @@ class LongTimeRate(Theory[QuadraticNetwork]):
     of: ClassVar[tuple[type[Problem], ...]] = (QuadraticNetwork,)
     source: ClassVar[tuple[Source, ...]] = SOURCES
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
-    speaks_of: ClassVar[tuple[str, ...]] = ("test_loss", "decay_rate", "algebraic_constant")
+    speaks_of: ClassVar[tuple[str, ...]] = ("test_loss", "decay_rate", "algebraic_constant", "early_share")
     shapes: ClassVar[tuple[str, ...]] = ("dimension", "width", "teacher_width")
     claims: ClassVar[Mapping[str, Claim]] = {"test_loss": Claim("rate", window=_late_window)}
     own: ClassVar[tuple[Variable, ...]] = (
         Variable("decay_rate", "rate of the exponential decay of the loss, in flow time (0: algebraic)"),
         Variable("algebraic_constant", "limit of (flow time)^2 times loss (0: exponential)"),
+        Variable("early_share", "what the next order leaves in the logarithm of the loss where the late rate begins"),
     )
     assumptions: ClassVar[tuple[Assumption, ...]] = (STABLE_STEP, FULL_RANK, REACHED, NO_DECAY)
 
@@ -183,8 +178,10 @@ class LongTimeRate(Theory[QuadraticNetwork]):
         lam = jnp.asarray(data.values)
         many = min(problem.dimension, problem.width)
         rate = law.exponential_rate(lam, problem.width, limit_of(problem, data), problem.centred)
-        constant = law.algebraic_constant(jnp.sum(1.0 * (lam > 0)), float(many), problem.centred)[0]
+        rank = jnp.sum(1.0 * (lam > 0))
+        constant = law.algebraic_constant(rank, float(many), problem.centred)[0]
         flow_time = rate_of(problem) * jnp.asarray(times)
+        late = jnp.minimum(LATE * SOURCE_TIME * flow_time[-1] * jnp.sum(lam) / jnp.maximum(rank, 1.0), 700.0)
         # an exponential law says nothing of the factor in front
         slow = constant > 0
         law_of_power = 0.5 * constant / jnp.where(flow_time > 0, flow_time, jnp.inf) ** 2
@@ -195,13 +192,9 @@ class LongTimeRate(Theory[QuadraticNetwork]):
             "test_loss": jnp.where(early, shape[-1], shape),
             "decay_rate": jnp.where(slow, 0.0, SOURCE_TIME * rate),
             "algebraic_constant": 0.5 * constant,
+            "early_share": jnp.where(slow, late ** -law.correction_exponent(rank, float(many)), jnp.exp(-late)),
         }
 
     def finite_size(self, problem: QuadraticNetwork) -> Mapping[str, FiniteSize]:
         """What the next order leaves in the logarithm of the loss at late times (measured in units of 1/lam)."""
-        lam = np.asarray(Setting(problem).data.values)
-        rank, many = teacher_rank(problem), min(problem.width, problem.dimension)
-        late = 0.7 * _horizon(problem) * float(lam[lam > 0].mean())
-        power = float(law.correction_exponent(jnp.asarray(rank), float(many)))
-        amount = late**-power if many > rank else math.exp(-min(late, 700.0))
-        return {"test_loss": FiniteSize(amount, 0.0)}
+        return {"test_loss": FiniteSize(1.0, 0.0, per="early_share")}

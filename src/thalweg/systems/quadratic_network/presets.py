@@ -1,12 +1,14 @@
-"""Published settings: the figures of Martin, Bach & Biroli 2023. Their step eta is twice our learning rate."""
+"""Published settings of Martin, Bach & Biroli: figures of 2023 (their step is twice our learning rate), and of 2026."""
 
 import numpy as np
 
 from ...problem import Problem
 from ...registry import preset
 from ...rules import GradientDescent, GradientFlow
+from .forms import MatrixInputs
 from .problem import QuadraticNetwork
 from .regime import SOURCE_TIME
+from .regression import QuadraticRegression
 from .starts import GaussianStart, Orthonormal
 
 SOURCE = "MartinBachBiroli2023"
@@ -28,13 +30,56 @@ def _ends(problem: Problem) -> np.ndarray:
     return np.unique(np.round(np.geomspace(1.0, 12500.0, 120)))
 
 
+class MartinBiroliBach2026:
+    """Long-time state of the sequel on Gaussian matrices: teachers of trace d there, Z = Z_s/sqrt(d) here."""
+
+    @preset("long-time state with weight decay on n samples", source="MartinBiroliBach2026", seeds=10)
+    @staticmethod
+    def decayed(
+        dimension: int = 40,
+        width_share: float = 0.7,
+        teacher_share: float = 0.5,
+        sample_ratio: float = 0.3,
+        penalty: float = 0.1,
+        noise_variance: float = 0.0,
+    ) -> QuadraticRegression:
+        """(kappa, kappa*) = (.7, .5), lambda = .5, .1, .05; (.35, .3), .1, .05, .01; (.4, .3), .01, Delta = .1 to 1.
+
+        There d = 100 to 150 and descent; here d = 40 and gradient flow, at a sample ratio n/d^2 of our choice, since
+        samples are d^4 numbers.
+        """
+        width, teacher = round(width_share * dimension), round(teacher_share * dimension)
+        # entries of variance 1/m in the source; Z = Z_s/sqrt(d)
+        unit = dimension**-0.25
+        return QuadraticRegression(
+            dimension=dimension,
+            samples=round(sample_ratio * dimension**2),
+            width=width,
+            teacher_width=teacher,
+            noise=noise_variance**0.5,
+            weight_decay=4 * penalty / dimension**0.5,
+            inputs=MatrixInputs(),
+            start=GaussianStart(init_scale=unit * width**-0.5),
+            teacher=GaussianStart(init_scale=unit * teacher**-0.5),
+        )
+
+
 class MartinBachBiroli2023:
     """Figures 1 to 6 of the paper on overparameterisation in high dimensions, as its scripts have them."""
 
-    @preset("relative position of two random subspaces (histogram of the start)", source=SOURCE, seeds=1)
+    @preset(
+        "relative position of two random subspaces (histogram of the start)",
+        source=SOURCE,
+        times=lambda problem: np.zeros(1),
+        seeds=3,
+        theories=("HighDimensionalFlow",),
+    )
     @staticmethod
     def figure1() -> QuadraticNetwork:
-        """d = 2000, alpha = 0.3, alpha* = 0.5. Drawn there is the spectrum of U'P*U, at the start."""
+        """d = 2000, alpha = 0.3, alpha* = 0.5. Drawn there is the spectrum of U'P*U at the start; here its mean.
+
+        Time 0 is all that the figure needs. Minutes: the curvature at the teacher is measured on every draw.
+        """
         return QuadraticNetwork(dimension=2000, width=600, teacher_width=1000, start=Orthonormal(), rule=GradientFlow())
 
     @preset(
@@ -42,7 +87,7 @@ class MartinBachBiroli2023:
         source=SOURCE,
         times=_gamma_times(10.0, True),
         seeds=5,
-        theories=("HighDimensionalFlow",),
+        theories=("HighDimensionalFlow", "NextOrderFlow"),
     )
     @staticmethod
     def figure2(dimension: int = 80, width: int = 40, teacher_width: int = 20) -> QuadraticNetwork:
@@ -113,7 +158,7 @@ class MartinBachBiroli2023:
         source=SOURCE,
         times=_gamma_times(3.0, False),
         seeds=5,
-        theories=("HighDimensionalFlow",),
+        theories=("HighDimensionalFlow", "NextOrderFlow"),
     )
     @staticmethod
     def figure6(dimension: int = 80, width: int = 40, teacher_width: int = 20) -> QuadraticNetwork:

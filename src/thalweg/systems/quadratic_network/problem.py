@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...fields import check_ranges, is_traced
 from ...mathematics.normal_blocks import normal_block
 from ...problem import Event, Observable, Remark, Rule, StreamingProblem, scalar, size, spread_times, vector
 from ...rules import GradientDescent, GradientFlow, OnePassSGD
@@ -23,11 +22,11 @@ from .readings import (
     TEST_LOSS,
     TRACE_GAP,
     TRACE_INTEGRAL,
-    cosine,
     risk,
 )
-from .starts import FactorLaw, GaussianStart, Orthonormal, factor_spectrum, flat_spectrum
-from .teacher import Student, Teacher, as_student, as_teacher
+from .starts import FactorLaw
+from .taught import Taught
+from .teacher import Student, Teacher, as_teacher
 
 
 def beyond_edge(problem: "QuadraticNetwork") -> bool:
@@ -35,9 +34,13 @@ def beyond_edge(problem: "QuadraticNetwork") -> bool:
     known = problem.known_spectrum()
     if not isinstance(problem.rule, GradientDescent) or known is None or np.min(known) < 0:
         return False
-    root = np.sqrt(np.asarray(known))
-    curvature = 8 * np.diag(root**2) + (0 if problem.centred else 4) * np.outer(root, root)
-    return bool(problem.rule.learning_rate * np.linalg.eigvalsh(curvature)[-1] > 2)
+    sizes = np.asarray(known)
+    # at x = 2/learning_rate above 8 lam_1 the largest curvature, of 8 diag(lam) + 4 sqrt(lam) sqrt(lam)', is below x
+    # iff sum 4 lam/(x - 8 lam) < 1
+    x = 2 / problem.rule.learning_rate
+    if x <= 8 * sizes.max():
+        return bool(x < 8 * sizes.max() or not problem.centred)
+    return not problem.centred and bool(np.sum(4 * sizes / (x - 8 * sizes)) > 1)
 
 
 class Sample(eqx.Module):
@@ -47,7 +50,7 @@ class Sample(eqx.Module):
     labels: Float[Array, "*count"]
 
 
-class QuadraticNetwork(StreamingProblem):
+class QuadraticNetwork(Taught, StreamingProblem):
     """Network with square activation, f(x) = x'WW'x, descending its population risk towards a teacher y = x'Z*x.
 
     With x standard normal in `dimension` d, Z = WW' (W has shape (d, width m), the factor 1/m lies inside W) and
@@ -97,75 +100,18 @@ class QuadraticNetwork(StreamingProblem):
     )
 
     def __check_init__(self) -> None:
-        if any(is_traced(leaf) for leaf in jax.tree.leaves(self)):
-            return
-        check_ranges(self)
         if not isinstance(self.centred, bool):
             raise ValueError(f"QuadraticNetwork: centred = {self.centred!r} is not allowed; give True or False.")
-        for name, width in (("start", self.width), ("teacher", self.teacher_units())):
-            law = self.start_law() if name == "start" else self.teacher_law()
-            if isinstance(law, Orthonormal) and width > self.dimension:
-                raise ValueError(
-                    f"QuadraticNetwork: {name} = Orthonormal() has no {width} orthonormal columns in dimension "
-                    f"{self.dimension}; use {name} = GaussianStart(), or a width of at most the dimension."
-                )
-        if self.teacher_spectrum is None:
-            return
-        if self.teacher_width is not None or self.teacher is not None:
-            raise ValueError(
-                "QuadraticNetwork: teacher_spectrum says all of the teacher; leave out teacher_width and teacher."
-            )
-        if np.shape(self.teacher_spectrum) != (self.dimension,):
-            raise ValueError(
-                f"QuadraticNetwork: teacher_spectrum has shape {np.shape(self.teacher_spectrum)}; give "
-                f"{self.dimension} eigenvalues, one a dimension (fill up with zeros)."
-            )
-
-    def teacher_units(self) -> Any:
-        """Teacher width m*, a quarter of the dimension where it is not given."""
-        if self.teacher_width is not None:
-            return self.teacher_width
-        quarter = self.dimension / 4
-        return jnp.maximum(1.0, jnp.floor(quarter)) if is_traced(quarter) else max(1, int(quarter))
-
-    def start_law(self) -> FactorLaw:
-        """Law of the start."""
-        if self.start is not None:
-            return self.start
-        return Orthonormal() if self.width <= self.dimension else GaussianStart()
-
-    def teacher_law(self) -> FactorLaw:
-        """Law of the teacher's weights, where no spectrum is given."""
-        return Orthonormal() if self.teacher is None else self.teacher
-
-    def known_spectrum(self) -> Any:
-        """Eigenvalues of every teacher (d,), largest first; None where they differ from draw to draw."""
-        if self.teacher_spectrum is not None:
-            sort = jnp.sort if is_traced(self.teacher_spectrum) else np.sort
-            return -sort(-self.teacher_spectrum)
-        law = self.teacher_law()
-        return flat_spectrum(self.dimension, self.teacher_units(), law.trace) if isinstance(law, Orthonormal) else None
 
     def draw(self, key: Array) -> Teacher:
-        known = self.known_spectrum()
-        if known is None:
-            known = factor_spectrum(self.teacher_law().draw(key, self.dimension, self.teacher_units()))
-        return Teacher(jnp.asarray(known), jnp.zeros((0, 0)))
+        return self.draw_teacher(key)
 
     def initial(self, key: Array, data: Teacher) -> Student:
-        return Student(self.start_law().draw(key, self.dimension, self.width), jnp.zeros(()))
+        return self.draw_student(key)
 
     def objective(self, params: Student, data: Teacher) -> Float[Array, ""]:
         weights = params.weights
-        return risk(weights @ weights.T - data.matrix(), self.centred) + self._beside_the_loss(params, data)
-
-    def _beside_the_loss(self, params: Student, data: Teacher) -> Float[Array, ""]:
-        """The penalty, and the counter of the trace integral."""
-        weights = params.weights
-        # worth nothing, but its slope lets the rule add up the trace gap beside the weights
-        gap = jax.lax.stop_gradient(jnp.sum(weights**2) - jnp.sum(data.values))
-        counter = params.trace_integral - jax.lax.stop_gradient(params.trace_integral)
-        return 0.5 * self.weight_decay * jnp.sum(weights**2) - gap * counter
+        return risk(weights @ weights.T - data.matrix(), self.centred) + self.beside_the_loss(params, data)
 
     def fresh(self, key: Array, data: Teacher, count: int) -> Sample:
         inputs_key, noise_key = jax.random.split(key)
@@ -177,40 +123,17 @@ class QuadraticNetwork(StreamingProblem):
     def sample_objective(self, params: Student, data: Teacher, sample: Sample) -> Float[Array, ""]:
         told = jnp.sum((sample.inputs @ params.weights) ** 2)
         told = told - jnp.sum(params.weights**2) if self.centred else told
-        return 0.5 * (told - sample.labels) ** 2 + self._beside_the_loss(params, data)
+        return 0.5 * (told - sample.labels) ** 2 + self.beside_the_loss(params, data)
 
     def weighted(self, slope: Student, learning_rate: Any, output_learning_rate: Any) -> Student:
         return jax.tree.map(lambda part: learning_rate / self.dimension * part, slope)
 
     def observe(self, params: Student, data: Teacher) -> dict[str, Array]:
-        weights = params.weights
-        spectrum = factor_spectrum(weights)[: min(weights.shape)]
-        trace, square = jnp.sum(weights**2), jnp.sum((weights.T @ weights) ** 2)
-        product = jnp.sum(weights * data.apply(weights))
-        return {
-            "test_loss": risk(weights @ weights.T - data.matrix(), self.centred),
-            "overlap": cosine(product, square, jnp.sum(data.values**2)),
-            "trace_gap": trace - jnp.sum(data.values),
-            "trace_integral": params.trace_integral,
-            "student_spectrum": spectrum,
-            "effective_rank": trace**2 / jnp.where(square > 0, square, 1.0),
-        }
+        return self.read_student(params, data, self.centred)
 
     def horizon(self) -> np.ndarray:
         """To five over the teacher's mean eigenvalue in the source's clock; the same for every width."""
         return spread_times(self, 2.5 / self.typical_eigenvalue())
 
-    def typical_eigenvalue(self) -> float:
-        """Mean size of the eigenvalues that are not zero; 1/d for a zero teacher."""
-        known = self.known_spectrum()
-        if known is None:
-            units = self.teacher_units()
-            return self.teacher_law().mean_trace(self.dimension, units) / min(units, self.dimension)
-        sizes = np.abs(np.asarray(known))
-        return float(sizes[sizes > 0].mean()) if np.any(sizes > 0) else 1.0 / self.dimension
-
     def as_data(self, raw: Any) -> Teacher:
         return as_teacher(raw, self.dimension, self.known_spectrum(), min(self.teacher_units(), self.dimension))
-
-    def as_start(self, raw: Any) -> Student:
-        return as_student(raw, self.dimension, self.width)

@@ -12,12 +12,13 @@ from jaxtyping import Array, Float
 from ...fields import scalar
 from ...mathematics.memory_flow import Flow, Kernels, integrate
 from ...mathematics.random_factor import log_scale
+from ...mathematics.riccati import krylov
 from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from .problem import QuadraticNetwork
 from .readings import RECOVERED, cosine
 from .regime import SMALL_STEP, SOURCE_TIME, rate_of, source_times, step_share, teacher_rank
-from .riccati_flow import blocks_of
+from .riccati_flow import blocks_of, slow_rows
 from .starts import GaussianStart, Orthonormal
 
 
@@ -51,6 +52,10 @@ ONE_APART = {"test_loss": 20.0, "recovery_time": 4.1}
 RELATIVE = ("final_loss", "effective_rank", "recovery_time")
 
 
+# nodes that stand for eigenvalues whose growth over the run stays below exp(8): enough for ten digits
+SLOW_NODES = 24
+
+
 class Case(NamedTuple):
     """Distinct eigenvalues of the teacher with their multiplicities, and the law of the start."""
 
@@ -77,6 +82,7 @@ class RandomStartFlow(Theory[QuadraticNetwork]):
 
     tolerance: float = scalar("aimed error of the solver", default=1e-9, above=0.0, below=0.1, log=True)
     blocks: tuple[int, ...] = eqx.field(default=(), static=True)
+    slow: int = eqx.field(default=0, static=True)
 
     of: ClassVar[tuple[type[Problem], ...]] = (QuadraticNetwork,)
     source: ClassVar[tuple[Source, ...]] = (Source("MartinBachBiroli2023", "the flow"),)
@@ -88,12 +94,11 @@ class RandomStartFlow(Theory[QuadraticNetwork]):
     assumptions: ClassVar[tuple[Assumption, ...]] = (SMALL_STEP, RANDOM_START)
 
     def prepare(self, problem: QuadraticNetwork, times: np.ndarray) -> "RandomStartFlow":
-        return RandomStartFlow(self.tolerance, blocks_of(problem))
+        end = float(np.max(source_times(problem, np.asarray(times, float)), initial=0.0))
+        return RandomStartFlow(self.tolerance, blocks_of(problem), slow_rows(problem, end))
 
     def predict(self, problem: QuadraticNetwork, data: Any, start: Any, times: Array) -> dict[str, Array]:
-        counts = np.asarray(self.blocks)
-        begins = np.cumsum(counts) - counts
-        case = _case(problem, jnp.asarray(data.values)[begins], jnp.asarray(counts, float))
+        case = _case(problem, *_spectrum(jnp.asarray(data.values), self.blocks, self.slow))
         trace, square = jnp.sum(case.counts * case.values), jnp.sum(case.counts * case.values**2)
         growth, coupling = 2 * case.values - 0.5 * problem.weight_decay, 0.0 if problem.centred else 1.0
 
@@ -116,6 +121,16 @@ class RandomStartFlow(Theory[QuadraticNetwork]):
         off = MEAN_OFF | (EQUAL_WIDTHS if apart == 0 else ONE_APART if apart == 1 else {})
         off["trace_gap"] *= problem.start_law().mean_trace(d, problem.width)
         return {name: FiniteSize(c / d + steps, 1.0, relative=name in RELATIVE) for name, c in off.items()}
+
+
+def _spectrum(values: Array, blocks: tuple[int, ...], slow: int) -> tuple[Array, Array]:
+    """Distinct eigenvalues and their multiplicities; the slow end of a long spectrum by few nodes of its own."""
+    if slow > 2 * SLOW_NODES:
+        fast = len(values) - slow
+        nodes, roots = krylov(values[fast:], jnp.ones((slow, 1)), SLOW_NODES)
+        return jnp.concatenate([values[:fast], nodes]), jnp.concatenate([jnp.ones(fast), roots[:, 0] ** 2])
+    counts = np.asarray(blocks)
+    return values[np.cumsum(counts) - counts], jnp.asarray(counts, float)
 
 
 def _case(problem: QuadraticNetwork, values: Array, counts: Array) -> Case:

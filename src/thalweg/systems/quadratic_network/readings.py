@@ -16,7 +16,9 @@ from .teacher import Student, Teacher
 RECOVERED = 0.99
 TEST_LOSS = Observable("test_loss", "noiseless test loss, half the mean squared error", "L", low=0.0, log=True)
 OVERLAP = Observable("overlap", "cosine between student and teacher matrix", "chi", low=-1.0, high=1.0)
-TRACE_GAP = Observable("trace_gap", "trace of student minus teacher", "tr D")
+TRACE_GAP = Observable(
+    "trace_gap", "trace of student minus teacher", "tr D", natural=lambda problem: problem.teacher_trace()
+)
 # the weights carry the factor exp(-2 trace_integral): one half is a factor e
 TRACE_INTEGRAL = Observable("trace_integral", "integral of the trace gap over flow time", "phi/2", natural=0.5)
 SPECTRUM = Observable("student_spectrum", "eigenvalues of the student, largest first", "z", dims=("mode",))
@@ -38,16 +40,22 @@ LATE_RATE = Event(
 )
 
 
+def teacher_point(problem: Any, data: Any) -> Float[Array, "d m"]:
+    """W with WW' the positive part of Z*, of its largest eigenvalues where the width is less than its rank."""
+    d, m = problem.dimension, problem.width
+    roots = jnp.sqrt(jnp.maximum(jnp.asarray(data.values)[:m], 0.0))
+    axes = jnp.eye(d) if data.vectors.shape[0] == 0 else jnp.asarray(data.vectors)
+    # columns beyond the dimension stay zero
+    return jnp.zeros((d, m)).at[:, : roots.shape[0]].set(axes[:, : roots.shape[0]] * roots[None, :])
+
+
 def measured_edge(problem: Any, data: Teacher) -> Float[Array, ""]:
     """Largest stable learning rate at W W' = Z*, from products with the Hessian there; NaN if no W gives that or decay.
 
     Sixty Lanczos steps from a fixed vector: the largest curvatures stand apart by the trace term.
     """
     d, m = problem.dimension, problem.width
-    roots = jnp.sqrt(jnp.maximum(data.values[:m], 0.0))
-    axes = jnp.eye(d) if data.vectors.shape[0] == 0 else jnp.asarray(data.vectors)
-    # columns beyond the dimension stay zero
-    at = jnp.zeros((d, m)).at[:, : roots.shape[0]].set(axes[:, : roots.shape[0]] * roots[None, :])
+    at = teacher_point(problem, data)
 
     def slope(weights: Array) -> Array:
         return jax.grad(problem.objective)(Student(weights, jnp.zeros(())), data).weights

@@ -10,13 +10,14 @@ from jaxtyping import Array, Float
 
 from ...fields import scalar
 from ...mathematics.memory_flow import Flow, Kernels, integrate
-from ...mathematics.riccati import Echelon, compress, echelon, square_root, trace
+from ...mathematics.riccati import Echelon, compress, echelon, krylov, square_root, trace
 from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Source, Theory
 from .detectors import late_rate
 from .problem import QuadraticNetwork
 from .readings import RECOVERED, cosine
 from .regime import FLOW, SOURCE_TIME
+from .taught import Taught
 from .teacher import Teacher
 
 CURVES = ("test_loss", "overlap", "trace_gap", "trace_integral", "student_spectrum", "effective_rank")
@@ -25,7 +26,7 @@ EVENTS = ("recovery_time", "final_loss", "late_rate")
 DENSE_ROWS = 2048
 
 
-def blocks_of(problem: QuadraticNetwork) -> tuple[int, ...]:
+def blocks_of(problem: Taught) -> tuple[int, ...]:
     """Multiplicities of the teacher's eigenvalues, largest eigenvalue first."""
     known = problem.known_spectrum()
     if known is None:
@@ -34,6 +35,24 @@ def blocks_of(problem: QuadraticNetwork) -> tuple[int, ...]:
         return (1,) * rank + ((rest,) if rest else ())
     _, counts = np.unique(-np.asarray(known), return_counts=True)
     return tuple(int(c) for c in counts)
+
+
+# the slow end of a long spectrum, where exp(4 lam t) stays a polynomial of degree 2 KRYLOV - 1 to rounding
+KRYLOV, SLOW, MANY = 12, 8.0, 256
+
+
+def slow_rows(problem: Taught, end: float) -> int:
+    """Number of last rows, smallest eigenvalues, that at most grow by exp(SLOW) up to source time `end`.
+
+    0 where there are not MANY distinct eigenvalues, or where the teacher's are known only when it is drawn.
+    """
+    known = problem.known_spectrum()
+    if known is None or len(blocks_of(problem)) <= MANY:
+        return 0
+    known = np.asarray(known)
+    flat = np.abs(known) * 4 * end <= SLOW
+    # the last run of such rows, which must reach the end
+    return int(flat.size - 1 - np.flatnonzero(~flat)[-1]) if np.any(~flat) else int(flat.size)
 
 
 class Reduced(NamedTuple):
@@ -47,11 +66,14 @@ class Reduced(NamedTuple):
     lost: Float[Array, ""]
 
 
-def reduce(blocks: tuple[int, ...], data: Teacher, weights: Float[Any, "d m"]) -> Reduced:
+def reduce(blocks: tuple[int, ...], slow: int, data: Teacher, weights: Float[Any, "d m"]) -> Reduced:
     """Exact reduction: a block of more than m rows at one eigenvalue becomes m rows with the same Gram matrix.
 
-    `lost` is the squared norm of the teacher on directions that no student ever reaches.
+    The last `slow` rows of a long spectrum become KRYLOV m rows with the same moments. `lost` is the squared norm of
+    the teacher on directions that no student ever reaches.
     """
+    if slow > 2 * KRYLOV * weights.shape[1]:
+        return _reduce_long(len(data.values) - slow, data, weights)
     rows, values, m = data.seen_from(weights), jnp.asarray(data.values), weights.shape[1]
     ends = np.cumsum(blocks)
     begins = ends - np.asarray(blocks)
@@ -64,6 +86,15 @@ def reduce(blocks: tuple[int, ...], data: Teacher, weights: Float[Any, "d m"]) -
     return Reduced(distinct, index, jnp.concatenate(parts), jnp.sum(values), jnp.sum(values**2), lost)
 
 
+def _reduce_long(fast: int, data: Teacher, weights: Float[Any, "d m"]) -> Reduced:
+    rows, values = data.seen_from(weights), jnp.asarray(data.values)
+    tail, tail_rows = krylov(values[fast:], rows[fast:], KRYLOV)
+    few = jnp.concatenate([values[:fast], tail])
+    lost = jnp.maximum(jnp.sum(values[fast:] ** 2) - jnp.sum(tail**2), 0.0)
+    factor = jnp.concatenate([rows[:fast], tail_rows])
+    return Reduced(few, np.arange(few.shape[0]), factor, jnp.sum(values), jnp.sum(values**2), lost)
+
+
 class RiccatiFlow(Theory[QuadraticNetwork]):
     """Exact flow of this very teacher and start at finite size; nothing is left out but the solver's tolerance.
 
@@ -71,7 +102,8 @@ class RiccatiFlow(Theory[QuadraticNetwork]):
         Z(t) = e^{-2 phi} E W0 [I + 4 W0'K W0]^{-1} W0'E,   K = int_0^t e^{-2 phi} E^2 ds,   phi' = tr Z - tr Z*
     (centred: phi = 0 in these formulas). Any teacher, indefinite too, any W0 (dimension, width), of any rank.
     Solved with one scalar forcing and one kernel for each distinct eigenvalue, in a gauge that never overflows; equal
-    eigenvalues are merged: the cost knows dimension only by one factorisation. trace_integral = phi/2.
+    eigenvalues are merged, and so is the slow end of a long spectrum (to rounding): the cost knows dimension only by
+    one factorisation. trace_integral = phi/2.
     Events: recovery_time (root on the solution), final_loss, late_rate (exact slope). Clock: flow time.
     Conditions on the draw and the start. `tolerance` is the aimed error of phi and of the kernels (relative).
     It fails for rules that take steps. Source: the Riccati solution of linear networks with a scalar forcing; the flow
@@ -80,6 +112,7 @@ class RiccatiFlow(Theory[QuadraticNetwork]):
 
     tolerance: float = scalar("aimed error of the solver", default=1e-11, above=0.0, below=0.1, log=True)
     blocks: tuple[int, ...] = eqx.field(default=(), static=True)
+    slow: int = eqx.field(default=0, static=True)
 
     of: ClassVar[tuple[type[Problem], ...]] = (QuadraticNetwork,)
     source: ClassVar[tuple[Source, ...]] = (Source("Fukumizu1998"), Source("MartinBachBiroli2023", "the flow"))
@@ -89,10 +122,11 @@ class RiccatiFlow(Theory[QuadraticNetwork]):
     assumptions: ClassVar[tuple[Assumption, ...]] = (FLOW,)
 
     def prepare(self, problem: QuadraticNetwork, times: np.ndarray) -> "RiccatiFlow":
-        return RiccatiFlow(self.tolerance, blocks_of(problem))
+        end = SOURCE_TIME * float(np.max(times, initial=0.0))
+        return RiccatiFlow(self.tolerance, blocks_of(problem), slow_rows(problem, end))
 
     def predict(self, problem: QuadraticNetwork, data: Any, start: Any, times: Array) -> dict[str, Array]:
-        case = reduce(self.blocks, data, start.weights)
+        case = reduce(self.blocks, self.slow, data, start.weights)
         form = echelon(case.factor, min(case.factor.shape))
 
         def feedback(kernels: Kernels) -> Array:

@@ -29,7 +29,7 @@ class Teacher(eqx.Module):
 
     def seen_from(self, factor: Float[Any, "d m"]) -> Float[Array, "d m"]:
         """W in the teacher's eigenvectors, largest eigenvalue first."""
-        return jnp.asarray(factor) if self.vectors.shape[0] == 0 else self.vectors.T @ factor
+        return jnp.asarray(factor) if self.vectors.shape[0] == 0 else jnp.asarray(self.vectors.T @ factor)
 
 
 class Student(eqx.Module):

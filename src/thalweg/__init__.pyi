@@ -57,6 +57,12 @@ from .systems.linear_classifier.presets import CouilletLiao2022 as CouilletLiao2
 from .systems.linear_classifier.presets import DigitsClassifier as DigitsClassifier
 from .systems.linear_classifier.presets import LiaoCouillet2018 as LiaoCouillet2018
 from .systems.linear_classifier.problem import LinearClassifier as LinearClassifier
+from .systems.logistic.problem import DatasetLogistic as DatasetLogistic
+from .systems.logistic.problem import LogisticSample as LogisticSample
+from .systems.logistic.ray_plus_offset import FiniteOptimum as FiniteOptimum
+from .systems.logistic.ray_plus_offset import RayPlusOffset as RayPlusOffset
+from .systems.logistic.separable import Separation as Separation
+from .systems.logistic.separable import separation as separation
 from .systems.orthogonal_relu.aligned_group import AlignedGroup as AlignedGroup
 from .systems.orthogonal_relu.aligned_group import GrowthLaw as GrowthLaw
 from .systems.orthogonal_relu.class_flow import ClassFlow as ClassFlow

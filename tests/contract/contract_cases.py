@@ -25,6 +25,18 @@ def few_points() -> dict:
     return {"inputs": np.array([[-1.0], [0.5], [2.0]]), "labels": np.array([0.7, -0.5, 0.4])}
 
 
+def partly_separable() -> dict:
+    """Seven points, the last four of which a plane separates (card of implicit bias, section 5)."""
+    rows = [(1, 0, 0), (-0.6, 0, 0), (0.8, 0, 0), (0.5, 1, 0.3), (-0.7, 1.2, -0.4), (0.2, 0.9, 0.8), (1, 2, -1)]
+    return {"inputs": np.array(rows, dtype=float), "labels": np.array([1.0, 1, -1, 1, 1, 1, 1])}
+
+
+def overlapping(points: int = 7) -> dict:
+    """The same shape with labels that no plane separates for any point."""
+    rows = partly_separable()["inputs"]
+    return {"inputs": rows, "labels": np.array([1.0, 1, -1, 1, -1, -1, 1])}
+
+
 # the second shape of each moves in whole steps
 PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
     "LinearClassifier": (
@@ -53,10 +65,15 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
         tw.QuadraticNetwork(dimension=8, width=4, teacher_width=2),
         ({}, {"dimension": 5, "width": 6, "teacher_width": 3, "rule": tw.OnePassSGD(learning_rate=0.02)}),
     ),
+    "DatasetLogistic": (
+        tw.DatasetLogistic(**partly_separable()),
+        ({}, {"intercept": 1, "rule": tw.HeavyBall(learning_rate=0.5)}),
+    ),
 }
 
 # theories of a rule that is not the one above
 OWN_CASES: dict[str, tw.Problem] = {
+    "FiniteOptimum": tw.DatasetLogistic(**overlapping()),
     "OnePassQuadratic": tw.QuadraticNetwork(
         dimension=24, width=3, teacher_width=2, noise=0.3, rule=tw.OnePassSGD(learning_rate=0.05)
     ),

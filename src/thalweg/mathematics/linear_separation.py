@@ -23,6 +23,7 @@ _DEPENDENT = 1e-10
 _SPAN = 1e-8
 # seconds for the linear programme; a table of 2000 x 50 takes half a second
 _PATIENCE = 600.0
+_ROUNDING = 1e-12
 _NEWTON = 200
 
 
@@ -46,7 +47,7 @@ class Decomposition(NamedTuple):
 
 
 class _Frame(NamedTuple):
-    """z = rows @ turn @ axes.T with rows (n, r) of orthonormal columns, turn (r, r) regular, axes (d, r) orthonormal."""
+    """z = rows @ turn @ axes.T; rows (n, r) have orthonormal columns, so have axes (d, r); turn (r, r) is regular."""
 
     rows: np.ndarray
     turn: np.ndarray
@@ -61,13 +62,17 @@ def decompose(table: np.ndarray) -> Decomposition:
     solid = lengths > 1e-14 * max(float(np.max(lengths, initial=0.0)), 1e-300)
     unit = np.where(solid[:, None], frame.rows / np.where(solid, lengths, 1.0)[:, None], 0.0)
     separable, lp_margin = separable_rows(unit)
-    inside, outside = _spans(unit[~separable])
+    inside, outside, dropped = _spans(unit[~separable])
+    # rows that are dependent to the tolerance alone: another tolerance, another answer
+    lp_margin = min(lp_margin, dropped) if dropped > _ROUNDING else lp_margin
     if np.any(separable) and outside.shape[1] == 0:
         # the programme and the span of its rows contradict each other: nothing is sure
         separable, lp_margin = np.zeros_like(separable), 0.0
     rows = frame.rows[~separable]
     spread, upper = qr(frame.turn.T @ inside, mode="economic")
-    least = logistic_minimum(rows @ inside)
+    least, unbalanced = logistic_minimum(rows @ inside)
+    # no minimum: the programme took separable rows for others
+    lp_margin = min(lp_margin, 1e-7) if unbalanced > 1e-8 else lp_margin
     offset = frame.axes @ (spread @ solve_triangular(upper.T, least, lower=True))
     risk = float(np.sum(np.logaddexp(0.0, rows @ inside @ least))) / max(table.shape[0], 1)
     ray, margin, multipliers = np.zeros(table.shape[1]), 0.0, np.zeros(table.shape[0])
@@ -93,15 +98,16 @@ def _frame(table: np.ndarray) -> _Frame:
     return _Frame(left[:, kept], values[kept, None] * upper.T, axes)
 
 
-def _spans(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Orthonormal bases, as columns, of the span of some rows and of what is orthogonal to it."""
+def _spans(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Orthonormal bases, as columns, of the span of some rows and of what is orthogonal; the largest value dropped."""
     if rows.shape[0] == 0 or rows.shape[1] == 0:
-        return np.zeros((rows.shape[1], 0)), np.eye(rows.shape[1])
+        return np.zeros((rows.shape[1], 0)), np.eye(rows.shape[1]), 0.0
     # the rows count, not their number: a triangle of their own width has the same span
     triangle = np.linalg.qr(rows, mode="r")
     _, values, right = np.linalg.svd(triangle, full_matrices=True)
     rank = int(np.sum(values > _SPAN * max(values[0], 1e-300)))
-    return right[:rank].T, right[rank:].T
+    share = values / max(values[0], 1e-300)
+    return right[:rank].T, right[rank:].T, float(np.max(share[rank:], initial=0.0))
 
 
 def separable_rows(rows: np.ndarray) -> tuple[np.ndarray, float]:
@@ -142,31 +148,34 @@ def separable_rows(rows: np.ndarray) -> tuple[np.ndarray, float]:
     return found, min(sharp, apart, together)
 
 
-def logistic_minimum(rows: np.ndarray) -> np.ndarray:
-    """The c that minimises sum log(1 + exp(rows @ c)), strictly convex with a minimum: Newton, halving long steps."""
+def logistic_minimum(rows: np.ndarray) -> tuple[np.ndarray, float]:
+    """The c that minimises sum log(1 + exp(rows @ c)), strictly convex with a minimum: Newton, halving long steps.
+
+    Beside it what is left of the gradient, as a share of the sum of its terms' lengths.
+    """
     point = np.zeros(rows.shape[1])
-    if rows.shape[1] == 0:
-        return point
-    value = float(np.sum(np.logaddexp(0.0, rows @ point)))
+    if rows.shape[0] == 0 or rows.shape[1] == 0:
+        return point, 0.0
+    value, lengths = float(np.sum(np.logaddexp(0.0, rows @ point))), np.linalg.norm(rows, axis=1)
+    left = 1.0
     for _ in range(_NEWTON):
         chance = expit(rows @ point)
         slope = rows.T @ chance
+        left = float(np.linalg.norm(slope)) / max(float(chance @ lengths), 1e-300)
         curved = rows * np.sqrt(chance * (1 - chance))[:, None]
         step = np.linalg.lstsq(curved.T @ curved, slope, rcond=1e-15)[0]
         promised = float(slope @ step)
-        length = 1.0
+        length, trial, told = 1.0, point - step, np.inf
         while length > 1e-8:
             trial = point - length * step
             told = float(np.sum(np.logaddexp(0.0, rows @ trial)))
             if told <= value - 0.1 * length * promised + 1e-15 * value:
                 break
             length /= 2
-        else:
-            return point
+        if length <= 1e-8 or promised <= 1e-30 * value:
+            break
         point, value = trial, told
-        if promised <= 1e-30 * value:
-            return point
-    return point
+    return point, left
 
 
 def least_distance(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """Logistic regression on a user's own two-class data, trained from zero."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -16,8 +17,11 @@ from ...problem import Event, Observable, Problem, Remark, Rule, array, size
 from ...rules import GradientFlow, largest_stable_rate
 from .separable import UNEVEN, column_spread, signs, table, with_intercept
 
-# end of the default run, in units of one over the largest curvature
+# end of the default run in units of one over the largest curvature, at least and at most: the logarithm is to reach
+# a margin of 6 where something is separable
 REACH = 3000.0
+MOST_REACH = 100_000.0
+LONG = 6.0
 MOST_STEPS = 100_000
 
 
@@ -25,7 +29,7 @@ class LogisticSample(eqx.Module):
     """Inputs (n, d) with the intercept where there is one, labels -1 or +1 (n,), and what the data alone determine.
 
     separable (n,): 1 or 0. ray (d,), offset (d,), basis (d, r) of the span of the other rows, multipliers (n,) of the
-    support rows, risk_infimum: as in `separation`.
+    support rows, risk_infimum, lp_margin: as in `separation`.
     """
 
     inputs: Float[Any, "n d"]
@@ -36,9 +40,10 @@ class LogisticSample(eqx.Module):
     basis: Float[Any, "d r"]
     multipliers: Float[Any, " n"]
     risk_infimum: Any
+    lp_margin: Any
 
 
-def as_sample(inputs: np.ndarray, labels: np.ndarray, found: Decomposition) -> LogisticSample:
+def as_sample(inputs: Any, labels: Any, found: Decomposition) -> LogisticSample:
     """Data with their geometry."""
     return LogisticSample(
         inputs=inputs,
@@ -49,6 +54,7 @@ def as_sample(inputs: np.ndarray, labels: np.ndarray, found: Decomposition) -> L
         basis=found.basis,
         multipliers=found.multipliers,
         risk_infimum=found.risk,
+        lp_margin=found.lp_margin,
     )
 
 
@@ -111,7 +117,7 @@ class DatasetLogistic(Problem):
             "direction_time",
             "first time at which the direction is within 0.1 of the ray",
             Crossing("direction_error", 0.1, -1.0),
-            "no row is separable, or the direction was still further off when the run ended (it goes with the logarithm)",
+            "no row is separable, or the direction was still further off at the end (the logarithm is slow)",
         ),
         Event(
             "largest_stable_rate",
@@ -159,7 +165,7 @@ class DatasetLogistic(Problem):
         labels = jnp.asarray(self.labels)
         alike = jnp.max(labels) == jnp.min(labels)
         low = jnp.where(alike, (labels == 0) | (labels == -1), labels == jnp.min(labels))
-        return as_sample(self.extended(), jnp.where(low, -1.0, 1.0), self.derived)  # pyright: ignore
+        return as_sample(self.extended(), jnp.where(low, -1.0, 1.0), self.derived)
 
     def initial(self, key: Array, data: LogisticSample) -> Float[Array, " d"]:
         return jnp.zeros(data.inputs.shape[1])
@@ -189,11 +195,15 @@ class DatasetLogistic(Problem):
         }
 
     def horizon(self) -> np.ndarray:
-        """From 0 geometrically to 3000 over the largest curvature (at most 100 000 steps): what comes is logarithmic."""
+        """From 0 geometrically, for what comes is logarithmic: to 3000 over the largest curvature, or until the margin
+        of the separable rows is about 6, but to 100 000 over the curvature, and 100 000 steps, at most."""
         rows = np.asarray(self.extended())
         gram = rows.T @ rows if rows.shape[1] <= rows.shape[0] else rows @ rows.T
         bend = 0.25 * float(np.linalg.eigvalsh(gram)[-1]) / rows.shape[0]
-        end = REACH / (bend or 1.0)
+        weights = self.derived.multipliers[self.derived.multipliers > 0]
+        # ln(time) at a margin of 6, leaving aside what the offset does to it
+        wanted = LONG + float(weights @ np.log(rows.shape[0] * weights)) / float(weights.sum()) if weights.size else 0.0
+        end = np.clip(np.exp(min(wanted, 700.0)), REACH / (bend or 1.0), MOST_REACH / (bend or 1.0))
         ladder = np.geomspace(1e-4, 1.0, 161)
         unit = self.rule.steps_per_unit(self)
         if unit is None:
@@ -232,7 +242,9 @@ def excess(params: Float[Array, " d"], data: LogisticSample) -> Float[Array, ""]
     now, best = -data.labels * (data.inputs @ params), -data.labels * (data.inputs @ data.offset)
     chance, step = jax.nn.sigmoid(best), now - best
     near = jnp.clip(step, -30.0, 30.0)
-    rise = jnp.where(jnp.abs(step) < 30, jnp.log1p(chance * jnp.expm1(near)), jax.nn.softplus(now) - jax.nn.softplus(best))
+    rise = jnp.where(
+        jnp.abs(step) < 30, jnp.log1p(chance * jnp.expm1(near)), jax.nn.softplus(now) - jax.nn.softplus(best)
+    )
     beyond = jnp.maximum(rise - chance * step, 0.0)
     return jnp.mean(jnp.where(data.separable > 0, jax.nn.softplus(now), beyond))
 
@@ -248,7 +260,7 @@ def _geometry(problem: DatasetLogistic) -> Decomposition:
         )
     labels, _ = signs(problem.labels, "DatasetLogistic")
     whole = with_intercept(rows, problem.intercept, "DatasetLogistic")
-    key = hash((whole.shape, whole.tobytes(), labels.tobytes()))
+    key = hashlib.sha256(repr(whole.shape).encode() + whole.tobytes() + labels.tobytes()).hexdigest()
     if key not in _KNOWN:
         if len(_KNOWN) >= _MOST_KNOWN:
             _KNOWN.pop(next(iter(_KNOWN)))
@@ -257,5 +269,5 @@ def _geometry(problem: DatasetLogistic) -> Decomposition:
 
 
 # a problem is made again for every changed scalar: its data are not taken apart anew
-_KNOWN: dict[int, Decomposition] = {}
+_KNOWN: dict[str, Decomposition] = {}
 _MOST_KNOWN = 16

@@ -136,7 +136,7 @@ def reach(problem: Any, data: LogisticSample, start: Any, time: float) -> Reach:
         return Reach(loss, off, 0.0, 0.0)
     size_of = 1 + float(found.margin) * (aside + float(np.linalg.norm(begin)))
     turn, slack = size_of / max(along, 1e-300), (size_of + float(found.spread)) / max(along, 1e-300)
-    return Reach(loss, off, turn, float(found.margin) * min(2.0, slack))
+    return Reach(loss, off, float(turn), float(found.margin * min(2.0, slack)))
 
 
 def bend_of(data: LogisticSample) -> tuple[float, float]:
@@ -160,7 +160,7 @@ def distance(excess: float, bend: float, largest: float) -> float:
     for _ in range(200):
         middle = 0.5 * (low + high)
         low, high = (middle, high) if np.expm1(-middle) + middle < goal else (low, middle)
-    return float(high) / largest
+    return float(high / largest)
 
 
 def stable(setting: Any) -> float:

@@ -165,7 +165,8 @@ class DatasetLogistic(Problem):
         labels = jnp.asarray(self.labels)
         alike = jnp.max(labels) == jnp.min(labels)
         low = jnp.where(alike, (labels == 0) | (labels == -1), labels == jnp.min(labels))
-        return as_sample(self.extended(), jnp.where(low, -1.0, 1.0), self.derived)
+        signed = jnp.where(low, -jnp.ones_like(labels), jnp.ones_like(labels))
+        return as_sample(self.extended(), signed, self.derived)
 
     def initial(self, key: Array, data: LogisticSample) -> Float[Array, " d"]:
         return jnp.zeros(data.inputs.shape[1])

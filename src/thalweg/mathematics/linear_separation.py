@@ -13,7 +13,7 @@ Source: Ji and Telgarsky 2019, arXiv 1803.07300 (decomposition); Lawson and Hans
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import qr, solve_triangular
+from scipy.linalg import solve_triangular
 from scipy.optimize import linprog, nnls
 from scipy.special import expit
 
@@ -69,7 +69,7 @@ def decompose(table: np.ndarray) -> Decomposition:
         # the programme and the span of its rows contradict each other: nothing is sure
         separable, lp_margin = np.zeros_like(separable), 0.0
     rows = frame.rows[~separable]
-    spread, upper = qr(frame.turn.T @ inside, mode="economic")
+    spread, upper = np.linalg.qr(frame.turn.T @ inside)
     least, unbalanced = logistic_minimum(rows @ inside)
     # no minimum: the programme took separable rows for others
     lp_margin = min(lp_margin, 1e-7) if unbalanced > 1e-8 else lp_margin
@@ -77,7 +77,7 @@ def decompose(table: np.ndarray) -> Decomposition:
     risk = float(np.sum(np.logaddexp(0.0, rows @ inside @ least))) / max(table.shape[0], 1)
     ray, margin, multipliers = np.zeros(table.shape[1]), 0.0, np.zeros(table.shape[0])
     if np.any(separable):
-        across, lower = qr(np.linalg.solve(frame.turn, outside), mode="economic")
+        across, lower = np.linalg.qr(np.linalg.solve(frame.turn, outside))
         points = -solve_triangular(lower.T, (frame.rows[separable] @ outside).T, lower=True).T
         nearest, weights = least_distance(points)
         ray = frame.axes @ (across @ nearest)
@@ -94,7 +94,7 @@ def _frame(table: np.ndarray) -> _Frame:
     scale = np.where(largest > 0, largest, 1.0)
     left, values, right = np.linalg.svd(table / scale, full_matrices=False)
     kept = values > _DEPENDENT * np.max(values, initial=1e-300)
-    axes, upper = qr(scale[:, None] * right[kept].T, mode="economic")
+    axes, upper = np.linalg.qr(scale[:, None] * right[kept].T)
     return _Frame(left[:, kept], values[kept, None] * upper.T, axes)
 
 

@@ -20,6 +20,15 @@ def table(points: int = 120, features: int = 6, seed: int = 7, heavy: bool = Fal
     return {"inputs": noise + 0.4 * (2 * labels - 1)[:, None], "labels": labels}
 
 
+def three_classes(points: int = 120, features: int = 4) -> dict:
+    """Three Gaussian classes, each with its own width, labelled 2, 5 and 7."""
+    rng = np.random.default_rng(11)
+    numbers = np.arange(points) % 3
+    centres = 0.8 * rng.standard_normal((3, features))
+    noise = rng.standard_normal((points, features)) * np.array([0.7, 1.0, 1.3])[numbers][:, None]
+    return {"inputs": centres[numbers] + noise, "labels": np.array([2.0, 5.0, 7.0])[numbers]}
+
+
 def few_points() -> dict:
     """Three correlated points on a line, to be given a bias."""
     return {"inputs": np.array([[-1.0], [0.5], [2.0]]), "labels": np.array([0.7, -0.5, 0.4])}
@@ -46,6 +55,10 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
     "DatasetClassifier": (
         tw.DatasetClassifier(**table(), samples=20, deviation_floor=0.01),
         ({}, {"samples": 5, "moments": 60, "init_variance": 0.2, "rule": tw.GradientDescent()}),
+    ),
+    "DatasetClasses": (
+        tw.DatasetClasses(**three_classes(), samples=20, deviation_floor=0.01),
+        ({}, {"samples": 12, "bias": 0, "init_variance": 0.2, "rule": tw.GradientDescent()}),
     ),
     "OrthogonalReLU": (
         tw.OrthogonalReLU(labels=(1.0, 0.7, -0.6), norms=(1.0, 1.2, 0.9), width=10, init_scale=1e-5),

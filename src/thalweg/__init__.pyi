@@ -59,6 +59,7 @@ from .systems.linear_classifier.presets import CouilletLiao2022 as CouilletLiao2
 from .systems.linear_classifier.presets import DigitsClassifier as DigitsClassifier
 from .systems.linear_classifier.presets import LiaoCouillet2018 as LiaoCouillet2018
 from .systems.linear_classifier.problem import LinearClassifier as LinearClassifier
+from .systems.logistic.presets import JiTelgarsky2019 as JiTelgarsky2019
 from .systems.logistic.problem import DatasetLogistic as DatasetLogistic
 from .systems.logistic.problem import LogisticSample as LogisticSample
 from .systems.logistic.ray_plus_offset import FiniteOptimum as FiniteOptimum

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import optax
-from contract_cases import overlapping, partly_separable, table
+from contract_cases import overlapping, partly_separable, table, three_classes
 
 import thalweg as tw
 from thalweg.systems.quadratic_network.starts import FactorLaw
@@ -65,6 +65,7 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
         # one shape for all three: what compiles, compiles once
         "enough moment points": tw.DatasetClassifier(**table(), samples=8, moments=20),
         "Gaussian tails": tw.DatasetClassifier(**table(heavy=True), samples=8, moments=20),
+        "many features": tw.DatasetClasses(**three_classes(features=4), samples=20),
         "one covariance": tw.DatasetClassifier(**table(lopsided=True), samples=8, moments=20),
     },
     "OrderParameters": {

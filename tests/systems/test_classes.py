@@ -63,6 +63,7 @@ def test_gaussian_classes_of_unlike_covariances_are_confirmed():
         np.testing.assert_allclose(told, seen, rtol=share, err_msg=name)
 
 
+@pytest.mark.nightly
 def test_the_theory_keeps_the_contract_here_too():
     """check_theory looks at the first problem of a theory alone."""
     problem = tw.DatasetClasses(inputs=INPUTS, labels=LABELS, samples=60, init_variance=0.1)

@@ -187,9 +187,13 @@ def test_descent_reproduces_the_card():
     assert float(seen.direction_error[0]) == pytest.approx(np.linalg.norm(off), rel=1e-12)
 
 
-def test_the_limits_are_consistent_and_other_rules_are_not_followed():
+def test_the_limits_are_consistent_and_other_rules_are_not_followed(tmp_path):
     result = tw.compare(NAMED, seeds=2)
     assert result.attrs["verdict"] == "consistent", result.attrs["sentence"]
+    # limits without time axis beside an event at time 0, on logarithmic times: no warning, and the file is enough
+    tw.report(tw.load(tw.save(result, tmp_path / "run.nc")), tmp_path / "report.html")
+    assert tw.rerun(tmp_path / "run.nc").attrs["sentence"] == result.attrs["sentence"]
+    assert "derived" not in result.attrs["problem"]
     told = result["theory"].to_dataset()
     # card: a direction error of 4.988 / ln t, settling like t^-.0090
     assert float(told.direction_constant) == pytest.approx(4.988, abs=5e-4)
@@ -200,6 +204,16 @@ def test_the_limits_are_consistent_and_other_rules_are_not_followed():
     adam = tw.DatasetLogistic(**CARD, rule=tw.Optax(optax.adam, learning_rate=0.1))
     with pytest.raises(ValueError, match="stable descent"):
         tw.predict(adam, theory=tw.RayPlusOffset())
+
+
+def test_the_published_picture():
+    problem = tw.JiTelgarsky2019.plane()
+    found = tw.separation(problem.inputs, problem.labels)
+    np.testing.assert_array_equal(found.separable, np.asarray(problem.inputs)[:, 1] > 0)
+    # the others lie on the first axis
+    np.testing.assert_allclose(found.ray, [0.0, 1.0], atol=1e-12)
+    result = tw.compare(problem, seeds=2)
+    assert result.attrs["verdict"] == "consistent", result.attrs["sentence"]
 
 
 def test_each_theory_refuses_the_data_of_the_other_and_names_it():
@@ -248,7 +262,7 @@ def test_the_next_order_along_the_path_on_random_tables():
         assert float(seen.excess_loss[0]) <= left.train_loss
         if left.direction_error < 1:
             assert float(seen.direction_error[0]) < left.direction_error
-            assert abs(float(seen.margin[0] - told.margin[0])) < left.margin
+            assert abs(float(seen.margin[0] - told.margin)) < left.margin
             ratios.append(float(seen.direction_error[0] / told.second_order_direction_error[0]))
     assert len(ratios) >= 6, ratios
     assert abs(np.median(ratios) - 1) < 0.1, ratios

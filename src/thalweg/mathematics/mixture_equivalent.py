@@ -32,7 +32,7 @@ Filters = Complex[Array, "times nodes"]
 
 # Newton steps at the first node, of which each third goes half of the way down from far above, and at each other node
 _FIRST = 45
-_STEPS = 5
+_STEPS = 4
 
 
 class Mixture(NamedTuple):

@@ -37,6 +37,14 @@ def _weight_change(setting: Setting, variance: float) -> float:
     return variance * (delta / (1 + delta)) ** 2 / problem.margins["test_loss"]
 
 
+def few_features(setting: Setting) -> float:
+    """The order of what the limit leaves out, one over the features, over the margin; for K classes alone.
+
+    Two classes keep to the strains that were measured for them.
+    """
+    return 1 / np.shape(setting.problem.inputs)[1] / setting.problem.margins["test_loss"] if _by_class(setting) else 0.0
+
+
 def _measured(setting: Setting) -> Any:
     if _by_class(setting):
         return measured_classes.moments_of(setting.problem, setting.data)
@@ -171,6 +179,8 @@ class MeasuredMixture(Theory[DatasetClassifier | DatasetClasses]):
     Event: `best_time_loss`. Clock: the rule's own. Conditions on the draw (each seed measures its own moments).
     Strains are effects over the problem's margin: the bias of estimated moments (grows with features over moment
     points), tails heavier than Gaussian, unequal class covariances; 1 means that the effect reaches the margin.
+    The bias is that of the limit of many points: where a class has few times as many moment points as features, it is
+    understated by up to a factor 2 (on wine and digits drawn anew as Gaussians: 17 % told, 26 % seen; 5 %, 8 %).
     Train accuracy is not predicted: no Gaussian form holds for it. Reading the largest stable rate off an
     upper bound would not be a prediction, so that is left to training.
     Source: Couillet & Liao 2022, chapter 5; Louart & Couillet 2018 for the resolvent.
@@ -198,6 +208,9 @@ class MeasuredMixture(Theory[DatasetClassifier | DatasetClasses]):
             plug_in,
         ),
         Assumption("Gaussian tails", "1 means that heavy tails change the fit by the margin.", tails),
+        Assumption(
+            "many features", "1 means that one over the number of features is the margin (K classes).", few_features
+        ),
         Assumption("one covariance", "1 means that unequal class covariances change the fit by the margin.", unequal),
     )
 

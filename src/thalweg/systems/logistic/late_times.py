@@ -11,6 +11,8 @@ from ...rules import GradientDescent, GradientFlow, HeavyBall, Nesterov
 from .problem import LogisticSample, curvature, safe_rate
 
 SPAN = 1e-9
+# a direction of which nothing is known yet
+FAR = 1e3
 FOLLOWED = (GradientFlow, GradientDescent, HeavyBall, Nesterov)
 
 
@@ -121,22 +123,24 @@ def reach(problem: Any, data: LogisticSample, start: Any, time: float) -> Reach:
         found: Any = second_order(data) if np.any(data.separable) else None
         along = np.log(max(flow, 1e-300)) + float(found.clock) if found else 0.0
         aside = float(jnp.linalg.norm(beside(data, found, jnp.asarray([along])))) if found else 0.0
+        margin, spread = (float(found.margin), float(found.spread)) if found else (1.0, 0.0)
         least, largest = bend_of(data)
     flow = max(flow * ((2 - top) / 4 if top > 1 else 1.0), 1e-300)
     offset, ray = np.asarray(data.offset), np.asarray(data.ray)
     begin = np.zeros_like(offset) if start is None else np.asarray(start)
     told = -np.asarray(data.labels) * (np.asarray(data.inputs) @ np.stack([offset, ray], axis=0).T).T
     apart = np.asarray(data.separable) > 0
-    far = np.concatenate([[0.0], np.geomspace(1e-3, 1e3, 400)]) / (1.0 if found is None else float(found.margin))
+    far = np.concatenate([[0.0], np.geomspace(1e-3, 1e3, 400)]) / margin
     left = np.sum(np.logaddexp(0.0, told[0, apart] + far[:, None] * told[1, apart]), axis=1) / n
     missing = np.sum((offset + far[:, None] * ray - begin) ** 2, axis=1) / (2 * flow)
     loss = float(np.min(left + missing))
     off = distance(loss, least, largest)
     if found is None:
         return Reach(loss, off, 0.0, 0.0)
-    size_of = 1 + float(found.margin) * (aside + float(np.linalg.norm(begin)))
-    turn, slack = size_of / max(along, 1e-300), (size_of + float(found.spread)) / max(along, 1e-300)
-    return Reach(loss, off, float(turn), float(found.margin * min(2.0, slack)))
+    size_of = 1 + margin * (aside + float(np.linalg.norm(begin)))
+    # before the logarithm begins there is nothing to divide by
+    turn, slack = (min(part / max(along, 1e-300), FAR) for part in (size_of, size_of + spread))
+    return Reach(loss, off, float(turn), margin * min(2.0, float(slack)))
 
 
 def bend_of(data: LogisticSample) -> tuple[float, float]:

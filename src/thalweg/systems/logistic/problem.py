@@ -93,7 +93,7 @@ class DatasetLogistic(Problem):
     labels: Float[Any, " n"] = array("labels, two different values", symbol="y")
     intercept: int = size("constant inputs 1 appended to every point: 0 or 1", default=0, low=0, high=1)
     rule: Rule = GradientFlow()
-    derived: Any = None
+    derived: Any = eqx.field(default=None, metadata={"derived": True})
 
     observables: ClassVar[tuple[Observable, ...]] = (
         Observable("train_loss", "training loss, mean of log(1 + exp(-y f))", "R", low=0.0),
@@ -158,8 +158,10 @@ class DatasetLogistic(Problem):
 
     def extended(self) -> Any:
         """The inputs with the intercept, where there is one."""
-        ones = jnp.ones((self.inputs.shape[0], self.intercept))
-        return jnp.concatenate([jnp.asarray(self.inputs), ones], axis=1)
+        ones = np.ones((self.inputs.shape[0], self.intercept))
+        # concrete inputs stay NumPy's, whatever the precision outside the verbs
+        joined = np.concatenate if isinstance(self.inputs, np.ndarray) else jnp.concatenate
+        return joined([self.inputs, ones], axis=1)
 
     def draw(self, key: Array) -> LogisticSample:
         labels = jnp.asarray(self.labels)

@@ -41,10 +41,10 @@ class RayPlusOffset(Theory[DatasetLogistic]):
     """Where descent on separable or partly separable data goes: w(T) = offset + (ray/margin) ln T + log_offset + o(1).
 
     Flow time T. The separable rows, the ray (largest margin on them, orthogonal to the span S of the others), the
-    offset (minimiser for the others, in S) come from one linear programme. Claims, limits all: train_loss -> its
-    infimum, direction_error -> 0, margin -> that of the ray, offset_error -> 0. Declared approach, at the end of the
-    default run: for direction and margin the next order of the path over ln T (see `reach`), for loss and offset
-    bounds of convex descent. Only the logarithm of time helps the direction: it is a few per cent off in any run.
+    offset (minimiser for the others, in S) come from one linear programme. Claims, limits told without time axis:
+    train_loss -> its infimum, direction_error -> 0, margin -> that of the ray, offset_error -> 0. Declared approach, at
+    the end of the default run: for direction and margin the next order of the path over ln T (see `reach`), for loss
+    and offset bounds of convex descent. Only the logarithm of time helps the direction: a few per cent stay open.
     Own variables: log_slope 1/margin = lim |w|/ln T; loss_constant 1/margin^2 = lim T (R - inf R); offset_constant =
     lim T |P_S w - offset|; direction_constant = lim direction_error ln T; log_offset, z_i.(offset + log_offset) =
     ln(n a_i) on the support rows with multipliers a_i; settling_exponent k: log_offset is reached like T^-k.
@@ -101,12 +101,11 @@ class RayPlusOffset(Theory[DatasetLogistic]):
         long = jnp.sqrt(jnp.sum(aside**2, axis=1) + (along / found.margin) ** 2)
         off = jnp.sqrt(2 - 2 * along / found.margin / long)
         way = given.offset + found.log_offset
-        flat = jnp.ones(times.shape[0])
         return {
-            "train_loss": given.risk_infimum * flat,
-            "direction_error": 0.0 * flat,
-            "margin": found.margin * flat,
-            "offset_error": 0.0 * flat,
+            "train_loss": jnp.asarray(given.risk_infimum),
+            "direction_error": jnp.zeros(()),
+            "margin": found.margin,
+            "offset_error": jnp.zeros(()),
             "log_slope": 1 / found.margin,
             "loss_constant": 1 / found.margin**2,
             "offset_constant": jnp.linalg.norm(found.delay),
@@ -131,10 +130,10 @@ def _away(setting: Setting) -> Callable[[Any], float]:
 class FiniteOptimum(Theory[DatasetLogistic]):
     """Where descent on data without a separable row ends: at the minimiser of the loss in the span of the rows.
 
-    Claims, limits: train_loss -> risk_infimum, norm -> |offset|, offset_error -> 0. Declared approach at the end of
-    the default run, a bound: excess <= |offset|^2/2T, from it the distance by self-concordance (see `reach`); later
-    the excess falls like exp(-2 decay_rate T). Own variable: decay_rate, the least eigenvalue of the Hessian at the
-    optimum in the span of the rows: slow where rows are nearly separable or columns unscaled.
+    Claims, limits told without time axis: train_loss -> risk_infimum, norm -> |offset|, offset_error -> 0. Declared
+    approach at the end of the default run, a bound: excess <= |offset|^2/2T, from it the distance by self-concordance
+    (see `reach`); later the excess falls like exp(-2 decay_rate T). Own variable: decay_rate, the least eigenvalue of
+    the Hessian at the optimum in the span of the rows: slow where rows are nearly separable or columns unscaled.
     Momentum counts as 1/(1 - momentum) times the flow time. Conditions on nothing. It fails on separable rows (use
     RayPlusOffset), and says little before decay_rate T is large (strain).
     Source: Ji & Telgarsky 2019 (the bounded part); bounds of convex descent are classical.
@@ -174,14 +173,13 @@ class FiniteOptimum(Theory[DatasetLogistic]):
 
     def predict(self, problem: DatasetLogistic, data: Any, start: Any, times: Array) -> dict[str, Array]:
         given = problem.draw(jax.random.key(0)) if data is None else data
-        flat = jnp.ones(times.shape[0])
         inside = given.inputs @ given.basis
         chance = jax.nn.sigmoid(given.inputs @ given.offset)
         bend = (inside * (chance * (1 - chance))[:, None]).T @ inside / inside.shape[0]
         return {
-            "train_loss": given.risk_infimum * flat,
-            "norm": jnp.linalg.norm(given.offset) * flat,
-            "offset_error": 0.0 * flat,
+            "train_loss": jnp.asarray(given.risk_infimum),
+            "norm": jnp.linalg.norm(given.offset),
+            "offset_error": jnp.zeros(()),
             "decay_rate": jnp.linalg.eigvalsh(bend)[0] if inside.shape[1] else jnp.asarray(jnp.nan),
         }
 

@@ -238,7 +238,7 @@ LOGISTIC = tw.DatasetLogistic(
 )
 
 
-def test_c26_steps_of_the_logistic_loss():
+def test_c31_steps_of_the_logistic_loss():
     """Their descent by hand; w = offset + ray/margin ln t + rest in their clock, ln(flow time) - ln(rate) = ln t."""
     z, w, count = -np.array([1.0, 1, -1, 1])[:, None] * np.asarray(LOGISTIC.inputs), np.zeros(2), 20_000
     for _ in range(count):
@@ -250,7 +250,7 @@ def test_c26_steps_of_the_logistic_loss():
     np.testing.assert_allclose(found.offset + found.ray / found.margin * np.log(count) + theirs, w, atol=5e-3)
 
 
-def test_c27_sums_instead_of_means():
+def test_c32_sums_instead_of_means():
     rows = np.asarray(LOGISTIC.inputs)[:3]
     found = tw.separation(rows[:, :1], LOGISTIC.labels[:3])
     model = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10, solver="newton-cholesky")

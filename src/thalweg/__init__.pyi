@@ -52,6 +52,8 @@ from .systems.committee_machine.presets import Goldt2019 as Goldt2019
 from .systems.committee_machine.presets import RattraySaad1999 as RattraySaad1999
 from .systems.committee_machine.presets import SaadSolla1995 as SaadSolla1995
 from .systems.committee_machine.problem import CommitteeMachine as CommitteeMachine
+from .systems.linear_classifier.classes import ClassSample as ClassSample
+from .systems.linear_classifier.classes import DatasetClasses as DatasetClasses
 from .systems.linear_classifier.dataset import DatasetClassifier as DatasetClassifier
 from .systems.linear_classifier.dataset import SplitSample as SplitSample
 from .systems.linear_classifier.eigenmodes import Eigenmodes as Eigenmodes
@@ -73,6 +75,13 @@ from .systems.linear_regression.problem import LinearRegression as LinearRegress
 from .systems.linear_regression.problem import RegressionSample as RegressionSample
 from .systems.linear_regression.ridge_path import RidgePath as RidgePath
 from .systems.linear_regression.volterra import VolterraSGD as VolterraSGD
+from .systems.logistic.presets import JiTelgarsky2019 as JiTelgarsky2019
+from .systems.logistic.problem import DatasetLogistic as DatasetLogistic
+from .systems.logistic.problem import LogisticSample as LogisticSample
+from .systems.logistic.ray_plus_offset import FiniteOptimum as FiniteOptimum
+from .systems.logistic.ray_plus_offset import RayPlusOffset as RayPlusOffset
+from .systems.logistic.separable import Separation as Separation
+from .systems.logistic.separable import separation as separation
 from .systems.orthogonal_relu.aligned_group import AlignedGroup as AlignedGroup
 from .systems.orthogonal_relu.aligned_group import GrowthLaw as GrowthLaw
 from .systems.orthogonal_relu.class_flow import ClassFlow as ClassFlow

@@ -32,6 +32,8 @@ def describe(module: Parametrised, arrays: dict[str, np.ndarray], prefix: str = 
     known = parameters(type(module))
     fields = {}
     for field in dataclasses.fields(module):  # pyright: ignore[reportArgumentType]
+        if field.metadata.get("derived"):
+            continue  # it follows from the others, and is made again with them
         kind = known[field.name].kind if field.name in known else ""
         fields[field.name] = _plain(getattr(module, field.name), prefix + field.name, arrays, kind)
     return {"class": type(module).__name__, "module": type(module).__module__, "fields": fields}

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import optax
-from contract_cases import table
+from contract_cases import overlapping, partly_separable, table, three_classes
 
 import thalweg as tw
 from thalweg.systems.quadratic_network.starts import FactorLaw
@@ -47,6 +47,12 @@ HARD = {"soft committee": tw.CommitteeMachine(**NOISY, activation="relu")}
 
 REGRESSION = {"dimension": 6, "samples": 9}
 UNEVEN_INPUTS = np.linspace(0.4, 1.6, 6)
+# rows that a cosine of 1e-8 alone keeps apart
+HAIR = {"inputs": np.array([[1.0, 0.0], [-1.0, 1e-8], [0.0, 1.0]]), "labels": np.ones(3)}
+UNSAFE = {
+    "stable descent": tw.DatasetLogistic(**overlapping(), rule=ADAM),
+    "sure separation": tw.DatasetLogistic(**HAIR),
+}
 
 BREAKING: dict[str, dict[str, tw.Problem]] = {
     "IsotropicLimit": {
@@ -92,6 +98,7 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
         # one shape for all three: what compiles, compiles once
         "enough moment points": tw.DatasetClassifier(**table(), samples=8, moments=20),
         "Gaussian tails": tw.DatasetClassifier(**table(heavy=True), samples=8, moments=20),
+        "many features": tw.DatasetClasses(**three_classes(features=4), samples=20),
         "one covariance": tw.DatasetClassifier(**table(lopsided=True), samples=8, moments=20),
     },
     "OrderParameters": {
@@ -194,5 +201,19 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
         "rule with a known limit": tw.QuadraticNetwork(**QUADRATIC, rule=ADAM),
         "teacher within reach": tw.QuadraticNetwork(dimension=8, width=2, teacher_width=4),
         "no decay": tw.QuadraticNetwork(**QUADRATIC, weight_decay=0.1),
+    },
+    "RayPlusOffset": {
+        "something separable": tw.DatasetLogistic(**overlapping()),
+        **UNSAFE,
+        "stable descent": tw.DatasetLogistic(**partly_separable(), rule=ADAM),
+        # a margin of 1/1000 of the rows
+        "long run": tw.DatasetLogistic(inputs=[[1.0, 0.001], [-1.0, 0.001]], labels=[1.0, 1.0]),
+    },
+    "FiniteOptimum": {
+        "nothing separable": tw.DatasetLogistic(**partly_separable()),
+        **UNSAFE,
+        "long run": tw.DatasetLogistic(
+            inputs=np.array([[1.0, 0.001], [-1.0, 0.001], [1.0, -0.001], [1.0, 0.003]]), labels=[1.0, 1.0, 1.0, -1.0]
+        ),
     },
 }

@@ -20,9 +20,30 @@ def table(points: int = 120, features: int = 6, seed: int = 7, heavy: bool = Fal
     return {"inputs": noise + 0.4 * (2 * labels - 1)[:, None], "labels": labels}
 
 
+def three_classes(points: int = 120, features: int = 4) -> dict:
+    """Three Gaussian classes, each with its own width, labelled 2, 5 and 7."""
+    rng = np.random.default_rng(11)
+    numbers = np.arange(points) % 3
+    centres = 0.8 * rng.standard_normal((3, features))
+    noise = rng.standard_normal((points, features)) * np.array([0.7, 1.0, 1.3])[numbers][:, None]
+    return {"inputs": centres[numbers] + noise, "labels": np.array([2.0, 5.0, 7.0])[numbers]}
+
+
 def few_points() -> dict:
     """Three correlated points on a line, to be given a bias."""
     return {"inputs": np.array([[-1.0], [0.5], [2.0]]), "labels": np.array([0.7, -0.5, 0.4])}
+
+
+def partly_separable() -> dict:
+    """Seven points, the last four of which a plane separates (card of implicit bias, section 5)."""
+    rows = [(1, 0, 0), (-0.6, 0, 0), (0.8, 0, 0), (0.5, 1, 0.3), (-0.7, 1.2, -0.4), (0.2, 0.9, 0.8), (1, 2, -1)]
+    return {"inputs": np.array(rows, dtype=float), "labels": np.array([1.0, 1, -1, 1, 1, 1, 1])}
+
+
+def overlapping(points: int = 7) -> dict:
+    """The same shape with labels that no plane separates for any point."""
+    rows = partly_separable()["inputs"]
+    return {"inputs": rows, "labels": np.array([1.0, 1, -1, 1, -1, -1, 1])}
 
 
 # the second shape of each moves in whole steps
@@ -41,6 +62,10 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
     "DatasetClassifier": (
         tw.DatasetClassifier(**table(), samples=20, deviation_floor=0.01),
         ({}, {"samples": 5, "moments": 60, "init_variance": 0.2, "rule": tw.GradientDescent()}),
+    ),
+    "DatasetClasses": (
+        tw.DatasetClasses(**three_classes(), samples=20, deviation_floor=0.01),
+        ({}, {"samples": 12, "bias": 0, "init_variance": 0.2, "rule": tw.GradientDescent()}),
     ),
     "OrthogonalReLU": (
         tw.OrthogonalReLU(labels=(1.0, 0.7, -0.6), norms=(1.0, 1.2, 0.9), width=10, init_scale=1e-5),
@@ -67,6 +92,10 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
             {"dimension": 5, "samples": 60, "width": 6, "inputs": tw.MatrixInputs(), "rule": tw.GradientDescent(0.05)},
         ),
     ),
+    "DatasetLogistic": (
+        tw.DatasetLogistic(**partly_separable()),
+        ({}, {"intercept": 1, "rule": tw.HeavyBall(learning_rate=0.5)}),
+    ),
 }
 
 # theories of a rule that is not the one above
@@ -78,6 +107,7 @@ OWN_CASES: dict[str, tw.Problem] = {
     "OnePassRegression": tw.LinearRegression(
         dimension=6, samples=9, init_variance=0.1, spectrum=np.linspace(0.4, 1.6, 6), rule=tw.OnePassSGD(0.4)
     ),
+    "FiniteOptimum": tw.DatasetLogistic(**overlapping()),
     "OnePassQuadratic": tw.QuadraticNetwork(
         dimension=24, width=3, teacher_width=2, noise=0.3, rule=tw.OnePassSGD(learning_rate=0.05)
     ),

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 import scipy.special
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
 
 import thalweg as tw
 from thalweg.problem import seed_keys
@@ -294,6 +294,29 @@ def test_c30_quadratic_regression():
         assert float(seen.train_loss[i]) == pytest.approx(2 * np.sum(error(factor) ** 2) / (4 * n), rel=1e-12)
         square = np.sum((factor @ factor.T - teacher) ** 2) / d
         assert float(seen.test_loss[i]) == pytest.approx(square, rel=1e-12)
+LOGISTIC = tw.DatasetLogistic(
+    inputs=np.array([[1.0, 0], [-0.6, 0], [0.8, 0], [0.5, 1.3]]), labels=[1.0, 1, -1, 1], rule=tw.GradientDescent(0.5)
+)
+
+
+def test_c31_steps_of_the_logistic_loss():
+    """Their descent by hand; w = offset + ray/margin ln t + rest in their clock, ln(flow time) - ln(rate) = ln t."""
+    z, w, count = -np.array([1.0, 1, -1, 1])[:, None] * np.asarray(LOGISTIC.inputs), np.zeros(2), 20_000
+    for _ in range(count):
+        w = w - 0.5 * z.T @ scipy.special.expit(z @ w) / 4
+    np.testing.assert_allclose(tw.replay(LOGISTIC, [0, count]), w, rtol=1e-10)
+    told = tw.predict(LOGISTIC, theory=tw.RayPlusOffset())
+    found = tw.separation(LOGISTIC.inputs, LOGISTIC.labels)
+    theirs = told.log_offset.values + found.ray / found.margin * np.log(0.5)
+    np.testing.assert_allclose(found.offset + found.ray / found.margin * np.log(count) + theirs, w, atol=5e-3)
+
+
+def test_c32_sums_instead_of_means():
+    rows = np.asarray(LOGISTIC.inputs)[:3]
+    found = tw.separation(rows[:, :1], LOGISTIC.labels[:3])
+    model = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10, solver="newton-cholesky")
+    model.fit(rows[:, :1], LOGISTIC.labels[:3])
+    np.testing.assert_allclose(found.offset, model.coef_[0], rtol=1e-8)
 
 
 def test_every_line_of_the_table_is_tested():

@@ -157,6 +157,13 @@ def _unfinished(line: list[tuple[ast.ClassDef, Module]]) -> set[str]:
     return missing
 
 
+def _is_derived(value: ast.expr | None) -> bool:
+    """A field that follows from the others and that nobody sets."""
+    return isinstance(value, ast.Call) and any(
+        k.arg == "metadata" and "derived" in ast.unparse(k.value) for k in value.keywords
+    )
+
+
 def _is_no_field(annotation: ast.expr) -> bool:
     return last_name(annotation) in ("ClassVar", "AbstractVar", "AbstractClassVar")
 
@@ -166,7 +173,7 @@ def _entry(kind: str, line: list[tuple[ast.ClassDef, Module]]) -> Entry:
     said: dict[str, Any] = {"of": (), "source": (), "conditions_on": ()}
     for node, module in line:
         for part in node.body:
-            if isinstance(part, ast.AnnAssign) and not _is_no_field(part.annotation):
+            if isinstance(part, ast.AnnAssign) and not (_is_no_field(part.annotation) or _is_derived(part.value)):
                 fields[ast.unparse(part.target)] = _field(part, module.constants)
         own = dict(assignments(node.body))
         said |= {k: texts(own[k], module.constants) for k in said if k in own}

@@ -56,7 +56,9 @@ def _draw(axes: Axes, found: Comparison, mark: Mark, above: int) -> bool:
     """One event, below the names of `above` others; False where it happened nowhere."""
     places: list[float] = []
     values = found.good[mark.name].values
-    values = values[np.isfinite(values)]
+    # what happens at the start has no place on a logarithmic axis
+    first = 0.0 if axes.get_xscale() == "log" else -np.inf
+    values = values[np.isfinite(values) & (values > first)]
     if values.size:
         mean, spread = float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else 0.0
         axes.axvspan(mean - spread, mean + spread, color=INK, alpha=0.07, lw=0, zorder=1)
@@ -65,7 +67,7 @@ def _draw(axes: Axes, found: Comparison, mark: Mark, above: int) -> bool:
     for position, part in enumerate(found.theories):
         told = np.ravel(mean_over_seeds(part.told[mark.name]).values)[:MOST] if mark.name in part.told else []
         for when in told:
-            if np.isfinite(when):
+            if np.isfinite(when) and when > first:
                 axes.axvline(when, color=band_colour(position), lw=1.0, zorder=3)
                 places.append(float(when))
     if places:

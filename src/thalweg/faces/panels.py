@@ -50,7 +50,9 @@ def draw_theory(axes: Axes, part: TheoryPart, name: str, position: int) -> None:
         return
     some = visible(part.told["time"].values)
     times = part.told["time"].values[some]
-    mean = mean_over_seeds(part.told[name]).isel(time=some)
+    mean = mean_over_seeds(part.told[name])
+    # a limit that is told without time axis stands at all times
+    mean = (mean if "time" in mean.dims else mean.expand_dims(time=part.told["time"].values)).isel(time=some)
     for curve in components(mean):
         axes.plot(times, curve, lw=1.9, zorder=4, **look(position))
     if f"{name}_allowance" in part.gap:

@@ -121,7 +121,8 @@ class DatasetClassifier(Problem):
         values, counts = np.unique(np.asarray(self.labels), return_counts=True)
         if values.size != 2:
             raise ValueError(
-                f"DatasetClassifier: the labels hold {values.size} different values; give exactly two classes."
+                f"DatasetClassifier: the labels hold {values.size} different values; give exactly two classes, or "
+                "use DatasetClasses for more."
             )
         parts = self.parts()
         if min(parts[1:]) < 4 or counts.min() < 4:

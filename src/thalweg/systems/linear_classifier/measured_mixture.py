@@ -13,10 +13,16 @@ from ...mathematics import covariance_equivalent as equivalent
 from ...problem import Problem
 from ...rules import spectral_filter
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
+from . import measured_classes
+from .classes import DatasetClasses
 from .dataset import DatasetClassifier, Moments, class_moments
 from .marchenko_pastur import FILTERED, best_time, ratio_cdf
 
 TARGETS = (-1.0, 1.0)
+
+
+def _by_class(setting: Setting) -> bool:
+    return isinstance(setting.problem, DatasetClasses)
 
 
 def _weight_change(setting: Setting, variance: float) -> float:
@@ -25,35 +31,60 @@ def _weight_change(setting: Setting, variance: float) -> float:
     Jensen to second order: the change is variance delta^2 / (1 + delta)^2, at the smallest resolvable eigenvalue 1/t.
     """
     problem = setting.problem
-    values = np.linalg.eigvalsh(np.asarray(_pooled(setting).covariance))
+    values = np.linalg.eigvalsh(_pooled(setting))
     end = float(problem.rule.flow_time(problem, problem.horizon())[-1])
     delta = float(np.sum(values / (values + 1 / end)) / problem.samples)
     return variance * (delta / (1 + delta)) ** 2 / problem.margins["test_loss"]
 
 
-def _pooled(setting: Setting) -> Moments:
+def few_features(setting: Setting) -> float:
+    """The order of what the limit leaves out, one over the features, over the margin; for K classes alone.
+
+    Two classes keep to the strains that were measured for them.
+    """
+    return 1 / np.shape(setting.problem.inputs)[1] / setting.problem.margins["test_loss"] if _by_class(setting) else 0.0
+
+
+def _measured(setting: Setting) -> Any:
+    if _by_class(setting):
+        return measured_classes.moments_of(setting.problem, setting.data)
     return class_moments(jnp.asarray(setting.data.moment_inputs), jnp.asarray(setting.data.moment_labels))
 
 
+def _pooled(setting: Setting) -> np.ndarray:
+    found = _measured(setting)
+    return np.asarray(found.pooled if _by_class(setting) else found.covariance)
+
+
 def _norms(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
-    """Squared norms of the class-centred moment points, and their labels."""
+    """Squared norms of the class-centred moment points, and the numbers of their classes."""
     x, y = np.asarray(setting.data.moment_inputs), np.asarray(setting.data.moment_labels)
-    means = np.asarray(_pooled(setting).means).T
-    return np.sum((x - means[(y > 0).astype(int)]) ** 2, axis=1), y
+    numbers = (y if _by_class(setting) else y > 0).astype(int)
+    means = np.asarray(_measured(setting).means).T
+    return np.sum((x - means[numbers]) ** 2, axis=1), numbers
 
 
 def tails(setting: Setting) -> float:
-    """Effect of squared norms that fluctuate more than Gaussian ones."""
-    norms, _ = _norms(setting)
-    covariance = np.asarray(_pooled(setting).covariance)
-    gaussian = 2 * np.sum(covariance**2) / np.trace(covariance) ** 2
-    return _weight_change(setting, max(0.0, float(norms.var() / norms.mean() ** 2 - gaussian)))
+    """Effect of squared norms that fluctuate more than Gaussian ones, within a class where it has its covariance."""
+    norms, numbers = _norms(setting)
+    if _by_class(setting):
+        own = np.asarray(_measured(setting).covariances)
+        parts = [(norms[numbers == k], own[k]) for k in range(len(own)) if np.sum(numbers == k) > 1]
+    else:
+        parts = [(norms, _pooled(setting))]
+    excess = [
+        len(some) / len(norms) * (some.var() / some.mean() ** 2 - 2 * np.sum(cov**2) / np.trace(cov) ** 2)
+        for some, cov in parts
+    ]
+    return _weight_change(setting, max(0.0, float(np.sum(excess))))
 
 
 def unequal(setting: Setting) -> float:
     """Effect of class covariances whose traces differ."""
-    norms, labels = _norms(setting)
-    traces = np.array([norms[labels < 0].mean(), norms[labels > 0].mean()])
+    if _by_class(setting):
+        return 0.0
+    norms, numbers = _norms(setting)
+    traces = np.array([norms[numbers == 0].mean(), norms[numbers == 1].mean()])
     return _weight_change(setting, float(((traces[1] - traces[0]) / traces.sum()) ** 2))
 
 
@@ -65,19 +96,19 @@ def plug_in(setting: Setting) -> float:
     problem = setting.problem
     times = problem.horizon()[-1:]
     x, y = jnp.asarray(setting.data.moment_inputs), jnp.asarray(setting.data.moment_labels)
-    nodes = contour_size(problem, times)
     # alternate points of each class, so that both halves keep the class fractions
     order = np.argsort(np.asarray(y), kind="stable")
-    found = [
-        float(_end_loss(problem, class_moments(x[i], y[i]), jnp.asarray(times), nodes))
-        for i in (order, order[::2], order[1::2])
-    ]
+    parts = [(x[i], y[i]) for i in (order, order[::2], order[1::2])]
+    if _by_class(setting):
+        nodes = measured_classes.contour_size(problem, times)
+        moments = [measured_classes.moments_by_class(*part, problem.classes) for part in parts]
+        found = [
+            float(measured_classes.end_loss(problem, one, jnp.asarray(times), nodes, problem.bias)) for one in moments
+        ]
+    else:
+        nodes = contour_size(problem, times)
+        found = [float(_end_loss(problem, class_moments(*part), jnp.asarray(times), nodes)) for part in parts]
     return abs(0.5 * (found[1] + found[2]) - found[0]) / found[0] / problem.margins["test_loss"]
-
-
-def _speed(problem: DatasetClassifier) -> Any:
-    """Flow time of one unit of the clock; momentum runs up to 1/(1 - beta) times faster."""
-    return getattr(problem.rule, "learning_rate", 1.0) / (1 - getattr(problem.rule, "momentum", 0.0))
 
 
 def contour_size(problem: DatasetClassifier, times: np.ndarray) -> int:
@@ -95,7 +126,7 @@ def contour_size(problem: DatasetClassifier, times: np.ndarray) -> int:
     largest = equivalent.largest_eigenvalue(
         jnp.asarray(values), jnp.asarray(vectors.T @ means), found.fractions, problem.samples
     )
-    return equivalent.contour_nodes(4 / 3 * float(largest), float(times[-1] * _speed(problem)))
+    return equivalent.contour_nodes(4 / 3 * float(largest), float(times[-1] * measured_classes.speed(problem)))
 
 
 def mixture_curves(problem: DatasetClassifier, found: Moments, times: Array, nodes: int) -> dict[str, Array]:
@@ -105,7 +136,7 @@ def mixture_curves(problem: DatasetClassifier, found: Moments, times: Array, nod
     means = vectors.T @ found.means
     targets = jnp.asarray(TARGETS)
     largest = equivalent.largest_eigenvalue(values, means, found.fractions, problem.samples)
-    z, weights = equivalent.contour(largest, times[-1] * _speed(problem), nodes)
+    z, weights = equivalent.contour(largest, times[-1] * measured_classes.speed(problem), nodes)
     kernels = equivalent.shared_covariance(
         values, means, found.fractions, targets, problem.samples, problem.init_variance, z, weights
     )
@@ -134,8 +165,12 @@ def _end_loss(problem: Any, found: Moments, times: Array, nodes: int) -> Array:
     return mixture_curves(problem, found, times, nodes)["test_loss"][-1]
 
 
-class MeasuredMixture(Theory[DatasetClassifier]):
-    """Learning curves of real data as those of two Gaussians with measured means and one shared covariance.
+class MeasuredMixture(Theory[DatasetClassifier | DatasetClasses]):
+    """Learning curves of real data as those of Gaussians, one a class, with measured means and covariances.
+
+    DatasetClassifier: two classes that share one covariance. DatasetClasses: K classes, each with its own covariance,
+    one output a class and a bias; then Q = (sum_k pi_k a_k C_k - z)^-1, delta_k = tr(C_k Q)/n, and test_accuracy is
+    the chance that the own output is the largest, a Gaussian orthant (to about 1e-4).
 
     Moments (m_-, m_+, C, fractions) come from the moment part, which shares no point with training and test. In the
     limit of many features and samples, averages over training sets are contour integrals of the rule's filter against
@@ -144,6 +179,8 @@ class MeasuredMixture(Theory[DatasetClassifier]):
     Event: `best_time_loss`. Clock: the rule's own. Conditions on the draw (each seed measures its own moments).
     Strains are effects over the problem's margin: the bias of estimated moments (grows with features over moment
     points), tails heavier than Gaussian, unequal class covariances; 1 means that the effect reaches the margin.
+    The bias is that of the limit of many points: where a class has few times as many moment points as features, it is
+    understated by up to a factor 2 (on wine and digits drawn anew as Gaussians: 17 % told, 26 % seen; 5 %, 8 %).
     Train accuracy is not predicted: no Gaussian form holds for it. Reading the largest stable rate off an
     upper bound would not be a prediction, so that is left to training.
     Source: Couillet & Liao 2022, chapter 5; Louart & Couillet 2018 for the resolvent.
@@ -151,7 +188,7 @@ class MeasuredMixture(Theory[DatasetClassifier]):
 
     nodes: int | None = None
 
-    of: ClassVar[tuple[type[Problem], ...]] = (DatasetClassifier,)
+    of: ClassVar[tuple[type[Problem], ...]] = (DatasetClassifier, DatasetClasses)
     source: ClassVar[tuple[Source, ...]] = (Source("CouilletLiao2022", "section 5.2"), Source("LouartCouillet2018"))
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
     estimates: ClassVar[bool] = True
@@ -162,7 +199,7 @@ class MeasuredMixture(Theory[DatasetClassifier]):
         "squared_norm",
         "best_time_loss",
     )
-    shapes: ClassVar[tuple[str, ...]] = ("samples", "moments")
+    shapes: ClassVar[tuple[str, ...]] = ("samples", "moments", "classes", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         FILTERED,
         Assumption(
@@ -171,18 +208,28 @@ class MeasuredMixture(Theory[DatasetClassifier]):
             plug_in,
         ),
         Assumption("Gaussian tails", "1 means that heavy tails change the fit by the margin.", tails),
+        Assumption(
+            "many features", "1 means that one over the number of features is the margin (K classes).", few_features
+        ),
         Assumption("one covariance", "1 means that unequal class covariances change the fit by the margin.", unequal),
     )
 
-    def prepare(self, problem: DatasetClassifier, times: np.ndarray) -> "MeasuredMixture":
+    def prepare(self, problem: DatasetClassifier | DatasetClasses, times: np.ndarray) -> "MeasuredMixture":
         if self.nodes is not None:
             return self
-        return MeasuredMixture(nodes=contour_size(problem, times))
+        by_class = isinstance(problem, DatasetClasses)
+        size = measured_classes.contour_size(problem, times) if by_class else contour_size(problem, times)
+        return MeasuredMixture(nodes=size)
 
-    def predict(self, problem: DatasetClassifier, data: Any, start: Any, times: Array) -> dict[str, Array]:
+    def predict(
+        self, problem: DatasetClassifier | DatasetClasses, data: Any, start: Any, times: Array
+    ) -> dict[str, Array]:
         assert self.nodes is not None
+        if isinstance(problem, DatasetClasses):
+            moments = measured_classes.moments_of(problem, data)
+            return measured_classes.class_curves(problem, moments, jnp.asarray(times), self.nodes, problem.bias)
         found = class_moments(data.moment_inputs, data.moment_labels)
         return mixture_curves(problem, found, jnp.asarray(times), self.nodes)
 
-    def finite_size(self, problem: DatasetClassifier) -> Mapping[str, FiniteSize]:
+    def finite_size(self, problem: DatasetClassifier | DatasetClasses) -> Mapping[str, FiniteSize]:
         return {}

@@ -71,8 +71,8 @@ def flax_states(module: Any, call: Callable[..., Any] | None = None) -> Callable
     NNX: `params` are `nnx.state(module, nnx.Param)`; `call(module, inputs)`. ValueError: dropout that is switched on.
     """
     try:
-        import flax.linen as linen
-        from flax import nnx
+        import flax.linen as linen  # pyright: ignore[reportMissingImports]
+        from flax import nnx  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ImportError("flax_states needs Flax; install it with: pip install flax") from error
     if isinstance(module, linen.Module):
@@ -87,8 +87,8 @@ def flax_states(module: Any, call: Callable[..., Any] | None = None) -> Callable
 
 
 def _linen_states(module: Any, call: Callable[..., Any] | None, params: Any, inputs: Any) -> list[Any]:
-    import flax.errors
-    import flax.linen as linen
+    import flax.errors  # pyright: ignore[reportMissingImports]
+    import flax.linen as linen  # pyright: ignore[reportMissingImports]
 
     def run(now: Any) -> list[Any]:
         seen: list[Any] = []
@@ -112,7 +112,7 @@ def _linen_states(module: Any, call: Callable[..., Any] | None, params: Any, inp
 
 
 def _nnx_states(graph: Any, rest: Any, call: Callable[..., Any] | None, params: Any, inputs: Any) -> list[Any]:
-    from flax import nnx
+    from flax import nnx  # pyright: ignore[reportMissingImports]
 
     def run(now: Any) -> list[Any]:
         model, seen = nnx.merge(graph, now, rest), []

@@ -22,7 +22,7 @@ def momentum_limit(sharpness: Any, momentum: float = 0.9) -> Any:
 
 
 def nesterov_limit(sharpness: Any, momentum: float = 0.9) -> Any:
-    """Nesterov, gradient at the look-ahead point, theta -= eta (g + beta m): eta < 2 (1 + beta)/((1 + 2 beta) lambda)."""
+    """Nesterov, gradient at the look-ahead, theta -= eta (g + beta m): eta < 2 (1 + beta)/((1 + 2 beta) lambda)."""
     _check_share("momentum", momentum)
     return _over(2 * (1 + momentum) / (1 + 2 * momentum), sharpness)
 

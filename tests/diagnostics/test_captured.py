@@ -94,7 +94,7 @@ def test_a_flax_linen_module(by_hand):
 
         @linen.compact
         def __call__(self, x, train=True):
-            for i in range(2):
+            for _ in range(2):
                 x = jnp.tanh(linen.Dense(4)(x))
             return linen.Dropout(self.drop, deterministic=not train)(linen.Dense(2)(x))
 

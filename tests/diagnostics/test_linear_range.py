@@ -170,7 +170,9 @@ def test_a_wide_layer_follows_its_limit():
     hidden, out = seen.layer_nonlinearity(0.1) / (0.1 * miss / math.sqrt(n))
 
     def average(power):  # of (second derivative)^power (first derivative)^4 over a standard normal number
-        return quad(lambda z: np.exp(-z * z / 2) * (2 * np.tanh(z)) ** power / np.cosh(z) ** (8 + 2 * power), -12, 12)[0]
+        return quad(lambda z: np.exp(-z * z / 2) * (2 * np.tanh(z)) ** power / np.cosh(z) ** (8 + 2 * power), -12, 12)[
+            0
+        ]
 
     limit = 0.5 * math.sqrt(3 * average(2) / average(0))
     assert limit == pytest.approx(0.41971, abs=6e-6)
@@ -271,7 +273,7 @@ def test_the_procedure_of_the_card():
 
 
 def test_the_procedure_says_what_it_lacks():
-    with pytest.raises(ValueError, match="gave 3 minibatches; the procedure needs .* = 50"):
+    with pytest.raises(ValueError, match=r"gave 3 minibatches; the procedure needs .* = 50"):
         d.suggest_learning_rate(LOSS, NET, MINI[:3], STATES)
     with pytest.raises(ValueError, match=r"pair \(inputs, targets\)"):
         d.suggest_learning_rate(LOSS, NET, [DATA[0]], STATES, direction=lambda p, b: p)

@@ -13,9 +13,9 @@ def first_crossings(
     """For each level the first x > 0 with evaluate(x) = level; inf where none is met up to 1e15 times `begin`.
 
     `begin` should lie below every crossing: it is lowered by 16, down to `least`, while the function there is above
-    half of the lowest level; a level that is passed there already is answered by the begin. The search walks upwards by 2^(1/8) over four decades, then by 2, and halves each
-    bracket in the logarithm until its width is `digits`; two crossings within one stride are not seen.
-    A value that is not finite counts as above every level.
+    half of the lowest level; a level that is passed there already is answered by the begin. The search walks upwards
+    by 2^(1/8) over four decades, then by 2, and halves each bracket in the logarithm until its width is `digits`; two
+    crossings within one stride are not seen. A value that is not finite counts as above every level.
     """
 
     def height(x: float) -> float:

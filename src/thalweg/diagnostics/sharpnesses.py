@@ -40,7 +40,7 @@ def sharpness(
 
     Lanczos steps on Hessian-vector products, compiled once a shape, to a relative `tolerance`, at most `most` products.
     `start`: the result at nearby parameters (a step before). P has the structure of `params`, its entries are > 0; the
-    vector is then that of P^-1/2 H P^-1/2. Memory: 24 times the parameters, and one minibatch of activations.
+    vector is then that of P^-1/2 H P^-1/2. Memory: 16 times the parameters, and one minibatch of activations.
 
     In the precision of `params`; UserWarning where `most` is reached first. ValueError: parameters that are integers or
     not finite, a loss that is no single number or not finite. Largest means largest algebraic: at a start with negative

@@ -57,15 +57,16 @@ class _Space(NamedTuple):
     pair: TopPair
 
 
-ROOM, KEEP, STRIDE = 12, 4, 4
+ROOM, KEEP, STRIDE = 8, 4, 4
 
 
 def top_pair(apply: Callable[[Array], Array], start: Float[Array, " n"], tolerance: float, most: int) -> TopPair:
     """The largest (not the largest in size) eigenvalue to a relative `tolerance`, by restarted Lanczos steps.
 
-    Rayleigh-Ritz every 4 products; a full basis of 12 keeps its 4 best Ritz vectors, so that memory is 24 vectors
+    Rayleigh-Ritz every 4 products; a full basis of 8 keeps its 4 best Ritz vectors, so that memory is 16 vectors
     whatever the number of steps. The error bound is min(r, r^2 / gap) with the residual r; the gap is that of the Ritz
-    values, so an eigenvector that `start` has no part in stays unseen. Ends after `most` products in any case.
+    values, so that eigenvalues crowded at the top make it too small, and an eigenvector that `start` has no part in
+    stays unseen. Ends after `most` products in any case.
     """
     none = TopPair(jnp.zeros((), start.dtype), start, jnp.asarray(jnp.inf, start.dtype), jnp.asarray(0), start)
     empty = jnp.zeros((ROOM, start.shape[0]), start.dtype)

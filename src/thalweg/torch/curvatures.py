@@ -11,7 +11,7 @@ from torch.func import vjp
 
 from .states import Params, gradient, matching, outputs, parameters, push
 
-ROOM, KEEP, STRIDE = 12, 4, 4
+ROOM, KEEP, STRIDE = 8, 4, 4
 
 
 class Sharpness(NamedTuple):

@@ -43,6 +43,7 @@ FAMILIES = {
     },
     "diagnostics": {"_version", "mathematics", "data", "rules", "training"},
     "learners": {"_version", "mathematics", "data", "rules", "training"},
+    "torch": {"_version", "mathematics", "diagnostics"},
 }
 
 

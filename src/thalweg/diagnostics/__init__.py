@@ -1,6 +1,20 @@
 """What a network tells while it trains: functions of its parameters, a data set, or a recorded curve."""
 
+from .limits import (
+    adam_limit,
+    adam_preconditioner,
+    adamw_limit,
+    averaged_momentum_limit,
+    best_momentum,
+    descent_limit,
+    fresh_batch_limit,
+    momentum_limit,
+    nesterov_limit,
+)
+from .ranges import LinearRange, linear_range
 from .saddles import saddles
+from .sharpnesses import Sharpness, curvature, gauss_newton_sharpness, sharpness
+from .suggestion import SuggestedRate, suggest_learning_rate
 from .two_layer import (
     activation_changes,
     alignment,
@@ -20,20 +34,37 @@ from .two_layer import (
 )
 
 __all__ = [
+    "LinearRange",
+    "Sharpness",
+    "SuggestedRate",
     "activation_changes",
+    "adam_limit",
+    "adam_preconditioner",
+    "adamw_limit",
     "alignment",
+    "averaged_momentum_limit",
     "balance",
+    "best_momentum",
+    "curvature",
     "dead_units",
+    "descent_limit",
     "distinct_patterns",
     "drives",
     "effective_units",
+    "fresh_batch_limit",
+    "gauss_newton_sharpness",
     "gradient_norm",
     "half_squared_norm",
+    "linear_range",
+    "momentum_limit",
+    "nesterov_limit",
     "outputs",
     "path_norm",
     "patterns",
     "preactivations",
     "saddles",
     "shares",
+    "sharpness",
+    "suggest_learning_rate",
     "variation_norm",
 ]

@@ -9,19 +9,23 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RUN_STAMP := $(VENV)/.stamp-run
 DEV_STAMP := $(VENV)/.stamp-dev
 DOCS_STAMP := $(VENV)/.stamp-docs
+TORCH_STAMP := $(VENV)/.stamp-torch
 PYTEST := JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(VENV)/.jax JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.2 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly lint format bench docs clean
+.PHONY: help demo test test-torch nightly lint format bench docs clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 demo: $(RUN_STAMP) ## predict, train and compare two examples; reports and pictures in out/demo
 	@$(BIN)/python -m thalweg.faces.demo
 
 test: $(DEV_STAMP) ## the test suite, with the number of tests in its last line
 	@$(PYTEST)
+
+test-torch: $(TORCH_STAMP) ## the tests of the PyTorch door, which need the torch extra
+	@$(PYTEST) tests/diagnostics/test_torch.py
 
 nightly: $(DEV_STAMP) ## the test suite and the slow statistics
 	@$(PYTEST) -m "nightly or not nightly"
@@ -71,3 +75,8 @@ $(DOCS_STAMP): pyproject.toml | $(BIN)/python
 	@echo "installing thalweg and its documentation tools into $(VENV) (once, until pyproject.toml changes)"
 	@$(PIP_INSTALL) -e ".[docs]"
 	@touch $@ $(RUN_STAMP)
+
+$(TORCH_STAMP): pyproject.toml | $(DEV_STAMP)
+	@echo "installing PyTorch into $(VENV) (once, until pyproject.toml changes)"
+	@$(PIP_INSTALL) -e ".[dev,torch]"
+	@touch $@

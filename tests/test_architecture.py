@@ -40,6 +40,7 @@ FAMILIES = {
     },
     "diagnostics": {"_version", "mathematics", "data", "rules", "training"},
     "learners": {"_version", "mathematics", "data", "rules", "training"},
+    "torch": {"_version", "mathematics", "diagnostics"},
 }
 
 

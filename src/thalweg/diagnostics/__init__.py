@@ -1,5 +1,6 @@
 """What a network tells while it trains: functions of its parameters, a data set, or a recorded curve."""
 
+from .captured import equinox_states, flax_states, objective
 from .limits import (
     adam_limit,
     adam_preconditioner,
@@ -51,6 +52,8 @@ __all__ = [
     "distinct_patterns",
     "drives",
     "effective_units",
+    "equinox_states",
+    "flax_states",
     "fresh_batch_limit",
     "gauss_newton_sharpness",
     "gradient_norm",
@@ -58,6 +61,7 @@ __all__ = [
     "linear_range",
     "momentum_limit",
     "nesterov_limit",
+    "objective",
     "outputs",
     "path_norm",
     "patterns",

@@ -34,7 +34,7 @@ class Expansion(eqx.Module):
     `measure(step, denominator)`, `bend()`, `reach()` and `dead_units()` are all that a search for the range needs.
     """
 
-    states: Callable[..., Any] = eqx.field(static=True)
+    states: Callable[..., Any]
     moving: Any
     fixed: Any
     inputs: Any

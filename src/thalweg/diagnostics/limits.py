@@ -22,7 +22,7 @@ def momentum_limit(sharpness: Any, momentum: float = 0.9) -> Any:
 
 
 def nesterov_limit(sharpness: Any, momentum: float = 0.9) -> Any:
-    """Nesterov, gradient at the look-ahead point (theta -= eta (g + beta m)): eta < 2 (1 + beta)/((1 + 2 beta) lambda)."""
+    """Nesterov, gradient at the look-ahead, theta -= eta (g + beta m): eta < 2 (1 + beta)/((1 + 2 beta) lambda)."""
     _check_share("momentum", momentum)
     return _over(2 * (1 + momentum) / (1 + 2 * momentum), sharpness)
 
@@ -50,7 +50,7 @@ def adamw_limit(preconditioned_sharpness: Any, b1: float = 0.9, weight_decay: fl
 
 
 def fresh_batch_limit(samples: int, dimension: int) -> float:
-    """SGD, a fresh minibatch of B inputs x ~ N(0, I_d) a step, linear teacher without noise: eta < 2/(1 + (d + 1)/B)."""
+    """SGD, fresh minibatches of B inputs x ~ N(0, I_d), linear teacher without noise: eta < 2/(1 + (d + 1)/B)."""
     if samples < 1 or dimension < 1:
         raise ValueError(f"samples={samples}, dimension={dimension}: give whole numbers >= 1.")
     return 2.0 / (1.0 + (dimension + 1) / samples)

@@ -1,0 +1,26 @@
+"""Linear range and sharpness of a PyTorch module: the functions of `thalweg.diagnostics`, with the same numbers.
+
+`import thalweg.torch` needs the extra `torch`. Losses are written as PyTorch has them: `criterion(outputs, targets)`.
+Stability limits take numbers and are the same: `thalweg.diagnostics.descent_limit` and its neighbours.
+"""
+# pyright: reportMissingImports=false
+
+try:
+    import torch as _torch  # noqa: F401
+except ImportError as error:
+    raise ImportError("thalweg.torch needs PyTorch; install it with: pip install thalweg[torch]") from error
+
+from .curvatures import Sharpness, curvature, gauss_newton_sharpness, sharpness
+from .ranges import linear_range, suggest_learning_rate
+from .states import descent, layer_states
+
+__all__ = [
+    "Sharpness",
+    "curvature",
+    "descent",
+    "gauss_newton_sharpness",
+    "layer_states",
+    "linear_range",
+    "sharpness",
+    "suggest_learning_rate",
+]

@@ -1,5 +1,6 @@
 """A user's own loss on their own batches as a problem, so that short runs go through the one training loop."""
 
+import functools
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -14,6 +15,8 @@ from ..parallel import map_seeds
 from ..problem import BatchedProblem, Observable, Rule
 from ..rules import Averaged, Drop, Geometric, Minibatches, Scheduled, at_rate, whole_steps
 from ..training import Skeleton, split
+from .parameters import check_finite
+from .parameters import split as split_parameters
 
 Loss = Callable[[Any, Any], Any]
 
@@ -59,11 +62,19 @@ class _OwnLoss(BatchedProblem):
         return raw
 
 
+@functools.lru_cache(maxsize=32)
+def mean_loss(loss: Loss) -> Loss:
+    """The mean of the loss over a stack of batches; the same function for the same loss, so that it compiles once."""
+    problem = _OwnLoss(loss, 1)
+    return problem.objective
+
+
 class Task(NamedTuple):
-    """A checked request: loss, start, batches one by one and stacked, rule, and what one gradient evaluation saw."""
+    """A checked request: loss and start (of what moves), what stays, batches one by one and stacked, the rule."""
 
     loss: Loss
     params: Any
+    fixed: Any
     batches: list[Any]
     stacked: Any
     rule: Any
@@ -92,40 +103,20 @@ def checked(loss: Any, params: Any, batches: Any, rule: Any, order: str = "cycli
     """The request with everything tried that can be tried; ValueError with the repair."""
     if not callable(loss):
         raise ValueError(f"loss is a {type(loss).__name__}; give a function loss(params, batch) of JAX.")
-    leaves = [jnp.asarray(leaf) for leaf in _array_leaves(params)]
-    if not leaves:
-        raise ValueError("params holds no arrays; give the parameters as a pytree of arrays.")
-    whole = [leaf.dtype for leaf in leaves if not jnp.issubdtype(leaf.dtype, jnp.floating)]
-    if whole:
-        raise ValueError(
-            f"params holds arrays of type {whole[0]}; convert them to floating point, or leave them out of what is "
-            "trained (equinox.partition)."
-        )
-    if not all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in leaves):
-        raise ValueError("params holds entries that are not finite; start from finite parameters.")
-    listed, stacked = stack(batches)
     whole_steps(rule, "learning rates")
     if not hasattr(rule, "learning_rate"):
         raise ValueError(f"{type(rule).__name__} has no learning_rate to be chosen.")
-    value = jax.eval_shape(loss, params, listed[0])
+    moving, fixed = split_parameters(params)
+    check_finite(moving, "the parameter")
+    listed, stacked = stack(batches)
+    own = loss if not jax.tree.leaves(fixed) else lambda now, batch: loss(eqx.combine(now, fixed), batch)
+    value = jax.eval_shape(own, moving, listed[0])
     if getattr(value, "shape", None) != ():
         raise ValueError(f"loss(params, batch) gives {value}; one number is wanted: take the mean over samples.")
-    begin = float(loss(params, listed[0]))
+    begin = float(own(moving, listed[0]))
     if not np.isfinite(begin):
         raise ValueError(f"loss(params, batches[0]) is {begin}; start from parameters with a finite loss.")
-    params = jax.tree.map(jnp.asarray, params)
-    return Task(loss, params, listed, stacked, rule, order, seed)
-
-
-def _array_leaves(params: Any) -> list[Any]:
-    leaves = jax.tree.leaves(params)
-    odd = next((leaf for leaf in leaves if not isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int)), None)
-    if odd is not None:
-        raise ValueError(
-            f"params holds a {type(odd).__name__}, which is no array; split the module first: "
-            "params, rest = equinox.partition(model, equinox.is_inexact_array), and combine them inside loss."
-        )
-    return leaves
+    return Task(own, moving, fixed, listed, stacked, rule, order, seed)
 
 
 class Runs(NamedTuple):

@@ -39,7 +39,7 @@ format: $(DEV_STAMP) ## repair style and format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(DEV_STAMP) ## run the benchmarks and print their ratios
+bench: $(TORCH_STAMP) ## run the benchmarks and print their ratios
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 docs: $(DOCS_STAMP) ## build the documentation into out/site

@@ -20,10 +20,6 @@ from .parameters import split
 TRAINING = (
     "the model is in training mode: {what} draws at random, and the change of a state would be that of the draw. {cure}"
 )
-LEAKED = (
-    "a layer runs inside a loop or a map of the model, where its states cannot be listed. Write states(params, inputs) "
-    "yourself and return them."
-)
 
 
 def objective(loss: Callable[..., Any]) -> Callable[..., Any]:
@@ -175,8 +171,5 @@ def _distinct(states: list[Any]) -> list[Any]:
 
 
 def _dependent(run: Callable[..., Any], moving: Any) -> list[Any]:
-    try:
-        marks = depends(run, moving)
-        return [state for state, moves in zip(run(moving), marks, strict=True) if moves]
-    except jax.errors.UnexpectedTracerError as error:
-        raise ValueError(LEAKED) from error
+    marks = depends(run, moving)
+    return [state for state, moves in zip(run(moving), marks, strict=True) if moves]

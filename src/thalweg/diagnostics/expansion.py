@@ -71,7 +71,13 @@ def expand(states: Callable[..., Any], params: Any, inputs: Any, direction: Any)
     direction = matching(direction, moving)
     check_finite(moving, "the parameter")
     check_finite(direction, "the direction of")
-    base, tangent = _linearise(states, moving, fixed, inputs, direction)
+    try:
+        base, tangent = _linearise(states, moving, fixed, inputs, direction)
+    except jax.errors.UnexpectedTracerError as error:
+        raise ValueError(
+            "a state was kept from inside a loop or a map of the network, where a layer runs many times. Write "
+            "states(params, inputs) yourself and return such states from the loop."
+        ) from error
     if not np.all(_finite_states(base, tangent)):
         raise ValueError(
             "a state, or its derivative along the direction, is NaN or infinite at the given parameters; look for an "

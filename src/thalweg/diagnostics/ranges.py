@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import equinox as eqx
 import numpy as np
@@ -18,6 +18,7 @@ Method = Literal["one-shot", "root"]
 LOST = 0.1
 
 
+@runtime_checkable
 class Curve(Protocol):
     """A network along a direction, from the state at step 0; see `Expansion`."""
 
@@ -176,8 +177,8 @@ def _roots(curve: Curve, levels: Sequence[float], denominator: Denominator) -> l
     digits = 1e-12 if curve.precision() == "float64" else 1e-6
     height(begin)
     safe = begin * float(np.mean(known[begin].rounding)) / (LOST * lowest)
-    steps = first_crossings(height, levels, max(begin, safe), digits)
-    if min(steps) < safe:
+    steps = first_crossings(height, levels, begin, safe, digits)
+    if min(steps) <= safe:
         warnings.warn(
             f"the linear range {min(steps):.2g} is too short to be seen in {curve.precision()}; the smallest safe "
             f"step is {safe:.2g}. Use float64.",

@@ -49,8 +49,8 @@ def sharpness(
     moving, fixed = split(params)
     check_finite(moving, "the parameter")
     scale = None if preconditioner is None else _positive(matching(preconditioner, moving))
-    pair = _hessian_top(loss, moving, fixed, batch, scale, _begin(start, moving), tolerance, most)
-    return _told(pair, moving, tolerance)
+    value, pair = _hessian_top(loss, moving, fixed, batch, scale, _begin(start, moving), tolerance, most)
+    return _told(value, pair, moving, tolerance)
 
 
 def gauss_newton_sharpness(
@@ -70,8 +70,8 @@ def gauss_newton_sharpness(
     """
     moving, fixed = split(params)
     check_finite(moving, "the parameter")
-    pair = _gauss_newton_top(outputs, criterion, moving, fixed, batch, _begin(start, moving), tolerance, most)
-    return _told(pair, moving, tolerance)
+    value, pair = _gauss_newton_top(outputs, criterion, moving, fixed, batch, _begin(start, moving), tolerance, most)
+    return _told(value, pair, moving, tolerance)
 
 
 def curvature(loss: Callable[..., Any], params: Any, batch: Any, direction: Any) -> float:
@@ -104,10 +104,10 @@ def _begin(start: Sharpness | None, moving: Any) -> Array:
     return start.restart.astype(flat.dtype) + 0.03 * chance / jnp.linalg.norm(chance)
 
 
-def _told(pair: TopPair, moving: Any, tolerance: float) -> Sharpness:
+def _told(loss: Array, pair: TopPair, moving: Any, tolerance: float) -> Sharpness:
     value, error = float(pair.value), float(pair.error)
-    if not np.isfinite(value):
-        raise ValueError("the loss has a curvature that is NaN or infinite here; look for an overflow in it.")
+    if not (np.isfinite(float(loss)) and np.isfinite(value)):
+        raise ValueError(f"the loss is {float(loss)} here, its curvature {value}; look for an overflow in it.")
     if error > 10 * max(tolerance, float(jnp.finfo(pair.vector.dtype).eps)) * abs(value):
         warnings.warn(
             f"the largest eigenvalue {value:.6g} is known to {error:.1g} only after {int(pair.products)} products; "
@@ -135,7 +135,7 @@ def _single(value: Any) -> Array:
 @eqx.filter_jit
 def _hessian_top(
     loss: Any, moving: Any, fixed: Any, batch: Any, scale: Any, start: Array, tolerance: float, most: int
-) -> TopPair:
+) -> tuple[Array, TopPair]:
     flat, back = ravel_pytree(moving)
 
     def value(now: Array) -> Array:
@@ -143,21 +143,25 @@ def _hessian_top(
 
     _, product = jax.linearize(jax.grad(value), flat)
     if scale is None:
-        return top_pair(product, start, tolerance, most)
+        return value(flat), top_pair(product, start, tolerance, most)
     root = jax.lax.rsqrt(ravel_pytree(scale)[0])
-    return top_pair(lambda way: root * product(root * way), start, tolerance, most)
+    return value(flat), top_pair(lambda way: root * product(root * way), start, tolerance, most)
 
 
 @eqx.filter_jit
 def _gauss_newton_top(
     outputs: Any, criterion: Any, moving: Any, fixed: Any, batch: Any, start: Array, tolerance: float, most: int
-) -> TopPair:
+) -> tuple[Array, TopPair]:
     flat, back = ravel_pytree(moving)
     inputs, targets = batch
     told, push = jax.linearize(lambda now: outputs(eqx.combine(back(now), fixed), inputs), flat)
     pull = jax.linear_transpose(push, flat)
-    _, bend = jax.linearize(jax.grad(lambda out: _single(criterion(out, targets))), told)
-    return top_pair(lambda way: pull(bend(push(way)))[0], start, tolerance, most)
+
+    def value(out: Array) -> Array:
+        return _single(criterion(out, targets))
+
+    _, bend = jax.linearize(jax.grad(value), told)
+    return value(told), top_pair(lambda way: pull(bend(push(way)))[0], start, tolerance, most)
 
 
 @eqx.filter_jit

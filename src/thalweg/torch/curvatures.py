@@ -117,6 +117,11 @@ def _largest(
 ) -> Sharpness:
     """The steps of `mathematics.lanczos.top_pair`: Ritz values every 4 products, a full basis keeps its 6 best."""
     flat = _flat(params)
+    if start is not None and start.restart.shape != flat.shape:
+        raise ValueError(
+            f"`start` has {start.restart.numel()} entries, the parameters have {flat.numel()}; give the result of the "
+            "same module, or None."
+        )
     chance = torch.randn(flat.shape, generator=torch.Generator().manual_seed(0)).to(flat)
     way = chance if start is None else start.restart.to(flat) + 0.03 * chance / chance.norm()
     way, tolerance = way / way.norm(), max(tolerance, 4 * torch.finfo(flat.dtype).eps)
@@ -134,26 +139,36 @@ def _largest(
             if complete:
                 break
             way = left / norm
-        matrix = basis @ images.T
-        if not bool(torch.isfinite(matrix).all()):
-            raise ValueError("the loss has a curvature that is NaN or infinite here; look for an overflow in it.")
-        values, mixes = torch.linalg.eigh(0.5 * (matrix + matrix.T))
-        kept = mixes.flip(1)[:, :KEEP].T
-        best, told = kept @ basis, kept @ images
-        value, residual = values[-1], (told[0] - values[-1] * best[0]).norm()
-        gap = values[-1] - values[-2] if len(values) > 1 else residual
-        error = float(residual**2 / gap if gap > residual else residual)
-        done = products >= 2 * STRIDE and error <= tolerance * abs(float(value))
+        best, told, error = _ritz(basis, images)
+        value = float(best[0] @ told[0])
+        done = products >= 2 * STRIDE and error <= tolerance * abs(value)
         if done or complete or products >= most:
             break
         if len(basis) + STRIDE > ROOM:
             basis, images = best, told
-    if error > 10 * tolerance * abs(float(value)):
+    _warn_if_unknown(value, error, tolerance, products)
+    restart = best[0] + 0.3 * best[1:4].sum(0)
+    return Sharpness(value, _named(best[0], params), error, products, restart)
+
+
+def _ritz(basis: Tensor, images: Tensor) -> tuple[Tensor, Tensor, float]:
+    """The best Ritz vectors of a space, largest first, their images, and a bound on the error of the first value."""
+    matrix = basis @ images.T
+    if not bool(torch.isfinite(matrix).all()):
+        raise ValueError("the loss has a curvature that is NaN or infinite here; look for an overflow in it.")
+    values, mixes = torch.linalg.eigh(0.5 * (matrix + matrix.T))
+    kept = mixes.flip(1)[:, :KEEP].T
+    best, told = kept @ basis, kept @ images
+    residual = (told[0] - values[-1] * best[0]).norm()
+    gap = values[-1] - values[-2] if len(values) > 1 else residual
+    return best, told, float(residual**2 / gap if gap > residual else residual)
+
+
+def _warn_if_unknown(value: float, error: float, tolerance: float, products: int) -> None:
+    if error > 10 * tolerance * abs(value):
         warnings.warn(
-            f"the largest eigenvalue {float(value):.6g} is known to {error:.1g} only after {products} products; raise "
+            f"the largest eigenvalue {value:.6g} is known to {error:.1g} only after {products} products; raise "
             "`most`, or the tolerance.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-    restart = best[0] + 0.3 * best[1:4].sum(0)
-    return Sharpness(float(value), _named(best[0], params), error, products, restart)

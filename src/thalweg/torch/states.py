@@ -127,6 +127,8 @@ def gradient(
         loss = criterion(outputs(model, leaves, batch[0]), batch[1])
         if loss.ndim:
             raise ValueError(f"the loss has the shape {tuple(loss.shape)}; return one number, the mean over the batch.")
+        if not bool(torch.isfinite(loss)):
+            raise ValueError(f"the loss is {float(loss.detach())} here; look for an overflow in it.")
         slopes = torch.autograd.grad(
             loss, tuple(leaves.values()), create_graph=graph, allow_unused=True, materialize_grads=True
         )

@@ -39,7 +39,7 @@ class Case:
     error: Callable[[Any, Any], Any]
     rule: Any
     batch: int
-    steps: int = 1000
+    steps: int = 2000
 
     def loss(self, params: Any, batch: Any) -> Any:
         return jnp.mean(self.error(self.network.states(params, batch[0])[-1], batch[1]))
@@ -221,8 +221,8 @@ def published() -> list[Case]:
         Case("digits, tanh 64-64-10, AdamW, batch 32", mlp, digits, entropy, ADAMW, 32),
         Case("digits, ReLU 64-64-64-10, SGD, all 256", deep, labelled("digits", 256), entropy, SGD, 0),
         Case("digits, ReLU 64-64-64-10, SGD, batch 4", deep, digits, entropy, SGD, 4),
-        Case("digits, convolutional, SGD, batch 32", conv, digits, entropy, SGD, 32),
-        Case("digits, convolutional, AdamW, batch 32", conv, digits, entropy, ADAMW, 32),
+        Case("digits, convolutional, SGD, batch 32", conv, digits, entropy, SGD, 32, 1000),
+        Case("digits, convolutional, AdamW, batch 32", conv, digits, entropy, ADAMW, 32, 1000),
         Case("digits, residual, SGD, batch 32", res, digits, entropy, SGD, 32),
         Case("digits, residual, momentum, batch 128", res, digits, entropy, MOMENTUM, 128),
         Case("noisy regression, tanh 20-50-1, SGD, batch 1", smooth, noisy(20, 1000, 0.5), squared, SGD, 1),
@@ -254,13 +254,13 @@ def development() -> list[Case]:
         Case("digits, convolutional 4, momentum, batch 16", convolutional(8, 4, 10), digits, entropy, MOMENTUM, 16, 600),
         Case("digits, residual 32 x 2, AdamW, batch 64", residual(64, 32, 2, 10), digits, entropy, ADAMW, 64, 800),
         Case("digits, tanh 64-32-32-10, SGD, batch 1", dense((64, 32, 32, 10), tanh), digits, entropy, SGD, 1, 1500),
-        Case("diabetes, tanh 10-30-1, SGD, batch 5", dense((10, 30, 1), tanh), diabetes(400), squared, SGD, 5),
+        Case("diabetes, tanh 10-30-1, SGD, batch 5", dense((10, 30, 1), tanh), diabetes(400), squared, SGD, 5, 1000),
         Case("diabetes, linear, SGD, all 400", dense((10, 1), tanh), diabetes(400), squared, SGD, 0, 500),
         Case("sigmoid teacher-student 30, SGD, batch 4", paper, taught(paper, 30, 3000), squared, SGD, 4, 1500),
-        Case("sigmoid teacher-student 30, momentum, batch 50", paper, taught(paper, 30, 3000), squared, MOMENTUM, 50),
-        Case("linear regression 20, SGD, batch 2", dense((20, 1), tanh), linear(20, 600, 1.0, 10.0), squared, SGD, 2),
+        Case("sigmoid teacher-student 30, momentum, batch 50", paper, taught(paper, 30, 3000), squared, MOMENTUM, 50, 1000),
+        Case("linear regression 20, SGD, batch 2", dense((20, 1), tanh), linear(20, 600, 1.0, 10.0), squared, SGD, 2, 1000),
         Case("ReLU regression 15-60-1, momentum, batch 8", dense((15, 60, 1), relu, 1.4),
-             taught(dense((15, 3, 1), relu, 1.4), 15, 1000, 0.2), squared, MOMENTUM, 8),
+             taught(dense((15, 3, 1), relu, 1.4), 15, 1000, 0.2), squared, MOMENTUM, 8, 1000),
         Case("noisy regression, ReLU 10-40-40-1, AdamW, batch 4", dense((10, 40, 40, 1), relu, 1.4),
-             noisy(10, 800, 0.3), squared, ADAMW, 4),
+             noisy(10, 800, 0.3), squared, ADAMW, 4, 1000),
     ]

@@ -156,7 +156,7 @@ def _judged(tried: _Tried, marks: Sequence[Mark], steps: int, certain: bool) -> 
         middle = max(middle, math.log10(NEAR_LIMIT * limit))
     low, high = min(middle - BESIDE, late - trend * further), max(late, middle + BESIDE)
     edge = tried.diverged()
-    high = min(high, math.log10(edge) - 0.05)
+    high = min(high, math.log10(edge) - 0.05, math.log10(limit) if certain and limit > 0 else math.inf)
     low, middle = min(low, high), min(middle, high)
     against = _objections(tried, marks, early, late)
     table = _table(tried, marks)

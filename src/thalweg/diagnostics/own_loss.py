@@ -88,7 +88,7 @@ def stack(batches: Any) -> tuple[list[Any], Any]:
     if not listed:
         raise ValueError("batches is empty; give a list of at least one batch, as loss(params, batch) takes them.")
     shapes = [(jax.tree.structure(one), [leaf.shape for leaf in jax.tree.leaves(one)]) for one in listed]
-    if not shapes[0][1] or any(0 in shape for shape in shapes[0][1]):
+    if all(0 in shape for shape in shapes[0][1]):
         raise ValueError(f"the batches hold nothing: shapes {shapes[0][1]}; give at least one sample a batch.")
     odd = next((i for i, one in enumerate(shapes) if one != shapes[0]), None)
     if odd is not None:

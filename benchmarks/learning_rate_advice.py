@@ -99,6 +99,8 @@ def finder(setup: Setup) -> Named:
         if not smooth[-1] <= 5 * min(smooth):
             break
     kept = np.asarray(smooth)[10:-5]
+    if kept.size < 2:  # the losses of tiny batches scatter so much that the sweep stops at once
+        return Named(math.nan, float(len(smooth)))
     kept = np.where(np.isfinite(kept), kept, np.nan)
     return Named(float(rates[10:][int(np.nanargmin(np.gradient(kept)))]), 100.0)
 
@@ -228,7 +230,7 @@ def main() -> None:
             + f"; {time.process_time() - start:.0f} CPU s",
             flush=True,
         )
-        if len(words) > 1:
+        if len(words) > 1:  # kept after each problem
             with open(words[1], "w") as file:
                 json.dump(found, file, indent=1)
         jax.clear_caches()

@@ -17,7 +17,9 @@ LAYERS = (
     {"fields", "events", "plateaus", "views", "problem", "theory", "registry"},
     {"rules", "training", "parallel"},
     {"solve", "results", "serial", "audit"},
-    {"functionals", "budget", "verdict", "comparison", "sweeps", "repeat", "testing"},
+    # a family of its own as well: what it may import is told below
+    {"diagnostics"},
+    {"functionals", "budget", "verdict", "comparison", "sweeps", "repeat", "testing", "rate_study", "known_rates"},
     {"faces"},
 )
 # The public names as a whole are for those who list them: nobody else imports the package itself.
@@ -38,7 +40,7 @@ FAMILIES = {
         "registry",
         "rules",
     },
-    "diagnostics": {"_version", "mathematics", "data", "rules", "training"},
+    "diagnostics": {"_version", "mathematics", "data", "problem", "rules", "training", "parallel"},
     "learners": {"_version", "mathematics", "data", "rules", "training"},
     "torch": {"_version", "mathematics", "diagnostics"},
 }

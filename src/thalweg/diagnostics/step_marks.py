@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..rules import GradientDescent
+from .expansion import Expansion, expand
 from .own_loss import Runs, Task, mean_loss
-from .ranges import linear_range
 from .suggestion import inputs_of
 from .updates import Updates, frozen_updates, losses_along, stability_limit, top_curvature
 
@@ -52,22 +53,37 @@ def limits(
     All along the updates that the rule would make at the start, its memory filled, on `kept` batches; the sharpness
     is that of the mean loss over `several`.
     """
-    before = 0 if type(task.rule).__name__ == "GradientDescent" else WARM
+    before = 0 if isinstance(task.rule, GradientDescent) else WARM
     updates = frozen_updates(task.loss, task.params, task.batches, task.rule, before, kept)
-    found = _ranges(task, states, thresholds, updates) if states is not None else []
-    return [*found, *_line_searches(task, updates), _stability(task, updates, several)]
+    scales = [_bottom(task, batch, way) for batch, way in zip(updates.batches, updates.directions, strict=True)]
+    found = _ranges(task, states, thresholds, updates, scales) if states is not None else []
+    return [*found, *_line_searches(task, updates, scales), _stability(task, updates, several)]
 
 
-def _ranges(task: Task, states: Callable[..., Any], thresholds: Sequence[float], updates: Updates) -> list[Mark]:
-    rows, whole = [], bool(jax.tree.leaves(task.fixed))
+def _bottom(task: Task, batch: Any, way: Any) -> float:
+    """The bottom of the parabola along an update; NaN where the loss rises or bends down, so that there is none."""
+    slope, bend = (float(part) for part in _slope_and_bend(task.loss, task.params, way, batch))
+    return -slope / bend if slope < 0 < bend else math.nan
+
+
+def _around(task: Task, way: Any, bottom: float) -> float:
+    """The scale on which to look along an update: its parabola's, else a tenth of the length of the parameters."""
+    if math.isfinite(bottom):
+        return bottom
+    long, short = (math.sqrt(sum(float(jnp.sum(x**2)) for x in jax.tree.leaves(t))) for t in (task.params, way))
+    return 0.1 * max(long, 1.0) / short if short > 0 else 1.0
+
+
+def _ranges(
+    task: Task, states: Callable[..., Any], thresholds: Sequence[float], updates: Updates, scales: list[float]
+) -> list[Mark]:
+    whole, rows = bool(jax.tree.leaves(task.fixed)), []
     of_moving = (lambda now, x: states(eqx.combine(now, task.fixed), x)) if whole else states
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        for batch, way in zip(updates.batches, updates.directions, strict=True):
-            found = linear_range(of_moving, task.params, inputs_of(batch), way, tuple(thresholds), method="root")
-            rows.append(np.asarray(found.step))
-    # one tangent pass is two forward ones, and the search takes about twenty
-    cost = len(rows) * 22 * FORWARD / len(thresholds)
+    for batch, way, bottom in zip(updates.batches, updates.directions, scales, strict=True):
+        curve = expand(of_moving, task.params, inputs_of(batch), way)
+        rows.append(_crossings(curve, _around(task, way, bottom) * STEPS[::2], thresholds))
+    # the tangent pass is two forward ones; then one a step, and one a threshold
+    cost = len(rows) * ((2 + STEPS[::2].size) / len(thresholds) + 1) * FORWARD
     words = "the states leave their linearisation (Ni & Talnikar 2019)"
     return [
         over_batches(f"linear range {level:g}", [row[i] for row in rows], cost, words)
@@ -75,31 +91,40 @@ def _ranges(task: Task, states: Callable[..., Any], thresholds: Sequence[float],
     ]
 
 
-# around the minimum of a parabola along the step
+def _crossings(curve: Expansion, steps: np.ndarray, levels: Sequence[float]) -> list[float]:
+    """First steps with these nonlinearities: between two steps by a power law, then once by proportion; inf if none."""
+    seen = np.asarray([curve.measure(float(step), "min").mean for step in steps])
+    seen, found = np.where(np.isfinite(seen), seen, np.inf), []
+    for level in levels:
+        i = int((seen >= level).argmax())
+        if not seen[i] >= level:
+            found.append(math.inf)
+            continue
+        step = float(steps[i])
+        if i > 0 and seen[i - 1] > 0 and np.isfinite(seen[i]):
+            share = math.log(level / seen[i - 1]) / math.log(seen[i] / seen[i - 1])
+            step = float(steps[i - 1] * (steps[i] / steps[i - 1]) ** share)
+        there = curve.measure(step, "min").mean
+        found.append(step * level / there if np.isfinite(there) and there > 0 else step)
+    return found
+
+
+# around the bottom of the parabola along an update
 STEPS = 10.0 ** np.arange(-3.0, 3.01, 0.25)
 
 
-def _line_searches(task: Task, updates: Updates) -> list[Mark]:
-    lowest, quadratic = [], []
+def _line_searches(task: Task, updates: Updates, scales: list[float]) -> list[Mark]:
+    lowest = []
     kind = jnp.result_type(*jax.tree.leaves(task.params))
-    for batch, way in zip(updates.batches, updates.directions, strict=True):
-        slope, bend = _second_order(task.loss, task.params, way, batch)
-        # a line that rises, or that bends down, has no minimum that a parabola could see
-        one = -slope / bend if slope < 0 < bend else math.nan
-        quadratic.append(one)
-        scale = one if math.isfinite(one) else _length_scale(task.params, way)
-        losses = np.asarray(losses_along(task.loss, task.params, way, jnp.asarray(scale * STEPS, kind), batch), float)
-        lowest.append(scale * lowest_point(STEPS, losses))
+    for batch, way, bottom in zip(updates.batches, updates.directions, scales, strict=True):
+        steps = _around(task, way, bottom) * STEPS
+        losses = np.asarray(losses_along(task.loss, task.params, way, jnp.asarray(steps, kind), batch), float)
+        lowest.append(lowest_point(steps, losses))
+    words = "the loss of the batch is lowest there"
     return [
-        over_batches("line search", lowest, len(lowest) * STEPS.size * FORWARD, "the loss of the batch is lowest there"),
-        over_batches("1 / curvature", quadratic, len(quadratic) * 3, "the same to second order; twice that in 2 / curvature"),
+        over_batches("line search", lowest, len(lowest) * STEPS.size * FORWARD, words),
+        over_batches("1 / curvature", scales, len(scales) * 3, "the same to second order"),
     ]
-
-
-def _length_scale(params: Any, way: Any) -> float:
-    """The step that is as long as a tenth of the parameters."""
-    long, short = (math.sqrt(sum(float(jnp.sum(x**2)) for x in jax.tree.leaves(tree))) for tree in (params, way))
-    return 0.1 * max(long, 1.0) / short if short > 0 else 1.0
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -111,22 +136,17 @@ def _slope_and_bend(loss: Any, params: Any, way: Any, batch: Any) -> Any:
     return jax.jvp(jax.grad(along), (zero,), (jnp.ones_like(zero),))
 
 
-def _second_order(loss: Any, params: Any, way: Any, batch: Any) -> tuple[float, float]:
-    slope, bend = _slope_and_bend(loss, params, way, batch)
-    return float(slope), float(bend)
-
-
 def lowest_point(steps: np.ndarray, losses: np.ndarray) -> float:
-    """The step of the lowest loss on a logarithmic grid, by a parabola through it and its neighbours; NaN at an end."""
+    """The step of the lowest loss, by the parabola through it and its neighbours; NaN where it stands at an end."""
     values = np.where(np.isfinite(losses), losses, np.inf)
     i = int(values.argmin())
     if i in (0, len(steps) - 1) or not np.isfinite(values[i]):
         return math.nan
-    left, middle, right = values[i - 1 : i + 2]
-    x = np.log(steps)
-    bend = left - 2 * middle + right
-    shift = 0.5 * (left - right) / bend if np.isfinite(bend) and bend > 0 else 0.0
-    return float(np.exp(x[i] + np.clip(shift, -0.5, 0.5) * (x[1] - x[0])))
+    (x0, x1, x2), (y0, y1, y2) = steps[i - 1 : i + 2], values[i - 1 : i + 2]
+    before, after = (y1 - y0) / (x1 - x0), (y2 - y1) / (x2 - x1)
+    # a parabola through an infinite loss, or through three equal ones, has no bottom
+    bend = (after - before) / (x2 - x0) if np.isfinite(after) else 0.0
+    return float(np.clip(0.5 * (x0 + x1) - 0.5 * before / bend, x0, x2)) if bend > 0 else float(x1)
 
 
 def _stability(task: Task, updates: Updates, several: int) -> Mark:

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -66,7 +66,7 @@ class Minibatches(_Composed):
     """
 
     rule: Rule = GradientDescent()
-    order: Literal["cyclic", "drawn"] = "cyclic"
+    order: str = "cyclic"
     random: ClassVar[bool] = True
     # a draw costs more than a small step, so that several are made at once
     block: ClassVar[int] = 16
@@ -131,7 +131,7 @@ class Scheduled(_Composed):
         return None
 
     def step(self, problem: Problem, params: Any, state: Any, data: Any, count: Array, fresh: Any) -> tuple[Any, Any]:
-        now = at_rate(self.inner, self.learning_rate * self.schedule.factor(count))
+        now = at_rate(self.inner, self.learning_rate * self.schedule.factor(1.0 * count))
         return now.step(problem, params, state, data, count, fresh)
 
 

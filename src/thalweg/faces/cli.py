@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .._version import __version__
-from . import advise, verbs
+from . import rate_advice, verbs
 from .console import INTERRUPTED, Sentence, keep_compiled, note, spoken_warnings
 from .index import PresetEntry, index
 from .subject import entry_of, options_of
@@ -133,22 +133,22 @@ class Advice(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The network, then problems and presets."""
-        return [advise.NETWORK, *index().subjects()]
+        return [rate_advice.NETWORK, *index().subjects()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """The command about one of them; ValueError with the nearest name otherwise."""
-        common = advise.common_options()
+        common = rate_advice.common_options()
         taken = {p.name for p in common}
 
         def callback(**said: Any) -> None:
             mine = {k: said.pop(k) for k in taken if k}
-            if cmd_name == advise.NETWORK:
-                ctx.exit(advise.on_network(said, **mine))
-            ctx.exit(advise.on_problem(cmd_name, said, **mine))
+            if cmd_name == rate_advice.NETWORK:
+                ctx.exit(rate_advice.on_network(said, **mine))
+            ctx.exit(rate_advice.on_problem(cmd_name, said, **mine))
 
-        if cmd_name == advise.NETWORK:
+        if cmd_name == rate_advice.NETWORK:
             words = "A small dense network on your own table."
-            return click.Command(cmd_name, callback=callback, params=[*advise.network_options(), *common], help=words)
+            return click.Command(cmd_name, callback=callback, params=[*rate_advice.network_options(), *common], help=words)
         own, fields = options_of(cmd_name)
         # a field of the problem goes before an option of the same name
         names = {p.name for p in [*own, *fields]}
@@ -180,7 +180,7 @@ for _name in VERBS:
     cli.add_command(Verb(_name))
 
 
-cli.add_command(Advice("advise-rate", help=advise.HELP, subcommand_metavar="NAME [OPTIONS]..."))
+cli.add_command(Advice("advise-rate", help=rate_advice.HELP, subcommand_metavar="NAME [OPTIONS]..."))
 
 
 @cli.command("plot")

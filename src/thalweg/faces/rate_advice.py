@@ -15,7 +15,7 @@ HELP = """A learning rate with reasons, or a refusal, from limits at the start a
 \b
 thalweg advise-rate network --data sklearn:digits --hidden 64 --optimiser adamw
 thalweg advise-rate network --data points.npz --batch 16 --steps 2000
-thalweg advise-rate LinearClassifier --dimension 64 --rule GradientDescent
+thalweg advise-rate NAME --rule GradientDescent
 """
 OPTIMISERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
 

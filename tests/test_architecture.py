@@ -14,7 +14,7 @@ LAYERS = (
     {"_version"},
     {"mathematics"},
     {"data"},
-    {"fields", "events", "plateaus", "views", "problem", "theory", "registry"},
+    {"fields", "events", "plateaus", "views", "problem", "theory", "adviser", "registry"},
     {"rules", "training", "parallel"},
     {"solve", "results", "serial", "audit"},
     # a family of its own as well: what it may import is told below
@@ -37,6 +37,7 @@ FAMILIES = {
         "views",
         "problem",
         "theory",
+        "adviser",
         "registry",
         "rules",
     },

@@ -1,5 +1,8 @@
 from . import diagnostics as diagnostics
 from ._version import __version__ as __version__
+from .adviser import Adviser as Adviser
+from .adviser import Recommendation as Recommendation
+from .audit import advise as advise
 from .audit import theories as theories
 from .comparison import compare as compare
 from .data.mixture import MixtureSample as MixtureSample

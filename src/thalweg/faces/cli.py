@@ -1,4 +1,4 @@
-"""The command line: thalweg list | theories | predict | train | compare | sweep | plot | report | rerun | advise-rate."""
+"""The command line: list | theories | predict | train | compare | advise | sweep | plot | report | rerun | advise-rate."""
 
 import os
 import sys
@@ -18,6 +18,7 @@ MEANING = {
     "predict": "What a theory says, without training.",
     "train": "Train for real, without theory.",
     "compare": "Predict, train and compare: a verdict with an error budget.",
+    "advise": "What theory recommends, with interval, evidence and reason.",
     "sweep": "Theory, and training where asked for, over a grid of parameters.",
 }
 EPILOG = """\b
@@ -54,6 +55,7 @@ VERBS: dict[str, tuple[Callable[..., int], tuple[str, ...]]] = {
     "predict": (verbs.predict, ("times", "theory", "seeds", "out", "json")),
     "train": (verbs.train, ("times", "seeds", "strict", "out", "json")),
     "compare": (verbs.compare, ("times", "theory", "seeds", "resolution", "out", "json")),
+    "advise": (verbs.advise, ("json",)),
     "sweep": (verbs.sweep, ("over", "train", "times", "theory", "seeds", "out", "json")),
 }
 

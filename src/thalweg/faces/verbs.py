@@ -105,6 +105,17 @@ def theories(name: str, said: dict[str, Any], as_json: bool) -> int:
     return 0
 
 
+def advise(name: str, said: dict[str, Any], as_json: bool) -> int:
+    """`advise`."""
+    import thalweg as tw
+
+    from .summary import clean
+
+    told = tw.advise(Asked(name, said).problem)
+    click.echo(json.dumps([clean(vars(item)) for item in told], indent=1) if as_json else str(told))
+    return 0
+
+
 def predict(
     name: str,
     said: dict[str, Any],

@@ -48,20 +48,13 @@ def interior_extrema(
     unit = np.union1d(np.geomspace(_FIRST, 1.0, coarse - half), np.arange(1, half + 1) / half)
     count, size = len(signs), unit.size
     end = jax.lax.stop_gradient(jnp.asarray(horizon, float))
-    sign = jnp.asarray(signs, float)[:, None]
     own = jnp.arange(count)
-
-    def read(grid: Float[Array, "k m"]) -> tuple[Float[Array, "k m"], Float[Array, "k m"]]:
-        times = grid.reshape(-1)
-        pair = jax.jvp(curves, (times,), (jnp.ones_like(times),))
-        value, rate = (jnp.stack(part).reshape(count, count, size)[own, own] for part in pair)
-        return jnp.where(jnp.isfinite(value), sign * value, jnp.inf), sign * rate
 
     def search(state: tuple[Array, ...], first: Array) -> tuple[tuple[Array, ...], None]:
         low, high, _, _, turned = state
         even = low[:, None] + (high - low)[:, None] * jnp.linspace(0.0, 1.0, size)[None, :]
         grid = jnp.where(first, end * jnp.asarray(unit)[None, :], even)
-        cost, slope = read(grid)
+        cost, slope = _read(curves, grid, signs)
         best = jnp.argmin(cost, axis=1)
         rising = jnp.argmax((slope > 0).at[:, -1].set(True), axis=1)
         left = jnp.where(first, best - 1, rising - 1).clip(0)
@@ -74,6 +67,23 @@ def interior_extrema(
     zero = jnp.zeros(count)
     begin = (zero, zero + end, zero, zero, jnp.zeros(count, bool))
     (low, high, down, up, turned), _ = jax.lax.scan(search, begin, jnp.arange(rounds) == 0)
+    return _root(low, high, down, up, turned, end)
+
+
+def _read(
+    curves: Callable[[Vector], tuple[Vector, ...]], grid: Float[Array, "k m"], signs: tuple[int, ...]
+) -> tuple[Float[Array, "k m"], Float[Array, "k m"]]:
+    """Each curve on its own row of the grid, and its slope, so that a minimum is wanted."""
+    count, size = grid.shape
+    own, times = jnp.arange(count), grid.reshape(-1)
+    sign = jnp.asarray(signs, float)[:, None]
+    pair = jax.jvp(curves, (times,), (jnp.ones_like(times),))
+    value, rate = (jnp.stack(part).reshape(count, count, size)[own, own] for part in pair)
+    return jnp.where(jnp.isfinite(value), sign * value, jnp.inf), sign * rate
+
+
+def _root(low: Vector, high: Vector, down: Vector, up: Vector, turned: Array, end: Number) -> Vector:
+    """The secant's root of the slopes at both ends; NaN where the curve never turned or did so at an end."""
     root = low - (high - low) * down / jnp.where(up > down, up - down, 1.0)
     inside = (root > end * _FIRST * (1 + _FIRST)) & (root < end * (1 - _FIRST))
     return jnp.where(turned & inside, root, jnp.nan)

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -13,6 +15,7 @@ from ...problem import Problem
 from ...rules import OnePassNaturalGradient
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from .natural_gradient import metric
+from .order_parameters import State, Target
 from .problem import CommitteeMachine
 from .stability import critical_rate, natural_critical_rate
 from .trajectories import CURVES, EVENTS, at, begun, follow, follows
@@ -60,16 +63,25 @@ def _metric_strain(setting: Setting) -> float:
     problem, rule = setting.problem, setting.problem.rule
     if not isinstance(rule, OnePassNaturalGradient):
         return 0.0
-    now, target = begun(setting.data, setting.start)
+    # numbers as arrays: another rate needs no new program
+    loose = jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, problem)
     times = jnp.linspace(0.0, float(setting.times[-1]), 201)
-    path = at(problem, now, target, times)
-    least = math.inf
-    for student, output in zip(np.asarray(path.student), np.asarray(path.output), strict=True):
-        if not np.all(np.isfinite(student)):
-            return 1e300
-        inside = np.asarray(metric(problem.averages(), jnp.asarray(student), jnp.asarray(output), rule.damping).inside)
-        least = min(least, float(np.min(np.linalg.eigvals(inside).real)))
+    least = float(_least_metric(loose, *begun(setting.data, setting.start), times))
     return min((rule.learning_rate / least) ** 2 / problem.dimension / 0.01, 1e300) if least > 0 else 1e300
+
+
+@eqx.filter_jit
+def _least_metric(problem: CommitteeMachine, now: State, target: Target, times: Array) -> Array:
+    """The smallest eigenvalue of the damped Fisher matrix along the path; negative where the path is not finite."""
+    path = at(problem, now, target, times)
+    damping = problem.rule.damping  # pyright: ignore[reportAttributeAccessIssue]
+
+    def at_one(student: Array, output: Array) -> Array:
+        inside = metric(problem.averages(), student, output, damping).inside
+        return jnp.min(jnp.linalg.eigvals(inside).real)
+
+    least = jnp.min(jax.lax.map(lambda one: at_one(*one), (path.student, path.output)))
+    return jnp.where(jnp.all(jnp.isfinite(path.student)), least, -1.0)
 
 
 def limit_rate(problem: CommitteeMachine) -> float:

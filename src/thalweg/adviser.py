@@ -1,0 +1,96 @@
+"""What to do, with a reason: recommendations about a problem, each with its interval and the evidence for it."""
+
+import abc
+import dataclasses
+import math
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .fields import Parametrised, unknown
+from .problem import Problem
+from .theory import Setting
+
+if TYPE_CHECKING:
+    from typing import ClassVar as AbstractClassVar
+else:
+    from equinox import AbstractClassVar
+
+
+@dataclasses.dataclass(frozen=True)
+class Recommendation:
+    """One number to choose, or to expect: `value` within [`low`, `high`], and the sentence why.
+
+    `name` is one of few words in the style of an observable (`stopping_time`); `unit` the clock or unit of the value;
+    `level` how sure the interval is (0.9: nine times in ten; NaN where it is a bound that holds always); `evidence`
+    the numbers that speak for it, by name; `source` the formula's. A value of NaN is no advice: the reason says what
+    stands against it.
+    """
+
+    name: str
+    value: float
+    reason: str
+    low: float = math.nan
+    high: float = math.nan
+    unit: str = ""
+    level: float = math.nan
+    evidence: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    source: str = ""
+
+    def interval(self) -> str:
+        """`low to high`, empty where there is none."""
+        return "" if math.isnan(self.low) and math.isnan(self.high) else f"{self.low:.4g} to {self.high:.4g}"
+
+    def __str__(self) -> str:
+        head = f"{self.name.replace('_', ' ')}: {self.value:.4g}" if not math.isnan(self.value) else self.title()
+        between = self.interval()
+        sure = f", {self.level:.0%}" if between and not math.isnan(self.level) else ""
+        head += f" ({between}{sure})" if between else ""
+        told = [f"{k.replace('_', ' ')} = {v:.4g}" for k, v in self.evidence.items()]
+        lines = [f"{head} {self.unit}".rstrip(), self.reason, *([f"Evidence: {', '.join(told)}."] if told else [])]
+        lines += [f"Source: {self.source}."] if self.source else []
+        return "\n".join([lines[0], *(textwrap.indent(textwrap.fill(line, 98), "  ") for line in lines[1:])])
+
+    def title(self) -> str:
+        """The heading where there is no value."""
+        return f"{self.name.replace('_', ' ')}: no advice"
+
+
+@dataclasses.dataclass(frozen=True)
+class Advice:
+    """All recommendations about a problem: printed as text, by name as `advice["ridge"]`, as a table by `.table()`."""
+
+    subject: str
+    items: tuple[Recommendation, ...]
+
+    def __iter__(self) -> Iterator[Recommendation]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, name: str) -> Recommendation:
+        found = {item.name: item for item in self.items}
+        if name not in found:
+            raise KeyError(unknown("recommendation", name, list(found)))
+        return found[name]
+
+    def table(self) -> Any:
+        """The recommendations as a pandas DataFrame: name, value, low, high, level, unit, reason, source."""
+        import pandas
+
+        columns = ("name", "value", "low", "high", "level", "unit", "reason", "source")
+        return pandas.DataFrame([{c: getattr(item, c) for c in columns} for item in self.items], columns=list(columns))
+
+    def __str__(self) -> str:
+        return "\n\n".join([f"Advice for {self.subject}", *(str(item) for item in self.items)])
+
+
+class Adviser(Parametrised):
+    """Turns theory into recommendations for the problems in `of`; found by its class, as theories are."""
+
+    of: AbstractClassVar[tuple[type[Problem], ...]]
+
+    @abc.abstractmethod
+    def advise(self, setting: Setting) -> tuple[Recommendation, ...]:
+        """Recommendations for `setting.problem`, from `setting.data` and `setting.start` where they are needed."""

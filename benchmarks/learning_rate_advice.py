@@ -87,11 +87,13 @@ def _sweep(loss: Any, transform: Any, params: Any, stacked: Any, rates: Any) -> 
 
 
 def finder(setup: Setup) -> Named:
-    """torch-lr-finder as its manual has it: 1e-7 to 100 in 100 iterations, smoothing 0.05, steepest between 10 and -5."""
+    """torch-lr-finder as in its manual: 1e-7 to 100 in 100 steps, smoothing 0.05, steepest after 10 and before -5."""
     task = setup.task
     rates = 1e-7 * (100 / 1e-7) ** (np.arange(100) / 99)
     losses = np.asarray(
-        _sweep(setup.loss, updates.unit_transform(task.rule), task.params, task.stacked, jnp.asarray(rates, jnp.float32))
+        _sweep(
+            setup.loss, updates.unit_transform(task.rule), task.params, task.stacked, jnp.asarray(rates, jnp.float32)
+        )
     )
     smooth = [float(losses[0])]
     for value in losses[1:]:
@@ -209,7 +211,10 @@ def tables(found: list[dict[str, Any]]) -> str:
         )
     lines += ["", "| problem | best rate | " + " | ".join(METHODS) + " |", "|---" * (2 + len(METHODS)) + "|"]
     for f in found:
-        cells = [f"{f[m]['ratio']:.2g}; {f[m]['equal']:.1%}" if f[m]["ratio"] else f"none; {f[m]['equal']:.1%}" for m in METHODS]
+        cells = [
+            f"{f[m]['ratio']:.2g}; {f[m]['equal']:.1%}" if f[m]["ratio"] else f"none; {f[m]['equal']:.1%}"
+            for m in METHODS
+        ]
         lines.append(f"| {f['name']} | {f['best']:.2g} | " + " | ".join(cells) + " |")
     inside = sum(f["advice"]["inside"] for f in found)
     return "\n".join([*lines, "", f"The best rate lay inside the advised range for {inside} of {runs} seeds."])

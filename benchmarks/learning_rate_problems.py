@@ -6,6 +6,7 @@ or of one half of the square. `states` returns what the layers hold, samples fir
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -74,7 +75,7 @@ def dense(sizes: tuple[int, ...], act: Any, scale: float = 1.0, bias: float = 0.
         keys = jax.random.split(key, 2 * len(sizes))
         return [
             (scale * jax.random.normal(keys[2 * i], (a, b)) / a**0.5, bias * jax.random.normal(keys[2 * i + 1], (b,)))
-            for i, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True))
+            for i, (a, b) in enumerate(itertools.pairwise(sizes))
         ]
 
     return Network(states, start)
@@ -91,7 +92,7 @@ def sigmoid_net(sizes: tuple[int, ...]) -> Network:
 
     def start(key: Any) -> Any:
         keys = jax.random.split(key, 2 * len(sizes))
-        pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+        pairs = list(itertools.pairwise(sizes))
         return [
             (jax.random.normal(keys[2 * i], p), jax.random.normal(keys[2 * i + 1], p[1:])) for i, p in enumerate(pairs)
         ]
@@ -249,18 +250,57 @@ def development() -> list[Case]:
         Case("wine, tanh 13-20-3, SGD, batch 16", small, wine, entropy, SGD, 16, 600),
         Case("wine, tanh 13-20-3, AdamW, all 160", small, wine, entropy, ADAMW, 0, 600),
         Case("breast cancer, logistic, SGD, batch 8", logistic, cancer, entropy, SGD, 8, 1500),
-        Case("breast cancer, ReLU 30-40-40-2, momentum, batch 64", dense((30, 40, 40, 2), relu, 1.4), cancer,
-             entropy, MOMENTUM, 64, 800),
-        Case("digits, convolutional 4, momentum, batch 16", convolutional(8, 4, 10), digits, entropy, MOMENTUM, 16, 600),
+        Case(
+            "breast cancer, ReLU 30-40-40-2, momentum, batch 64",
+            dense((30, 40, 40, 2), relu, 1.4),
+            cancer,
+            entropy,
+            MOMENTUM,
+            64,
+            800,
+        ),
+        Case(
+            "digits, convolutional 4, momentum, batch 16", convolutional(8, 4, 10), digits, entropy, MOMENTUM, 16, 600
+        ),
         Case("digits, residual 32 x 2, AdamW, batch 64", residual(64, 32, 2, 10), digits, entropy, ADAMW, 64, 800),
         Case("digits, tanh 64-32-32-10, SGD, batch 1", dense((64, 32, 32, 10), tanh), digits, entropy, SGD, 1, 1500),
         Case("diabetes, tanh 10-30-1, SGD, batch 5", dense((10, 30, 1), tanh), diabetes(400), squared, SGD, 5, 1000),
         Case("diabetes, linear, SGD, all 400", dense((10, 1), tanh), diabetes(400), squared, SGD, 0, 500),
         Case("sigmoid teacher-student 30, SGD, batch 4", paper, taught(paper, 30, 3000), squared, SGD, 4, 1500),
-        Case("sigmoid teacher-student 30, momentum, batch 50", paper, taught(paper, 30, 3000), squared, MOMENTUM, 50, 1000),
-        Case("linear regression 20, SGD, batch 2", dense((20, 1), tanh), linear(20, 600, 1.0, 10.0), squared, SGD, 2, 1000),
-        Case("ReLU regression 15-60-1, momentum, batch 8", dense((15, 60, 1), relu, 1.4),
-             taught(dense((15, 3, 1), relu, 1.4), 15, 1000, 0.2), squared, MOMENTUM, 8, 1000),
-        Case("noisy regression, ReLU 10-40-40-1, AdamW, batch 4", dense((10, 40, 40, 1), relu, 1.4),
-             noisy(10, 800, 0.3), squared, ADAMW, 4, 1000),
+        Case(
+            "sigmoid teacher-student 30, momentum, batch 50",
+            paper,
+            taught(paper, 30, 3000),
+            squared,
+            MOMENTUM,
+            50,
+            1000,
+        ),
+        Case(
+            "linear regression 20, SGD, batch 2",
+            dense((20, 1), tanh),
+            linear(20, 600, 1.0, 10.0),
+            squared,
+            SGD,
+            2,
+            1000,
+        ),
+        Case(
+            "ReLU regression 15-60-1, momentum, batch 8",
+            dense((15, 60, 1), relu, 1.4),
+            taught(dense((15, 3, 1), relu, 1.4), 15, 1000, 0.2),
+            squared,
+            MOMENTUM,
+            8,
+            1000,
+        ),
+        Case(
+            "noisy regression, ReLU 10-40-40-1, AdamW, batch 4",
+            dense((10, 40, 40, 1), relu, 1.4),
+            noisy(10, 800, 0.3),
+            squared,
+            ADAMW,
+            4,
+            1000,
+        ),
     ]

@@ -40,7 +40,7 @@ def library_task(problem: Problem, seed: int = 0, start: Any = None, samples: in
     draw, begin, path = seed_keys(seed)
     data = problem.draw(draw)
     params = problem.initial(begin, data) if start is None else jax.tree.map(jnp.asarray, start)
-    known = _known(problem, data, params)
+    known = known_rates(problem, data, params)
     rule: Any = problem.rule
     if isinstance(problem, StreamingProblem) and getattr(rule, "random", False):
         fresh = problem.fresh(path, data, samples)
@@ -63,8 +63,8 @@ def _one_sample(problem: StreamingProblem, data: Any) -> Callable[[Any, Any], An
     return loss
 
 
-def _known(problem: Problem, data: Any, start: Any) -> dict[str, float]:
-    """Rates read from the draw, and those of the theories that apply, by name."""
+def known_rates(problem: Problem, data: Any, start: Any) -> dict[str, float]:
+    """Stable rates of this draw that are known exactly: its own event, and the theories that apply, by name."""
     events = {n: v for n, v in draw_events(problem, data).items() if n in RATES}
     found = {f"{n.replace('_', ' ')} of the draw": float(v) for n, v in events.items() if np.isfinite(v)}
     for theory, strains in audit.menu(problem, Setting(problem, data, start)):

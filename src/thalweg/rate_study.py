@@ -1,7 +1,5 @@
 """learning_rate_study: every limit on a step of a user's own network, and short runs, on one axis of rates."""
 
-import dataclasses
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -111,7 +109,9 @@ def ticks_of(steps: int) -> np.ndarray:
 def _check_steps(steps: Any, then: Any) -> None:
     whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in (steps, then))
     if not whole or steps < 8 or then < 0:
-        raise ValueError(f"steps = {steps!r}, then = {then!r} are not allowed; give whole numbers, steps >= 8, then >= 0.")
+        raise ValueError(
+            f"steps = {steps!r}, then = {then!r} are not allowed; give whole numbers, steps >= 8, then >= 0."
+        )
 
 
 def _axis(rates: Any) -> np.ndarray:
@@ -175,7 +175,8 @@ def rate_table(study: xr.Dataset) -> pd.DataFrame:
     """The marks of a learning_rate_study as a table, smallest rate first: rate, low, high, cost, what it means."""
     if not isinstance(study, xr.Dataset) or study.attrs.get("verb") != VERB:
         raise ValueError("rate_table is for what learning_rate_study returned.")
-    columns = {n.removeprefix("mark_"): study[n].values for n in study.data_vars if str(n).startswith("mark_")}
+    names = [str(n) for n in study.data_vars if str(n).startswith("mark_")]
+    columns = {n.removeprefix("mark_"): study[n].values for n in names}
     return pd.DataFrame(columns, index=pd.Index(study["mark"].values, name="mark")).sort_values("rate")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import thalweg as tw
 from thalweg.diagnostics.regimes import regimes
-from thalweg.known_rates import library_task
+from thalweg.known_rates import known_rates, library_task
 
 RNG = np.random.default_rng(3)
 INPUTS, TARGETS = RNG.standard_normal((24, 4)) * [2.0, 1.0, 1.0, 0.5], RNG.standard_normal((24, 1))
@@ -165,7 +165,6 @@ def test_known_rates_of_the_library():
         top = np.linalg.eigvalsh(np.asarray(linear.batches[0].inputs).T @ np.asarray(linear.batches[0].inputs) / 9)[-1]
         assert linear.known["largest stable rate of the draw"] == pytest.approx(3 / top)
         assert linear.known["Eigenmodes"] == pytest.approx(3 / top)
-        # teacher weights orthonormal: critical rate of two erf units on line (Saad & Solla 1995)
         online = tw.CommitteeMachine(dimension=16, rule=tw.OnePassSGD(learning_rate=0.5))
         task = library_task(online, samples=8)
         assert len(task.batches) == 8
@@ -178,10 +177,13 @@ def test_known_rates_of_the_library():
         assert float(task.loss(task.params, sample)) == pytest.approx(
             float(online.sample_objective(task.params, data, sample)), rel=1e-12
         )
-    with pytest.raises(ValueError, match="learning rate"), jax.enable_x64():
-        library_task(tw.CommitteeMachine(dimension=16, rule=tw.OnePassNaturalGradient()), samples=8) if False else (
+        # on an orthonormal teacher the theory of on-line learning speaks, too: its critical rate is that of the draw
+        teacher = np.sqrt(16) * np.eye(16)[:2]
+        start = tw.TwoLayer(teacher + 0.1, np.ones(2))
+        known = known_rates(online, tw.TwoLayer(teacher, np.ones(2)), start)
+        assert known["CriticalRate"] == pytest.approx(known["largest stable rate of the draw"], rel=0.2)
+        with pytest.raises(ValueError, match="learning rate"):
             library_task(tw.LinearClassifier(dimension=6, samples=9, rule=tw.OnePassSGD()))
-        )
 
 
 def test_the_exact_edge_parts_the_regimes_of_a_quadratic_network():
@@ -198,7 +200,6 @@ def test_the_exact_edge_parts_the_regimes_of_a_quadratic_network():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"loss": 3.0}, "give a function"),
         ({"loss": lambda p, b: b[0] @ p}, "one number is wanted"),
         ({"loss": lambda p, b: jnp.sum(p) / 0.0}, "finite loss"),
         ({"params": np.asarray([1, 2])}, "floating-point"),

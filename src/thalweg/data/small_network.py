@@ -1,5 +1,6 @@
 """A small dense network on a user's table: states, loss, start and minibatches, for advice about learning rates."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -46,7 +47,7 @@ def network_task(
     gain = 2.0 if activation == "relu" else 1.0
     params = [
         (jnp.asarray(rng.normal(0, (gain / a) ** 0.5, (a, b)), jnp.float32), jnp.zeros(b, jnp.float32))
-        for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+        for a, b in itertools.pairwise(sizes)
     ]
     order = rng.permutation(len(x))[: len(x) // size * size].reshape(-1, size)
     batches = [(jnp.asarray(x[i], jnp.float32), jnp.asarray(targets[i], jnp.float32)) for i in order]

@@ -1,7 +1,7 @@
 """What a network tells while it trains: functions of its parameters, a data set, or a recorded curve."""
 
-from .captured import equinox_states, flax_states, objective
 from .advice import RateAdvice, advise_rate
+from .captured import equinox_states, flax_states, objective
 from .limits import (
     adam_limit,
     adam_preconditioner,

@@ -63,9 +63,9 @@ def advise_rate(
     Arguments as for `tw.learning_rate_study`. At the start: linear range (with `states`), line search and stability
     limit of the rule say on which scale to look; a sweep of 40 steps shows where the loss breaks; five or more short
     runs half a decade apart, each 4 % of `steps` (20 to 500), tell which is best. Over the last three quarters of
-    their length the best rate eta*(k) moves; 0.6 of that trend, on log k, is extrapolated to `steps`. With a single batch and a rule of known limit there is no noise,
-    and the advice is at least 0.8 of the stability limit. Costs about a
-    third of `steps`, or 3500 gradients if that is less. All runs go through the package's one training loop.
+    their length the best rate eta*(k) moves; 0.6 of a downward trend, on log k, is extrapolated to `steps`. With one
+    batch and a rule of known limit there is no noise: the advice is then at least 0.8 of the stability limit. Costs
+    about a third of `steps`, or 3500 gradients if that is less. All runs go through the one training loop.
 
     It refuses (low, high, rate NaN) where no rate makes the loss fall, where the best short run stays at the end of
     what was tried, where eta* moves by more than 1.5 decades, or where it lies 1.5 decades above every limit. A
@@ -115,9 +115,9 @@ class _Tried:
         return np.where(np.isfinite(chosen).all(axis=1), np.median(chosen, axis=1), np.inf)
 
     def end(self) -> int:
-        """-1 or 1 where the best rate is the lowest or the highest tried, else 0."""
-        i = int(self.levels(1.0).argmin())
-        return -1 if i == 0 else int(i == len(self.rates) - 1)
+        """-1 or 1 where the lowest or the highest rate tried is as good as the best, else 0."""
+        levels = self.levels(1.0)
+        return int(levels[-1] == levels.min()) or -int(levels[0] == levels.min())
 
     def best(self, share: float) -> float:
         """log10 of the best rate at this share of the run, by a parabola through the logs of three losses."""
@@ -156,11 +156,13 @@ def _judged(tried: _Tried, marks: Sequence[Mark], steps: int, certain: bool) -> 
         middle = max(middle, math.log10(NEAR_LIMIT * limit))
     low, high = min(middle - BESIDE, late - trend * further), max(late, middle + BESIDE)
     edge = tried.diverged()
-    high = min(high, math.log10(edge) - 0.05, math.log10(limit) if certain and limit > 0 else math.inf)
+    # where short runs converge beyond the limit, the loss is unlike the parabola that it is made for
+    capped = certain and late <= math.log10(limit)
+    high = min(high, math.log10(edge) - 0.05, math.log10(limit) if capped else math.inf)
     low, middle = min(low, high), min(middle, high)
     against = _objections(tried, marks, early, late)
     table = _table(tried, marks)
-    cost = round(float(table["cost"].sum()), 1)
+    cost = round(float(np.sum(table["cost"].to_numpy())), 1)
     reasons = [
         f"short runs of {short} steps: the loss is lowest near {10**late:.3g} (near {10**early:.3g} after a quarter "
         f"of them), {tried.fall():.0%} below the start.",
@@ -171,7 +173,9 @@ def _judged(tried: _Tried, marks: Sequence[Mark], steps: int, certain: bool) -> 
     if against:
         return RateAdvice(math.nan, math.nan, math.nan, True, (*against, *reasons), (), table, cost)
     close = math.isfinite(edge) and 2 * 10**high >= edge
-    alarm = [f"a short run diverged at {edge:.3g}, within a factor 2 of the upper end; watch the loss."] if close else []
+    alarm = (
+        [f"a short run diverged at {edge:.3g}, within a factor 2 of the upper end; watch the loss."] if close else []
+    )
     return RateAdvice(10**low, 10**high, 10**middle, False, tuple(reasons), tuple(alarm), table, cost)
 
 

@@ -65,7 +65,7 @@ class _OwnLoss(BatchedProblem):
 @functools.lru_cache(maxsize=32)
 def mean_loss(loss: Loss) -> Loss:
     """The mean of the loss over a stack of batches; the same function for the same loss, so that it compiles once."""
-    problem = _OwnLoss(loss, 1)
+    problem = _OwnLoss(loss, 1)  # pyright: ignore[reportCallIssue]
     return problem.objective
 
 
@@ -113,7 +113,7 @@ def checked(loss: Any, params: Any, batches: Any, rule: Any, order: str = "cycli
     value = jax.eval_shape(own, moving, listed[0])
     if getattr(value, "shape", None) != ():
         raise ValueError(f"loss(params, batch) gives {value}; one number is wanted: take the mean over samples.")
-    begin = float(own(moving, listed[0]))
+    begin = float(np.asarray(own(moving, listed[0])))
     if not np.isfinite(begin):
         raise ValueError(f"loss(params, batches[0]) is {begin}; start from parameters with a finite loss.")
     return Task(own, moving, fixed, listed, stacked, rule, order, seed)
@@ -145,9 +145,7 @@ def follow(task: Task, rules: Sequence[Any], ticks: Any, watched: int) -> Runs:
     kind = jnp.result_type(*jax.tree.leaves(task.params))
     loose = jax.tree.map(lambda *leaves: jnp.asarray(leaves, kind), *(part for _, part in parts))
     steps = np.asarray(ticks, dtype=np.int64)
-    losses = _runs(
-        parts[0][0], loose, jnp.asarray(steps), task.params, task.stacked, jax.random.key(task.seed)
-    )
+    losses = _runs(parts[0][0], loose, jnp.asarray(steps), task.params, task.stacked, jax.random.key(task.seed))
     # a forward pass is a third of a gradient
     return Runs(steps, np.asarray(losses, dtype=np.float64), len(own) * (steps[-1] + seen * len(steps) / 3))
 

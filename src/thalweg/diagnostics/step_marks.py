@@ -41,8 +41,8 @@ class Mark:
 def over_batches(name: str, values: Sequence[float], cost: float, words: str) -> Mark:
     """Median and range over the batches; NaN where none of them gave a number."""
     known = np.asarray([v for v in values if not math.isnan(v)])
-    parts = (np.median(known), known.min(), known.max()) if known.size else (math.nan,) * 3
-    return Mark(name, *(float(p) for p in parts), float(cost), words)
+    middle, low, high = (np.median(known), known.min(), known.max()) if known.size else (math.nan,) * 3
+    return Mark(name, float(middle), float(low), float(high), float(cost), words)
 
 
 def limits(
@@ -123,7 +123,8 @@ def _line_searches(task: Task, updates: Updates, scales: list[float]) -> list[Ma
     words = "the loss of the batch is lowest there"
     return [
         over_batches("line search", lowest, len(lowest) * STEPS.size * FORWARD, words),
-        over_batches("1 / curvature", scales, len(scales) * 3, "the same to second order"),
+        # with the gradients that made the updates
+        over_batches("1 / curvature", scales, len(scales) * 3 + updates.count, "the same to second order"),
     ]
 
 

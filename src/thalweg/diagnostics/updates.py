@@ -48,7 +48,9 @@ def _frozen(loss: Any, transform: Any, params: Any, state: Any, batch: Any) -> t
     return transform.update(jax.grad(loss)(params, batch), state, params)
 
 
-def frozen_updates(loss: Callable[..., Any], params: Any, batches: list[Any], rule: Any, before: int, kept: int) -> Updates:
+def frozen_updates(
+    loss: Callable[..., Any], params: Any, batches: list[Any], rule: Any, before: int, kept: int
+) -> Updates:
     """`before` updates that fill the rule's memory, then `kept` that are returned; parameters stay where they are.
 
     Momentum has then the length that it would have on the way, and Adam the scale of its denominators.

@@ -1,4 +1,4 @@
-"""The command line: list | theories | predict | train | compare | advise | sweep | plot | report | rerun | advise-rate."""
+"""The command line: list, theories, predict, train, compare, advise, sweep, plot, report, rerun, advise-rate."""
 
 import os
 import sys
@@ -150,7 +150,9 @@ class Advice(click.Group):
 
         if cmd_name == rate_advice.NETWORK:
             words = "A small dense network on your own table."
-            return click.Command(cmd_name, callback=callback, params=[*rate_advice.network_options(), *common], help=words)
+            return click.Command(
+                cmd_name, callback=callback, params=[*rate_advice.network_options(), *common], help=words
+            )
         own, fields = options_of(cmd_name)
         # a field of the problem goes before an option of the same name
         names = {p.name for p in [*own, *fields]}

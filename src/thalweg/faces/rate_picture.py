@@ -31,7 +31,9 @@ def rate_picture(study: xr.Dataset) -> tuple[Figure, list[tuple[str, str]], list
     upper.set_xlim(rates[0] / 1.3, rates[-1] * 1.3)
     lower.set_xlabel("learning rate")
     steps = int(study.attrs["steps"])
-    said = [(f"losses after {steps} steps at each rate; cost: {float(study.attrs['cost']):.0f} minibatch gradients", "")]
+    said = [
+        (f"losses after {steps} steps at each rate; cost: {float(study.attrs['cost']):.0f} minibatch gradients", "")
+    ]
     return figure, said, listed
 
 
@@ -76,7 +78,9 @@ def _experiment(axes: Axes, study: xr.Dataset) -> list[Any]:
         values = study[name].values
         if np.isfinite(values).any():
             axes.plot(study["rate"].values, values, color=colour, lw=1.4, zorder=2)
-            listed.append(Line2D([], [], color=colour, lw=1.4, label=f"first rate, {words} ({study.attrs['then']} steps)"))
+            listed.append(
+                Line2D([], [], color=colour, lw=1.4, label=f"first rate, {words} ({study.attrs['then']} steps)")
+            )
     return listed
 
 

@@ -12,7 +12,7 @@ from . import audit
 from .problem import Problem, StreamingProblem, draw_events, seed_keys
 from .rate_study import learning_rate_study
 from .rules import DiscreteRule, GradientDescent, GradientFlow
-from .solve import given, predict
+from .solve import evaluate, given, time_axis
 from .theory import Setting, Theory
 
 # variables of theories and events that are learning rates, in the rule's own units
@@ -75,8 +75,8 @@ def known_rates(problem: Problem, data: Any, start: Any) -> dict[str, float]:
 
 
 def _told(problem: Problem, theory: Theory, names: list[str], data: Any, start: Any) -> dict[str, float]:
-    told = predict(problem, theory=theory, data=data, start=start)
-    values = {n: float(np.ravel(told[n].values)[0]) for n in names if n in told}
+    told, _ = evaluate(theory, problem, time_axis(problem, None), [0], data, start)
+    values = {n: float(np.ravel(told[n])[0]) for n in names if n in told}
     return {f"{type(theory).__name__}": v for v in values.values() if np.isfinite(v)}
 
 

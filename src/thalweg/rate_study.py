@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from .diagnostics.own_loss import Task, at_rates, checked, ramp, rate_then_averaged, rate_then_small
+from .diagnostics.own_loss import Runs, Task, at_rates, checked, ramp, rate_then_averaged, rate_then_small
 from .diagnostics.regimes import CONVERGENT, DIVERGENT, regimes
 from .diagnostics.step_marks import Mark, centre, finder, limits, lowest_of_sweep, watch
 from .results import stamp
@@ -79,6 +79,22 @@ def learning_rate_study(
     after, cost = _experiment(task, axis, kinds, steps, then, small, watched)
     given = [Mark(name, float(v), float(v), float(v), 0.0, "known exactly") for name, v in (known or {}).items()]
     marks = [*found, suggestion, lowest_of_sweep(sweep, swept), *edges, *given]
+    result = _labelled(axis, runs, kinds, sweep, swept, smooth, after, marks)
+    total = sum(m.cost for m in found) + swept.cost + runs.cost + cost
+    result.attrs = _provenance(task, total, steps, then)
+    return result
+
+
+def _labelled(
+    axis: np.ndarray,
+    runs: Runs,
+    kinds: np.ndarray,
+    sweep: np.ndarray,
+    swept: Runs,
+    smooth: np.ndarray,
+    after: dict[str, np.ndarray],
+    marks: Sequence[Mark],
+) -> xr.Dataset:
     content = {
         "loss": (("rate", "step"), runs.losses),
         "final_loss": ("rate", runs.losses[:, -1]),
@@ -87,7 +103,7 @@ def learning_rate_study(
         "sweep_smoothed": ("sweep", smooth),
     }
     named = {name: (dims, values, {"long_name": WORDS[name]}) for name, (dims, values) in content.items()}
-    result = xr.Dataset(
+    return xr.Dataset(
         {**named, "regime": ("rate", kinds, {"long_name": "regime of the short run"}), **_mark_variables(marks)},
         coords={
             "rate": ("rate", axis, {"long_name": "learning rate"}),
@@ -96,9 +112,6 @@ def learning_rate_study(
             "mark": ("mark", np.asarray([m.name for m in marks], dtype=object)),
         },
     )
-    total = sum(m.cost for m in found) + swept.cost + runs.cost + cost
-    result.attrs = _provenance(task, total, steps, then)
-    return result
 
 
 def ticks_of(steps: int) -> np.ndarray:

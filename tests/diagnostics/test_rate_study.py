@@ -178,9 +178,9 @@ def test_known_rates_of_the_library():
             float(online.sample_objective(task.params, data, sample)), rel=1e-12
         )
         # on an orthonormal teacher the theory of on-line learning speaks, too: its critical rate is that of the draw
-        teacher = np.sqrt(16) * np.eye(16)[:2]
-        start = tw.TwoLayer(teacher + 0.1, np.ones(2))
-        known = known_rates(online, tw.TwoLayer(teacher, np.ones(2)), start)
+        teacher = 4.0 * jnp.eye(16)[:2]
+        start = tw.TwoLayer(teacher + 0.1, jnp.ones(2))
+        known = known_rates(online, tw.TwoLayer(teacher, jnp.ones(2)), start)
         assert known["CriticalRate"] == pytest.approx(known["largest stable rate of the draw"], rel=0.2)
         with pytest.raises(ValueError, match="learning rate"):
             library_task(tw.LinearClassifier(dimension=6, samples=9, rule=tw.OnePassSGD()))

@@ -2,6 +2,7 @@
 
 import functools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -113,3 +114,18 @@ def test_bad_input():
         advise(lambda p, b: jnp.sum(p * b), np.zeros(2), [np.ones(2)])
     with pytest.raises(ValueError, match="not a map from gradients"):
         tw.diagnostics.updates.unit_transform(tw.GradientFlow())
+
+
+def test_an_equinox_module_and_an_optimiser_without_a_known_limit():
+    model = eqx.nn.MLP(5, 1, 6, 1, activation=jnp.tanh, key=jax.random.key(1))
+
+    def module_states(net, x):
+        return [jax.vmap(net)(x)]
+
+    def module_loss(net, batch):
+        return 0.5 * jnp.mean((jax.vmap(net)(batch[0]) - batch[1]) ** 2)
+
+    told = advise(module_loss, model, BATCHES, module_states, tw.Optax(optax.lion), steps=40)
+    assert np.isnan(told.table.loc["stability limit", "rate"])
+    assert np.isfinite(told.table.loc["linear range 1", "rate"])
+    assert told.refused or told.low <= told.rate <= told.high

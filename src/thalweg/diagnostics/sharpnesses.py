@@ -40,7 +40,7 @@ def sharpness(
 
     Lanczos steps on Hessian-vector products, compiled once a shape, to a relative `tolerance`, at most `most` products.
     `start`: the result at nearby parameters (a step before). P has the structure of `params`, its entries are > 0; the
-    vector is then that of P^-1/2 H P^-1/2. Memory: 40 times the parameters, and one minibatch of activations.
+    vector is then that of P^-1/2 H P^-1/2. Memory: 16 times the parameters, and one minibatch of activations.
 
     In the precision of `params`; UserWarning where `most` is reached first. ValueError: parameters that are integers or
     not finite, a loss that is no single number or not finite. Largest means largest algebraic: at a start with negative
@@ -49,8 +49,8 @@ def sharpness(
     moving, fixed = split(params)
     check_finite(moving, "the parameter")
     scale = None if preconditioner is None else _positive(matching(preconditioner, moving))
-    value, pair = _hessian_top(loss, moving, fixed, batch, scale, _begin(start, moving), tolerance, most)
-    return _told(value, pair, moving, tolerance)
+    told = _hessian_top(loss, moving, fixed, batch, scale, _restart(start, moving), tolerance, most)
+    return _told(*told, tolerance)
 
 
 def gauss_newton_sharpness(
@@ -70,8 +70,8 @@ def gauss_newton_sharpness(
     """
     moving, fixed = split(params)
     check_finite(moving, "the parameter")
-    value, pair = _gauss_newton_top(outputs, criterion, moving, fixed, batch, _begin(start, moving), tolerance, most)
-    return _told(value, pair, moving, tolerance)
+    told = _gauss_newton_top(outputs, criterion, moving, fixed, batch, _restart(start, moving), tolerance, most)
+    return _told(*told, tolerance)
 
 
 def curvature(loss: Callable[..., Any], params: Any, batch: Any, direction: Any) -> float:
@@ -90,21 +90,23 @@ def curvature(loss: Callable[..., Any], params: Any, batch: Any, direction: Any)
     return value
 
 
-def _begin(start: Sharpness | None, moving: Any) -> Array:
-    """Where to start: at random (a fixed key), or near the last answer with a little of everything else."""
-    flat = ravel_pytree(moving)[0]
-    chance = jax.random.normal(jax.random.key(0), flat.shape, flat.dtype)
-    if start is None:
-        return chance
-    if start.restart.shape != flat.shape:
+def _restart(start: Sharpness | None, moving: Any) -> Array | None:
+    size = sum(leaf.size for leaf in jax.tree.leaves(moving))
+    if start is not None and start.restart.size != size:
         raise ValueError(
-            f"`start` has {start.restart.size} entries, the parameters have {flat.size}; give the result of the same "
+            f"`start` has {start.restart.size} entries, the parameters have {size}; give the result of the same "
             "network, or None."
         )
-    return start.restart.astype(flat.dtype) + 0.03 * chance / jnp.linalg.norm(chance)
+    return None if start is None else start.restart
 
 
-def _told(loss: Array, pair: TopPair, moving: Any, tolerance: float) -> Sharpness:
+def _begin(restart: Array | None, flat: Array) -> Array:
+    """Where to start: at random (a fixed key), or near the last answer with a little of everything else."""
+    chance = jax.random.normal(jax.random.key(0), flat.shape, flat.dtype)
+    return chance if restart is None else restart.astype(flat.dtype) + 0.01 * chance / jnp.linalg.norm(chance)
+
+
+def _told(loss: Array, pair: TopPair, vector: Any, tolerance: float) -> Sharpness:
     value, error = float(pair.value), float(pair.error)
     if not (np.isfinite(float(loss)) and np.isfinite(value)):
         raise ValueError(f"the loss is {float(loss)} here, its curvature {value}; look for an overflow in it.")
@@ -115,7 +117,6 @@ def _told(loss: Array, pair: TopPair, moving: Any, tolerance: float) -> Sharpnes
             UserWarning,
             stacklevel=3,
         )
-    vector = ravel_pytree(moving)[1](pair.vector)
     return Sharpness(value, vector, error, int(pair.products), pair.restart)
 
 
@@ -134,24 +135,23 @@ def _single(value: Any) -> Array:
 
 @eqx.filter_jit
 def _hessian_top(
-    loss: Any, moving: Any, fixed: Any, batch: Any, scale: Any, start: Array, tolerance: float, most: int
-) -> tuple[Array, TopPair]:
+    loss: Any, moving: Any, fixed: Any, batch: Any, scale: Any, restart: Any, tolerance: float, most: int
+) -> tuple[Array, TopPair, Any]:
     flat, back = ravel_pytree(moving)
 
     def value(now: Array) -> Array:
         return _single(loss(eqx.combine(back(now), fixed), batch))
 
     _, product = jax.linearize(jax.grad(value), flat)
-    if scale is None:
-        return value(flat), top_pair(product, start, tolerance, most)
-    root = jax.lax.rsqrt(ravel_pytree(scale)[0])
-    return value(flat), top_pair(lambda way: root * product(root * way), start, tolerance, most)
+    root = jnp.ones_like(flat) if scale is None else jax.lax.rsqrt(ravel_pytree(scale)[0])
+    pair = top_pair(lambda way: root * product(root * way), _begin(restart, flat), tolerance, most)
+    return value(flat), pair, back(pair.vector)
 
 
 @eqx.filter_jit
 def _gauss_newton_top(
-    outputs: Any, criterion: Any, moving: Any, fixed: Any, batch: Any, start: Array, tolerance: float, most: int
-) -> tuple[Array, TopPair]:
+    outputs: Any, criterion: Any, moving: Any, fixed: Any, batch: Any, restart: Any, tolerance: float, most: int
+) -> tuple[Array, TopPair, Any]:
     flat, back = ravel_pytree(moving)
     inputs, targets = batch
     told, push = jax.linearize(lambda now: outputs(eqx.combine(back(now), fixed), inputs), flat)
@@ -161,7 +161,8 @@ def _gauss_newton_top(
         return _single(criterion(out, targets))
 
     _, bend = jax.linearize(jax.grad(value), told)
-    return value(told), top_pair(lambda way: pull(bend(push(way)))[0], start, tolerance, most)
+    pair = top_pair(lambda way: pull(bend(push(way)))[0], _begin(restart, flat), tolerance, most)
+    return value(told), pair, back(pair.vector)
 
 
 @eqx.filter_jit

@@ -57,15 +57,16 @@ class _Space(NamedTuple):
     pair: TopPair
 
 
-ROOM, KEEP, STRIDE = 20, 6, 4
+ROOM, KEEP, STRIDE = 8, 4, 4
 
 
 def top_pair(apply: Callable[[Array], Array], start: Float[Array, " n"], tolerance: float, most: int) -> TopPair:
     """The largest (not the largest in size) eigenvalue to a relative `tolerance`, by restarted Lanczos steps.
 
-    Rayleigh-Ritz every 4 products; a full basis of 20 keeps its 6 best Ritz vectors, so that memory is 40 vectors
+    Rayleigh-Ritz every 4 products; a full basis of 8 keeps its 4 best Ritz vectors, so that memory is 16 vectors
     whatever the number of steps. The error bound is min(r, r^2 / gap) with the residual r; the gap is that of the Ritz
-    values, so an eigenvector that `start` has no part in stays unseen. Ends after `most` products in any case.
+    values, so that eigenvalues crowded at the top make it too small, and an eigenvector that `start` has no part in
+    stays unseen. Ends after `most` products in any case.
     """
     none = TopPair(jnp.zeros((), start.dtype), start, jnp.asarray(jnp.inf, start.dtype), jnp.asarray(0), start)
     empty = jnp.zeros((ROOM, start.shape[0]), start.dtype)
@@ -74,8 +75,7 @@ def top_pair(apply: Callable[[Array], Array], start: Float[Array, " n"], toleran
 
     def unfinished(space: _Space) -> Array:
         pair = space.pair
-        early = pair.products < min(2 * STRIDE, most)
-        return early | ((pair.error > tolerance * jnp.abs(pair.value)) & (pair.products < most))
+        return (pair.products == 0) | ((pair.error > tolerance * jnp.abs(pair.value)) & (pair.products < most))
 
     def advance(space: _Space) -> _Space:
         return _ritz(jax.lax.fori_loop(0, STRIDE, lambda _, now: _grow(apply, now), space))
@@ -106,18 +106,19 @@ def _ritz(space: _Space) -> _Space:
     absent = jnp.sum(space.basis**2, axis=1) < 0.5
     values, mixes = jnp.linalg.eigh(matrix + jnp.diag(jnp.where(absent, below, 0)))
     best = mixes[:, ::-1][:, :KEEP].T
-    basis, images = best @ space.basis, best @ space.images
-    value = values[-1]
-    residual = jnp.linalg.norm(images[0] - value * basis[0])
+    value, vector = values[-1], best[0] @ space.basis
+    residual = jnp.linalg.norm(best[0] @ space.images - value * vector)
     gap = value - values[-2]
     error = jnp.where(gap > residual, residual**2 / jnp.where(gap > 0, gap, 1), residual)
-    restart = basis[0] + 0.3 * jnp.sum(basis[1:4], axis=0)
-    pair = TopPair(value, basis[0], error, space.pair.products, restart)
+    # the next start has a little of the runners-up, so that it sees which of them overtakes
+    restart = vector + 0.05 * (jnp.sum(best[1:], axis=0) @ space.basis)
+    pair = TopPair(value, vector, error, space.pair.products, restart)
 
-    def cut() -> _Space:
-        rest = jnp.zeros((ROOM - KEEP, basis.shape[1]), basis.dtype)
-        return _Space(
-            jnp.concatenate([basis, rest]), jnp.concatenate([images, rest]), jnp.asarray(KEEP), space.following, pair
-        )
+    def cut() -> tuple[Array, Array, Array]:
+        rest = jnp.zeros((ROOM - KEEP, vector.shape[0]), vector.dtype)
+        kept = (jnp.concatenate([best @ rows, rest]) for rows in (space.basis, space.images))
+        return *kept, jnp.full_like(space.filled, KEEP)
 
-    return jax.lax.cond(space.filled + STRIDE > ROOM, cut, lambda: space._replace(pair=pair))
+    full = space.filled + STRIDE > ROOM
+    basis, images, filled = jax.lax.cond(full, cut, lambda: (space.basis, space.images, space.filled))
+    return _Space(basis, images, filled, space.following, pair)

@@ -11,7 +11,7 @@ from torch.func import vjp
 
 from .states import Params, gradient, matching, outputs, parameters, push
 
-ROOM, KEEP, STRIDE = 20, 6, 4
+ROOM, KEEP, STRIDE = 8, 4, 4
 
 
 class Sharpness(NamedTuple):
@@ -115,7 +115,7 @@ def _named(flat: Tensor, params: Params) -> Params:
 def _largest(
     product: Callable[[Tensor], Tensor], params: Params, start: Sharpness | None, tolerance: float, most: int
 ) -> Sharpness:
-    """The steps of `mathematics.lanczos.top_pair`: Ritz values every 4 products, a full basis keeps its 6 best."""
+    """The steps of `mathematics.lanczos.top_pair`: Ritz values every 4 products, a full basis keeps its 4 best."""
     flat = _flat(params)
     if start is not None and start.restart.shape != flat.shape:
         raise ValueError(
@@ -123,7 +123,7 @@ def _largest(
             "same module, or None."
         )
     chance = torch.randn(flat.shape, generator=torch.Generator().manual_seed(0)).to(flat)
-    way = chance if start is None else start.restart.to(flat) + 0.03 * chance / chance.norm()
+    way = chance if start is None else start.restart.to(flat) + 0.01 * chance / chance.norm()
     way, tolerance = way / way.norm(), max(tolerance, 4 * torch.finfo(flat.dtype).eps)
     basis, images = flat.new_zeros((0, flat.numel())), flat.new_zeros((0, flat.numel()))
     products = 0
@@ -141,13 +141,13 @@ def _largest(
             way = left / norm
         best, told, error = _ritz(basis, images)
         value = float(best[0] @ told[0])
-        done = products >= 2 * STRIDE and error <= tolerance * abs(value)
+        done = error <= tolerance * abs(value)
         if done or complete or products >= most:
             break
         if len(basis) + STRIDE > ROOM:
             basis, images = best, told
     _warn_if_unknown(value, error, tolerance, products)
-    restart = best[0] + 0.3 * best[1:4].sum(0)
+    restart = best[0] + 0.05 * best[1:].sum(0)
     return Sharpness(value, _named(best[0], params), error, products, restart)
 
 

@@ -18,7 +18,9 @@ LAYERS = (
     {"rules", "training", "parallel"},
     {"square_loss"},
     {"solve", "results", "serial", "audit"},
-    {"functionals", "budget", "verdict", "comparison", "sweeps", "repeat", "testing"},
+    # a family of its own as well: what it may import is told below
+    {"diagnostics"},
+    {"functionals", "budget", "verdict", "comparison", "sweeps", "repeat", "testing", "rate_study", "known_rates"},
     {"faces"},
 )
 # The public names as a whole are for those who list them: nobody else imports the package itself.
@@ -41,7 +43,7 @@ FAMILIES = {
         "rules",
         "square_loss",
     },
-    "diagnostics": {"_version", "mathematics", "data", "rules", "training"},
+    "diagnostics": {"_version", "mathematics", "data", "problem", "rules", "training", "parallel"},
     "learners": {"_version", "mathematics", "data", "rules", "training"},
     "torch": {"_version", "mathematics", "diagnostics"},
 }

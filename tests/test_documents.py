@@ -28,6 +28,15 @@ def test_blocks_run_one_after_the_other(name, word, tmp_path, monkeypatch, capsy
     assert word in printed
 
 
+@pytest.mark.nightly
+def test_the_page_on_learning_rates_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for block in blocks("docs/learning_rates.md"):
+        exec(compile(block, "learning_rates.md", "exec"), {"__name__": "document"})
+    assert "learning rate" in capsys.readouterr().out
+    assert (tmp_path / "rates.png").is_file()
+
+
 def test_links_lead_somewhere():
     for name in ("README.md", *(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))):
         folder = (ROOT / name).parent

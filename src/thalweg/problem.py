@@ -197,6 +197,21 @@ class StreamingProblem(Problem):
         """The gradient of a sample, each part times the rate at which it is followed."""
 
 
+class BatchedProblem(Problem):
+    """A problem whose data set falls into minibatches, for rules that look at one of them a step.
+
+    `objective` is a mean over samples, so that a batch is a data set like the whole.
+    """
+
+    @abc.abstractmethod
+    def batches(self, data: Any) -> int:
+        """How many minibatches the data set has."""
+
+    @abc.abstractmethod
+    def batch(self, data: Any, index: Int[Array, ""]) -> Any:
+        """One of them, as a data set."""
+
+
 class FisherProblem(StreamingProblem):
     """One that knows the Fisher matrix of its network under the law of its inputs."""
 

@@ -23,6 +23,8 @@ def rerun(result: Any, *, progress: Progress | None = None) -> Any:
     found = load(result) if isinstance(result, str | os.PathLike) else result
     check(found)
     verb = found.attrs["verb"]
+    if verb == "learning_rate_study":
+        raise ValueError("a learning-rate study is about a loss of your own, which no file keeps; call it again.")
     if verb == "compare":
         return _compare(found, progress)
     problem = from_json(found.attrs["problem"], {})

@@ -135,7 +135,7 @@ def save(result: xr.Dataset | xr.DataTree, path: str | os.PathLike[str]) -> Path
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """Read a result back: a Dataset where predict or train made it, else a DataTree."""
+    """Read a result back: a Dataset where predict, train or learning_rate_study made it, else a DataTree."""
     target = Path(path)
     if not target.is_file():
         raise ValueError(f"{target} does not exist or is no file; give the path of a result that save wrote.")
@@ -150,4 +150,5 @@ def load(path: str | os.PathLike[str]) -> Any:
         check(tree)
     except ValueError as trouble:
         raise ValueError(f"{target}: {trouble}") from None
-    return tree.to_dataset() if tree.attrs.get("verb") in ("predict", "train") else tree
+    alone = ("predict", "train", "learning_rate_study")
+    return tree.to_dataset() if tree.attrs.get("verb") in alone else tree

@@ -236,3 +236,36 @@ def test_times_and_seeds_in_words():
     np.testing.assert_array_equal(verbs.read_numbers("0,1.5,2", ""), [0, 1.5, 2])
     assert verbs.read_seeds("24") == 24
     assert verbs.read_seeds("0,3") == [0, 3]
+
+
+def test_advice_about_a_rate(tmp_path):
+    rng = np.random.default_rng(2)
+    inputs = rng.standard_normal((64, 3))
+    np.savez(tmp_path / "points.npz", inputs=inputs, labels=inputs[:, 0] > 0)
+    words = ["advise-rate", "network", "--data", tmp_path / "points.npz", "--hidden", "6", "--steps", "60"]
+    done = run(*words, "--optimiser", "momentum", "--json")
+    assert done.exit_code in (0, 4)
+    told = json.loads(done.stdout)
+    assert told["about"].startswith("3-6-2 tanh network, cross entropy, batches of 32, momentum")
+    assert told["cost"] > 0
+    plain = run("advise-rate", *SMALL[:5], "--rule", "GradientDescent", "--steps", "40", "--out", tmp_path, "--study")
+    assert plain.exit_code == 0, plain.output
+    assert "Eigenmodes, known exactly" in plain.output
+    assert (tmp_path / "picture.png").is_file()
+    assert tw.load(tmp_path / "run.nc").attrs["verb"] == "learning_rate_study"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["network", "--data", "sklearn:iris", "--hidden", "many"], "widths with commas"),
+        (["network", "--data", "sklearn:iris", "--batch", "1000"], "0 to 150 points"),
+        (["network", "--data", "sklearn:iris", "--activation", "tan"], "not known"),
+        (["network", "--data", "no.npz"], "no such file"),
+        (["LinearClasifier"], "did you mean"),
+    ],
+)
+def test_advice_about_a_rate_refuses_bad_words(words, said):
+    done = run("advise-rate", *words)
+    assert done.exit_code == 2
+    assert said in done.stderr

@@ -294,6 +294,8 @@ def test_c30_quadratic_regression():
         assert float(seen.train_loss[i]) == pytest.approx(2 * np.sum(error(factor) ** 2) / (4 * n), rel=1e-12)
         square = np.sum((factor @ factor.T - teacher) ** 2) / d
         assert float(seen.test_loss[i]) == pytest.approx(square, rel=1e-12)
+
+
 LOGISTIC = tw.DatasetLogistic(
     inputs=np.array([[1.0, 0], [-0.6, 0], [0.8, 0], [0.5, 1.3]]), labels=[1.0, 1, -1, 1], rule=tw.GradientDescent(0.5)
 )

@@ -1,5 +1,6 @@
 """What a network tells while it trains: functions of its parameters, a data set, or a recorded curve."""
 
+from .advice import RateAdvice, advise_rate
 from .captured import equinox_states, flax_states, objective
 from .limits import (
     adam_limit,
@@ -36,12 +37,14 @@ from .two_layer import (
 
 __all__ = [
     "LinearRange",
+    "RateAdvice",
     "Sharpness",
     "SuggestedRate",
     "activation_changes",
     "adam_limit",
     "adam_preconditioner",
     "adamw_limit",
+    "advise_rate",
     "alignment",
     "averaged_momentum_limit",
     "balance",

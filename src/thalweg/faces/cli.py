@@ -1,4 +1,4 @@
-"""The command line: thalweg list | theories | predict | train | compare | advise | sweep | plot | report | rerun."""
+"""The command line: list, theories, predict, train, compare, advise, sweep, plot, report, rerun, advise-rate."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .._version import __version__
-from . import verbs
+from . import rate_advice, verbs
 from .console import INTERRUPTED, Sentence, keep_compiled, note, spoken_warnings
 from .index import PresetEntry, index
 from .subject import entry_of, options_of
@@ -130,6 +130,37 @@ class Verb(click.Group):
         return super().parse_args(ctx, [*args[first : first + 1], *args[:first], *args[first + 1 :]])
 
 
+class Advice(click.Group):
+    """advise-rate; its subcommands are the small network on a table, and the problems and presets of the index."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The network, then problems and presets."""
+        return [rate_advice.NETWORK, *index().subjects()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """The command about one of them; ValueError with the nearest name otherwise."""
+        common = rate_advice.common_options()
+        taken = {p.name for p in common}
+
+        def callback(**said: Any) -> None:
+            mine = {k: said.pop(k) for k in taken if k}
+            if cmd_name == rate_advice.NETWORK:
+                ctx.exit(rate_advice.on_network(said, **mine))
+            ctx.exit(rate_advice.on_problem(cmd_name, said, **mine))
+
+        if cmd_name == rate_advice.NETWORK:
+            words = "A small dense network on your own table."
+            return click.Command(
+                cmd_name, callback=callback, params=[*rate_advice.network_options(), *common], help=words
+            )
+        own, fields = options_of(cmd_name)
+        # a field of the problem goes before an option of the same name
+        names = {p.name for p in [*own, *fields]}
+        common = [p for p in common if p.name not in names]
+        words = entry_of(cmd_name).words
+        return click.Command(cmd_name, callback=callback, params=[*own, *fields, *common], help=words, short_help=words)
+
+
 @click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="thalweg")
 def cli() -> None:
@@ -151,6 +182,9 @@ def list_(name: str | None, as_json: bool) -> None:
 
 for _name in VERBS:
     cli.add_command(Verb(_name))
+
+
+cli.add_command(Advice("advise-rate", help=rate_advice.HELP, subcommand_metavar="NAME [OPTIONS]..."))
 
 
 @cli.command("plot")

@@ -32,7 +32,8 @@ def plot(
     """A picture of a result (or of a saved one, by its path); written to `path` (.png, .svg, .pdf) where given.
 
     compare: a panel a curve, theory as a line with the band of its finite size, the seeds' mean as dots with its
-    error; below, the gap in units of its budget. sweep: curves coloured by the parameter. `observables` chooses the
+    error; below, the gap in units of its budget. sweep: curves coloured by the parameter. learning_rate_study: losses
+    against the rate over the marks on the same axis. `observables` chooses the
     curves, all by default; `view` names a picture of the problem's own instead (growth of units, overlaps as matrices).
     Returns a matplotlib Figure; ValueError for an unknown observable or view, or no result.
     """
@@ -58,6 +59,14 @@ def drawn(result: Any, chosen: Sequence[str] | None = None, titled: bool = True)
         from .sweep_picture import sweep_picture
 
         figure, said, listed = sweep_picture(result, chosen)
+    elif result.attrs["verb"] == "learning_rate_study":
+        from .rate_picture import rate_picture
+
+        if chosen is not None:
+            raise ValueError("a learning-rate study is one picture; leave observables out.")
+        figure, said, listed = rate_picture(result)
+        header(figure, result.attrs["title"] if titled else "", said if titled else [], listed)
+        return figure
     else:
         figure, said, listed = _alone(result, chosen)
     header(figure, title_of(result) if titled else "", said if titled else [], listed)

@@ -1,27 +1,35 @@
 """Laws of motion: gradient flow, and rules that move in whole steps."""
 
+from .composed import Averaged, Minibatches, Scheduled, at_rate, whole_steps
 from .discrete import DiscreteRule, GradientDescent, HeavyBall, Nesterov
 from .filters import has_filter, largest_stable_rate, spectral_filter
 from .flow import GradientFlow
 from .one_pass import OnePassNaturalGradient, OnePassSGD
 from .optimiser import Optax
 from .sampled import SGD
-from .schedules import Constant, InverseTime, Schedule
+from .schedules import Constant, Drop, Geometric, InverseTime, Schedule
 
 __all__ = [
     "SGD",
+    "Averaged",
     "Constant",
     "DiscreteRule",
+    "Drop",
+    "Geometric",
     "GradientDescent",
     "GradientFlow",
     "HeavyBall",
     "InverseTime",
+    "Minibatches",
     "Nesterov",
     "OnePassNaturalGradient",
     "OnePassSGD",
     "Optax",
     "Schedule",
+    "Scheduled",
+    "at_rate",
     "has_filter",
     "largest_stable_rate",
     "spectral_filter",
+    "whole_steps",
 ]

@@ -45,3 +45,30 @@ class InverseTime(Schedule):
     def integral(self, times: Any) -> np.ndarray:
         start, t = float(self.start), np.asarray(times, dtype=np.float64)
         return np.where(t <= start, t, start * (1 + np.log(np.maximum(t, start) / start)))
+
+
+class Geometric(Schedule):
+    """growth^t: a learning rate that sweeps through the decades, growing by this factor in one unit of the clock."""
+
+    growth: float = scalar("factor in one unit of the clock", symbol="g", default=1.1, above=0.0)
+
+    def factor(self, t: Scalar) -> Scalar:
+        return jnp.exp(jnp.log(self.growth) * t)
+
+    def integral(self, times: Any) -> np.ndarray:
+        t, rise = np.asarray(times, dtype=np.float64), float(np.log(self.growth))
+        return t if rise == 0 else np.expm1(rise * t) / rise
+
+
+class Drop(Schedule):
+    """1 before `at`, `share` from then on: one first rate, then a smaller one."""
+
+    at: float = scalar("time of the drop", symbol="t_1", default=100.0, low=0.0)
+    share: float = scalar("factor from then on", default=0.1, low=0.0)
+
+    def factor(self, t: Scalar) -> Scalar:
+        return jnp.where(t < self.at, 1.0, self.share)
+
+    def integral(self, times: Any) -> np.ndarray:
+        t, at = np.asarray(times, dtype=np.float64), float(self.at)
+        return np.minimum(t, at) + float(self.share) * np.maximum(t - at, 0.0)

@@ -1,0 +1,175 @@
+"""A user's own loss on their own batches as a problem, so that short runs go through the one training loop."""
+
+import functools
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from ..parallel import map_seeds
+from ..problem import BatchedProblem, Observable, Rule
+from ..rules import Averaged, Drop, Geometric, Minibatches, Scheduled, at_rate, whole_steps
+from ..training import Skeleton, split
+from .parameters import check_finite
+from .parameters import split as split_parameters
+
+Loss = Callable[[Any, Any], Any]
+
+
+class _OwnLoss(BatchedProblem):
+    """`loss(params, batch)` on a stack of batches (first axis of every leaf). Not kept in files: it is the user's.
+
+    objective: mean over the batches at hand. `train_loss`: mean over the first `watched` of them.
+    """
+
+    loss: Loss = eqx.field(static=True)
+    watched: int = eqx.field(static=True)
+    rule: Rule = Minibatches()
+    observables: ClassVar[tuple[Observable, ...]] = (Observable("train_loss", "loss on the watched batches"),)
+
+    def batches(self, data: Any) -> int:
+        return jax.tree.leaves(data)[0].shape[0]
+
+    def batch(self, data: Any, index: Int[Array, ""]) -> Any:
+        return jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, index, 1), data)
+
+    def objective(self, params: Any, data: Any) -> Float[Array, ""]:
+        if self.batches(data) == 1:
+            return self.loss(params, jax.tree.map(lambda leaf: leaf[0], data))
+        return jnp.mean(jax.lax.map(lambda batch: self.loss(params, batch), data))
+
+    def observe(self, params: Any, data: Any) -> dict[str, Array]:
+        return {"train_loss": self.objective(params, jax.tree.map(lambda leaf: leaf[: self.watched], data))}
+
+    def draw(self, key: Array) -> Any:
+        raise NotImplementedError("the user gave the batches")
+
+    def initial(self, key: Array, data: Any) -> Any:
+        raise NotImplementedError("the user gave the parameters")
+
+    def horizon(self) -> np.ndarray:
+        return np.arange(101.0)
+
+    def as_data(self, raw: Any) -> Any:
+        return raw
+
+    def as_start(self, raw: Any) -> Any:
+        return raw
+
+
+@functools.lru_cache(maxsize=32)
+def mean_loss(loss: Loss) -> Loss:
+    """The mean of the loss over a stack of batches; the same function for the same loss, so that it compiles once."""
+    problem = _OwnLoss(loss, 1)  # pyright: ignore[reportCallIssue]
+    return problem.objective
+
+
+class Task(NamedTuple):
+    """A checked request: loss and start (of what moves), what stays, batches one by one and stacked, the rule."""
+
+    loss: Loss
+    params: Any
+    fixed: Any
+    batches: list[Any]
+    stacked: Any
+    rule: Any
+    order: str
+    seed: int
+
+
+def stack(batches: Any) -> tuple[list[Any], Any]:
+    """Batches as a list and as one stack; ValueError for none, empty ones, or different shapes."""
+    listed = [jax.tree.map(jnp.asarray, one) for one in batches]
+    if not listed:
+        raise ValueError("batches is empty; give a list of at least one batch, as loss(params, batch) takes them.")
+    shapes = [(jax.tree.structure(one), [leaf.shape for leaf in jax.tree.leaves(one)]) for one in listed]
+    if all(0 in shape for shape in shapes[0][1]):
+        raise ValueError(f"the batches hold nothing: shapes {shapes[0][1]}; give at least one sample a batch.")
+    odd = next((i for i, one in enumerate(shapes) if one != shapes[0]), None)
+    if odd is not None:
+        raise ValueError(
+            f"batch {odd} has shapes {shapes[odd][1]}, batch 0 has {shapes[0][1]}; make all alike (drop the last, "
+            "smaller one)."
+        )
+    return listed, jax.tree.map(lambda *leaves: jnp.stack(leaves), *listed)
+
+
+def checked(loss: Any, params: Any, batches: Any, rule: Any, order: str = "cyclic", seed: int = 0) -> Task:
+    """The request with everything tried that can be tried; ValueError with the repair."""
+    if not callable(loss):
+        raise ValueError(f"loss is a {type(loss).__name__}; give a function loss(params, batch) of JAX.")
+    whole_steps(rule, "learning rates")
+    if not hasattr(rule, "learning_rate"):
+        raise ValueError(f"{type(rule).__name__} has no learning_rate to be chosen.")
+    moving, fixed = split_parameters(params)
+    check_finite(moving, "the parameter")
+    listed, stacked = stack(batches)
+    own = loss if not jax.tree.leaves(fixed) else lambda now, batch: loss(eqx.combine(now, fixed), batch)
+    value = jax.eval_shape(own, moving, listed[0])
+    if getattr(value, "shape", None) != ():
+        raise ValueError(f"loss(params, batch) gives {value}; one number is wanted: take the mean over samples.")
+    begin = float(np.asarray(own(moving, listed[0])))
+    if not np.isfinite(begin):
+        raise ValueError(f"loss(params, batches[0]) is {begin}; start from parameters with a finite loss.")
+    return Task(own, moving, fixed, listed, stacked, rule, order, seed)
+
+
+class Runs(NamedTuple):
+    """Short runs: watched loss (rates, ticks), and the gradient evaluations that they cost."""
+
+    ticks: np.ndarray
+    losses: np.ndarray
+    cost: float
+
+
+@partial(jax.jit, static_argnums=0)
+def _runs(skeleton: Skeleton, loose: list[Any], ticks: Array, start: Any, data: Any, key: Array) -> Array:
+    def one(parts: list[Any]) -> Array:
+        problem = skeleton.join(parts)
+        return problem.rule.trajectory(problem, data, start, ticks, key).curves["train_loss"]
+
+    return map_seeds(one, loose, jax.tree.leaves(loose)[0].shape[0])
+
+
+def follow(task: Task, rules: Sequence[Any], ticks: Any, watched: int) -> Runs:
+    """Train from the start of the task by each rule, alike but for their numbers: one compiled program for all."""
+    seen = min(watched, len(task.batches))
+    own = [_OwnLoss(task.loss, seen, rule=Minibatches(rule, task.order)) for rule in rules]  # pyright: ignore
+    parts = [split(problem) for problem in own]
+    # rates in the precision of the weights
+    kind = jnp.result_type(*jax.tree.leaves(task.params))
+    loose = jax.tree.map(lambda *leaves: jnp.asarray(leaves, kind), *(part for _, part in parts))
+    steps = np.asarray(ticks, dtype=np.int64)
+    losses = _runs(parts[0][0], loose, jnp.asarray(steps), task.params, task.stacked, jax.random.key(task.seed))
+    # a forward pass is a third of a gradient
+    return Runs(steps, np.asarray(losses, dtype=np.float64), len(own) * (steps[-1] + seen * len(steps) / 3))
+
+
+def at_rates(task: Task, rates: Any, ticks: Any, watched: int) -> Runs:
+    """Short runs of the task's rule, each at one constant rate."""
+    return follow(task, [at_rate(task.rule, float(rate)) for rate in np.atleast_1d(rates)], ticks, watched)
+
+
+def ramp(task: Task, low: float, high: float, steps: int, watched: int) -> tuple[np.ndarray, Runs]:
+    """One run whose rate grows geometrically from low to high: the rate of each step, and the loss before it."""
+    growth = (high / low) ** (1.0 / (steps - 1))
+    rule = Scheduled(at_rate(task.rule, low), Geometric(growth))
+    return low * growth ** np.arange(steps), follow(task, [rule], np.arange(steps), watched)
+
+
+def rate_then_small(task: Task, rates: Any, small: float, first: int, then: int, watched: int) -> Runs:
+    """`first` steps at each rate, then `then` steps at the small one (at most the rate itself)."""
+    drops = [Drop(float(first), min(1.0, small / rate)) for rate in rates]
+    rules = [Scheduled(at_rate(task.rule, float(r)), drop) for r, drop in zip(rates, drops, strict=True)]
+    return follow(task, rules, [first, first + then], watched)
+
+
+def rate_then_averaged(task: Task, rates: Any, first: int, then: int, watched: int) -> Runs:
+    """`first` steps at each rate, then `then` more over which weights are averaged."""
+    rules = [Averaged(at_rate(task.rule, float(rate)), float(first)) for rate in rates]
+    return follow(task, rules, [first, first + then], watched)

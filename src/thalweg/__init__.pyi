@@ -47,6 +47,14 @@ from .systems.committee_machine.presets import Goldt2019 as Goldt2019
 from .systems.committee_machine.presets import RattraySaad1999 as RattraySaad1999
 from .systems.committee_machine.presets import SaadSolla1995 as SaadSolla1995
 from .systems.committee_machine.problem import CommitteeMachine as CommitteeMachine
+from .systems.deep_linear.problem import DeepLinear as DeepLinear
+from .systems.deep_linear.starts import AlignedLayers as AlignedLayers
+from .systems.deep_linear.starts import BalancedLayers as BalancedLayers
+from .systems.deep_linear.starts import GaussianLayers as GaussianLayers
+from .systems.deep_linear.starts import GivenLayers as GivenLayers
+from .systems.deep_linear.starts import LambdaBalancedLayers as LambdaBalancedLayers
+from .systems.deep_linear.task import SampleTask as SampleTask
+from .systems.deep_linear.task import WhiteTask as WhiteTask
 from .systems.linear_classifier.dataset import DatasetClassifier as DatasetClassifier
 from .systems.linear_classifier.dataset import SplitSample as SplitSample
 from .systems.linear_classifier.eigenmodes import Eigenmodes as Eigenmodes

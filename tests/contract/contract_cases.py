@@ -53,6 +53,18 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
         tw.QuadraticNetwork(dimension=8, width=4, teacher_width=2),
         ({}, {"dimension": 5, "width": 6, "teacher_width": 3, "rule": tw.OnePassSGD(learning_rate=0.02)}),
     ),
+    "DeepLinear": (
+        tw.DeepLinear(widths=(3, 5, 2), init_scale=0.3),
+        (
+            {},
+            {
+                "samples": 6,
+                "widths": (3, 2, 3, 2),
+                "weight_decay": (0.1, 0.0, 0.05),
+                "rule": tw.GradientDescent(learning_rate=0.05),
+            },
+        ),
+    ),
 }
 
 # theories of a rule that is not the one above

@@ -47,7 +47,11 @@ from .systems.committee_machine.presets import Goldt2019 as Goldt2019
 from .systems.committee_machine.presets import RattraySaad1999 as RattraySaad1999
 from .systems.committee_machine.presets import SaadSolla1995 as SaadSolla1995
 from .systems.committee_machine.problem import CommitteeMachine as CommitteeMachine
+from .systems.deep_linear.gram_flow import GramFlow as GramFlow
+from .systems.deep_linear.modes import DecoupledModes as DecoupledModes
+from .systems.deep_linear.modes import UnbalancedModes as UnbalancedModes
 from .systems.deep_linear.problem import DeepLinear as DeepLinear
+from .systems.deep_linear.rank_one import RankOneFlow as RankOneFlow
 from .systems.deep_linear.starts import AlignedLayers as AlignedLayers
 from .systems.deep_linear.starts import BalancedLayers as BalancedLayers
 from .systems.deep_linear.starts import GaussianLayers as GaussianLayers
@@ -55,6 +59,7 @@ from .systems.deep_linear.starts import GivenLayers as GivenLayers
 from .systems.deep_linear.starts import LambdaBalancedLayers as LambdaBalancedLayers
 from .systems.deep_linear.task import SampleTask as SampleTask
 from .systems.deep_linear.task import WhiteTask as WhiteTask
+from .systems.deep_linear.two_layer import TwoLayerRiccati as TwoLayerRiccati
 from .systems.linear_classifier.dataset import DatasetClassifier as DatasetClassifier
 from .systems.linear_classifier.dataset import SplitSample as SplitSample
 from .systems.linear_classifier.eigenmodes import Eigenmodes as Eigenmodes

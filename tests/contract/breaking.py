@@ -42,6 +42,16 @@ DECAYING = {"no weight decay": tw.CommitteeMachine(**NOISY, weight_decay=0.5)}
 LOUD = {"faint noise": tw.CommitteeMachine(dimension=16, noise=1.0)}
 HARD = {"soft committee": tw.CommitteeMachine(**NOISY, activation="relu")}
 
+# deep linear networks: one shape wherever one serves; a drawn target, seen by white inputs unless `samples` are given
+DEEP = {"widths": (3, 5, 2), "init_scale": 0.3}
+STEPS = {"gradient flow": tw.DeepLinear(**DEEP, rule=tw.GradientDescent())}
+THREE = {"two layers": tw.DeepLinear(widths=(3, 5, 5, 2))}
+CONVOLUTION = {"free layers": tw.DeepLinear(widths=(3, 3, 3), circulant=True)}
+FADING = {"no decay": tw.DeepLinear(**DEEP, weight_decay=0.1)}
+COLOURED = {"white inputs": tw.DeepLinear(**DEEP, samples=20)}
+OFF_BALANCE = {"balanced start": tw.DeepLinear(**DEEP)}
+OFF_AXES = {"aligned with the data": tw.DeepLinear(**DEEP)}
+
 BREAKING: dict[str, dict[str, tw.Problem]] = {
     "MarchenkoPastur": {
         "linear rule": tw.LinearClassifier(rule=ADAM),
@@ -136,5 +146,23 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
         "rule with a known limit": tw.QuadraticNetwork(**QUADRATIC, rule=ADAM),
         "teacher within reach": tw.QuadraticNetwork(dimension=8, width=2, teacher_width=4),
         "no decay": tw.QuadraticNetwork(**QUADRATIC, weight_decay=0.1),
+    },
+    "TwoLayerRiccati": {
+        **STEPS,
+        **THREE,
+        "equal decay": tw.DeepLinear(**DEEP, weight_decay=(0.1, 0.2)),
+        **COLOURED,
+        "lambda-balanced start": tw.DeepLinear(**DEEP),
+    },
+    "GramFlow": {**STEPS, **THREE},
+    "DecoupledModes": {**STEPS, **CONVOLUTION, **FADING, **OFF_BALANCE, **OFF_AXES},
+    "UnbalancedModes": {**STEPS, **THREE, **FADING, **OFF_AXES, "one unit a mode": tw.DeepLinear(**DEEP)},
+    "RankOneFlow": {
+        **STEPS,
+        **CONVOLUTION,
+        **FADING,
+        **COLOURED,
+        **OFF_BALANCE,
+        "rank-one start": tw.DeepLinear(**DEEP, start=tw.BalancedLayers()),
     },
 }

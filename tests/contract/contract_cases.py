@@ -72,4 +72,9 @@ OWN_CASES: dict[str, tw.Problem] = {
     "OnePassQuadratic": tw.QuadraticNetwork(
         dimension=24, width=3, teacher_width=2, noise=0.3, rule=tw.OnePassSGD(learning_rate=0.05)
     ),
+    # one shape for all that can share it
+    "TwoLayerRiccati": tw.DeepLinear(widths=(3, 5, 2), start=tw.BalancedLayers(), init_scale=0.3),
+    "DecoupledModes": tw.DeepLinear(widths=(3, 5, 2), start=tw.AlignedLayers(), init_scale=0.3),
+    "UnbalancedModes": tw.DeepLinear(widths=(3, 5, 2), start=tw.AlignedLayers((0.5, 2.0)), init_scale=0.3),
+    "RankOneFlow": tw.DeepLinear(widths=(3, 5, 2), start=tw.BalancedLayers(rank=1), init_scale=0.3),
 }

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 Layers = tuple[Any, ...]
 
 
-def product(layers: Sequence[Any]) -> Float[Array, "o d"]:
+def product(layers: Sequence[Any]) -> Float[Any, "o d"]:
     """W = W_N ... W_1."""
     return reduce(lambda done, layer: layer @ done, layers)
 

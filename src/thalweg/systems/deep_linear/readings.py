@@ -18,13 +18,18 @@ HALF = 0.5
 ESCAPED = 0.9
 
 TRAIN_LOSS = Observable("train_loss", "training loss, half the (mean) squared error", "L", low=0.0)
-SINGULAR_VALUES = Observable("singular_values", "singular values of W, largest first", "s", dims=("mode",), low=0.0)
+# what may be zero but for rounding is measured against 1, the order of a target's singular values
+SINGULAR_VALUES = Observable(
+    "singular_values", "singular values of W, largest first", "s", dims=("mode",), low=0.0, natural=1.0
+)
 ALIGNMENT_DEFECT = Observable(
-    "alignment_defect", "largest commutator of neighbouring layers", "|[A, B]|", low=0.0, needs="hidden_layers"
-)
+    "alignment_defect", "largest commutator of neighbouring layers", "|[A, B]|", low=0.0, needs="hidden_layers",
+    natural=1.0,
+)  # fmt: skip
 IMBALANCE = Observable(
-    "imbalance", "norms of W_{j+1}'W_{j+1} - W_jW_j'", "|D_j|", dims=("pair",), low=0.0, needs="hidden_layers"
-)
+    "imbalance", "norms of W_{j+1}'W_{j+1} - W_jW_j'", "|D_j|", dims=("pair",), low=0.0, needs="hidden_layers",
+    natural=1.0,
+)  # fmt: skip
 DISTANCE = Observable("distance_to_min_norm", "distance to the least-squares map of least norm", "|W - W*|", low=0.0)
 LAYER_NORMS = Observable("layer_norms", "norm of each layer", "|W_j|", dims=("layer",), low=0.0)
 GRADIENT_NORM = Observable("gradient_norm", "norm of the gradient of the objective, all layers", "|grad|", low=0.0)

@@ -47,6 +47,8 @@ from .systems.committee_machine.presets import Goldt2019 as Goldt2019
 from .systems.committee_machine.presets import RattraySaad1999 as RattraySaad1999
 from .systems.committee_machine.presets import SaadSolla1995 as SaadSolla1995
 from .systems.committee_machine.problem import CommitteeMachine as CommitteeMachine
+from .systems.deep_linear.conservation import ImbalanceConservation as ImbalanceConservation
+from .systems.deep_linear.conservation import step_drift as step_drift
 from .systems.deep_linear.gram_flow import GramFlow as GramFlow
 from .systems.deep_linear.modes import DecoupledModes as DecoupledModes
 from .systems.deep_linear.modes import UnbalancedModes as UnbalancedModes

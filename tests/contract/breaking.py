@@ -155,6 +155,11 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
         "lambda-balanced start": tw.DeepLinear(**DEEP),
     },
     "GramFlow": {**STEPS, **THREE},
+    "ImbalanceConservation": {
+        "gentle steps": tw.DeepLinear(**DEEP, rule=tw.GradientDescent(learning_rate=3.0)),
+        **CONVOLUTION,
+        **FADING,
+    },
     "DecoupledModes": {**STEPS, **CONVOLUTION, **FADING, **OFF_BALANCE, **OFF_AXES},
     "UnbalancedModes": {**STEPS, **THREE, **FADING, **OFF_AXES, "one unit a mode": tw.DeepLinear(**DEEP)},
     "RankOneFlow": {

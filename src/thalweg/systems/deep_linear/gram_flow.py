@@ -68,7 +68,7 @@ class GramFlow(Theory[DeepLinear]):
         size = jnp.sqrt(sum(jnp.mean(layer**2) for layer in begin))
         floor = jnp.where(size > 0, size, 1.0)
         return integrated(
-            problem, data, velocity, begin, lambda state: state, 1.0 * jnp.asarray(times), self.tolerance, floor
+            problem, data, velocity, begin, lambda state: state, jnp.asarray(times), self.tolerance, floor
         )
 
     def finite_size(self, problem: DeepLinear) -> Mapping[str, FiniteSize]:

@@ -144,7 +144,7 @@ class RankOneFlow(Theory[DeepLinear]):
             return ((each * v)[None, :], *middle, (each * u)[:, None])
 
         begin = jnp.zeros(()), jnp.log(case.size)
-        told = integrated(problem, data, velocity, begin, layers, 1.0 * jnp.asarray(times), self.tolerance, 1.0)
+        told = integrated(problem, data, velocity, begin, layers, jnp.asarray(times), self.tolerance, 1.0)
         reached = (case.growing() != 0) & (case.targets > ABSENT * jnp.max(case.targets))
         first = jnp.argmax(reached)
         gain = jnp.where(jnp.any(reached), 0.5 * case.targets[first] ** 2, 0.0)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...mathematics.watched_flow import falling_roots, watched_flow
-from .layers import Layers, product
+from .layers import Layers
 from .readings import ESCAPED, HALF, gradient_norm, mode_shares
 
 CURVES = (
@@ -28,55 +28,54 @@ LOST = 1e-10
 At = Callable[[Float[Array, ""]], Layers]
 
 
-def falling(problem: Any, data: Any, start: Layers) -> Callable[[Layers], Float[Array, " events"]]:
-    """What falls to zero at the half-time of each mode, and at the escape from `start` (last)."""
-    level = ESCAPED * (data.loss(product(start)) - data.floor)
-
-    def watch(layers: Layers) -> Float[Array, " events"]:
-        whole = product(layers)
-        shares = mode_shares(jnp.linalg.svd(whole, compute_uv=False), jnp.asarray(data.strengths))
-        left = data.loss(whole) - data.floor - level
-        return jnp.append(HALF - shares, left)
-
-    return watch
+def falling(seen: dict[str, Array], data: Any, level: Array) -> Float[Array, " events"]:
+    """What falls to zero at the half-time of each mode and, last, at the escape: where the loss has fallen to level."""
+    shares = mode_shares(seen["singular_values"], jnp.asarray(data.strengths))
+    return jnp.append(HALF - shares, seen["train_loss"] - level)
 
 
-def _times_of(roots: Float[Array, " events"], first: Float[Array, " events"], level: Any) -> dict[str, Array]:
+def escape_level(data: Any, begin: Array) -> Float[Array, ""]:
+    """The loss at which a tenth of what can be lost is lost."""
+    return data.floor + ESCAPED * (begin - data.floor)
+
+
+def _times_of(roots: Float[Array, " events"], first: Float[Array, " events"]) -> dict[str, Array]:
     """Events from roots; what is past its level at the start happens at time 0, an escape from the least loss never."""
-    roots = jnp.where(first <= 0, 0.0, roots)
-    return {"half_time": roots[:-1], "escape_time": jnp.where(level > 0, roots[-1], jnp.nan)}
+    return {
+        "half_time": jnp.where(first[:-1] <= 0, 0.0, roots[:-1]),
+        "escape_time": jnp.where(first[-1] > 0, roots[-1], jnp.nan),
+    }
 
 
-def _excess(data: Any, layers: Layers) -> Float[Array, ""]:
-    return data.loss(product(layers)) - data.floor
+def _rate(value: Array, slope: Array, largest: Array) -> Float[Array, ""]:
+    """-slope/value; NaN below 1e-10 of the largest value."""
+    seen = value > LOST * largest
+    return jnp.where(seen, -slope / jnp.where(seen, value, 1.0), jnp.nan)
 
 
 def closed_form(problem: Any, data: Any, at: At, times: Float[Array, " times"]) -> dict[str, Array]:
     """All curves and events of layers known in closed form; events are bracketed on a grid and found by bisection."""
-    start, end = at(jnp.zeros(())), 1.0 * times[-1]
-    watch = falling(problem, data, start)
-    curves = jax.vmap(lambda time: problem.observe(at(time), data))(times)
+    end, count = 1.0 * times[-1], times.shape[0]
     grid = end * jnp.asarray(GRID)
 
-    def look(time: Array) -> tuple[Array, Array]:
-        layers = at(time)
-        return watch(layers), gradient_norm(problem, layers, data)
+    def observe(time: Array) -> dict[str, Array]:
+        return problem.observe(at(time), data)
 
-    seen, slopes = jax.vmap(look)(grid)
-    past = seen <= 0
+    both = jax.vmap(observe)(jnp.concatenate([1.0 * times, grid]))
+    seen = {name: value[count:] for name, value in both.items()}
+    level = escape_level(data, seen["train_loss"][0])
+    watched = jax.vmap(lambda one: falling(one, data, level))(seen)
+    past = watched <= 0
     index = jnp.argmax(past, axis=0)
     low, high = grid[jnp.maximum(index - 1, 0)], grid[index]
-    roots = falling_roots(lambda time: watch(at(time)), low, high)
+    roots = falling_roots(lambda time: falling(observe(time), data, level), low, high)
     roots = jnp.where(jnp.any(past, axis=0), roots, jnp.nan)
-    rate = late_rate(problem, data, at, end, jnp.max(slopes))
-    return {**curves, **_times_of(roots, seen[0], _excess(data, start)), "late_rate": rate}
-
-
-def late_rate(problem: Any, data: Any, at: At, end: Array, largest: Array) -> Float[Array, ""]:
-    """-d log(gradient norm)/dt at the end; NaN below 1e-10 of the largest."""
     value, slope = jax.jvp(lambda time: gradient_norm(problem, at(time), data), (end,), (jnp.ones_like(end),))
-    seen = value > LOST * largest
-    return jnp.where(seen, -slope / jnp.where(seen, value, 1.0), jnp.nan)
+    return {
+        **{name: value[:count] for name, value in both.items()},
+        **_times_of(roots, watched[0]),
+        "late_rate": _rate(value, slope, jnp.max(seen["gradient_norm"])),
+    }
 
 
 def integrated(
@@ -90,25 +89,19 @@ def integrated(
     floor: Any,
 ) -> dict[str, Array]:
     """All curves and events of a flow that is integrated; `layers` makes layers of its state."""
-    watch = falling(problem, data, layers(start))
 
     def observe(state: Any) -> dict[str, Array]:
         return problem.observe(layers(state), data)
 
-    def norm(state: Any) -> Array:
-        return gradient_norm(problem, layers(state), data)
+    def seen(state: Any) -> tuple[dict[str, Array], Array]:
+        norm = jax.jvp(lambda one: gradient_norm(problem, layers(one), data), (state,), (velocity(state),))
+        return observe(state), jnp.stack(norm)
 
-    def last(state: Any) -> tuple[Array, Array]:
-        return jax.jvp(norm, (state,), (velocity(state),))
+    def watch(state: Any) -> Float[Array, " events"]:
+        return falling(observe(state), data, level)
 
-    def seen(state: Any) -> tuple[dict[str, Array], tuple[Array, Array]]:
-        return observe(state), last(state)
-
-    flow = watched_flow(
-        lambda time, state: velocity(state), start, times, seen, lambda state: watch(layers(state)), tolerance, floor
-    )
-    curves, (values, slopes) = flow.observed
-    good = values[-1] > LOST * jnp.max(values)
-    rate = jnp.where(good, -slopes[-1] / jnp.where(good, values[-1], 1.0), jnp.nan)
-    first = watch(layers(start))
-    return {**curves, **_times_of(flow.roots, first, _excess(data, layers(start))), "late_rate": rate}
+    level = escape_level(data, observe(start)["train_loss"])
+    flow = watched_flow(lambda time, state: velocity(state), start, 1.0 * times, seen, watch, tolerance, floor)
+    curves, norms = flow.observed
+    rate = _rate(norms[-1, 0], norms[-1, 1], jnp.max(norms[:, 0]))
+    return {**curves, **_times_of(flow.roots, watch(start)), "late_rate": rate}

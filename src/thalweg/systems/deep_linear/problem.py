@@ -125,7 +125,7 @@ class DeepLinear(Problem):
         return len(self.widths) - 2
 
     @property
-    def law(self) -> LayerLaw:
+    def law(self) -> Any:
         """Law of the start; Gaussian layers where none is given."""
         return GaussianLayers() if self.start is None else self.start
 

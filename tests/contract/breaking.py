@@ -170,4 +170,29 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
         **OFF_BALANCE,
         "rank-one start": tw.DeepLinear(**DEEP, start=tw.BalancedLayers()),
     },
+    "AroraCertificate": {
+        **COLOURED,
+        **FADING,
+        "wide layers": tw.DeepLinear(widths=(3, 1, 2)),
+        "positive margin": tw.DeepLinear(**DEEP),
+        "certified balance": tw.DeepLinear(**DEEP),
+        "certified step": tw.DeepLinear(**DEEP, start=tw.BalancedLayers(), rule=tw.GradientDescent()),
+    },
+    "ImbalanceRate": {**STEPS, **THREE, **FADING, "positive rate": tw.DeepLinear(widths=(3, 1, 2))},
+    "MinimumNormWidth": {
+        **STEPS,
+        **THREE,
+        **FADING,
+        "Gaussian start": tw.DeepLinear(**DEEP, start=tw.BalancedLayers()),
+        "wide hidden layer": tw.DeepLinear(widths=(3, 1, 2)),
+    },
+    "AlignmentInvariance": {
+        "descent": tw.DeepLinear(**DEEP),
+        "invariant alignment": tw.DeepLinear(**DEEP, rule=tw.GradientDescent()),
+    },
+    "RegularisedLandscape": {
+        "positive decay": tw.DeepLinear(**DEEP),
+        "white inputs": tw.DeepLinear(**DEEP, samples=20, weight_decay=0.1),
+        "not degenerate": tw.DeepLinear(**DEEP, target=(0.1, 0.5), weight_decay=0.1),
+    },
 }

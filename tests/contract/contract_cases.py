@@ -77,4 +77,8 @@ OWN_CASES: dict[str, tw.Problem] = {
     "DecoupledModes": tw.DeepLinear(widths=(3, 5, 2), start=tw.AlignedLayers(), init_scale=0.3),
     "UnbalancedModes": tw.DeepLinear(widths=(3, 5, 2), start=tw.AlignedLayers((0.5, 2.0)), init_scale=0.3),
     "RankOneFlow": tw.DeepLinear(widths=(3, 5, 2), start=tw.BalancedLayers(rank=1), init_scale=0.3),
+    "AlignmentInvariance": tw.DeepLinear(
+        widths=(3, 5, 2), start=tw.AlignedLayers((0.5, 2.0)), init_scale=0.3, rule=tw.GradientDescent(0.05)
+    ),
+    "RegularisedLandscape": tw.DeepLinear(widths=(3, 5, 2), init_scale=0.3, weight_decay=(0.1, 0.2)),
 }

@@ -70,3 +70,31 @@ def balanced(product, hidden: int, seed: int = 0) -> tuple[np.ndarray, np.ndarra
     u, s, v = u[:, keep], np.sqrt(s[keep]), v[keep]
     frame = np.linalg.qr(np.random.default_rng(seed).normal(size=(hidden, len(s))))[0]
     return (frame * s) @ v, (u * s) @ frame.T
+
+
+def distances(x, y, solution, width, kappa, starts, seed=0, rate=1e-7):
+    """|W - W*|_F at the end of the flow of (1/2)|Y - X W'|^2 for independent starts of deviation kappa/sqrt(width)."""
+    rng = np.random.default_rng(seed)
+    inputs, outputs = x.shape[1], y.shape[1]
+    stacked = rng.standard_normal((starts, inputs + outputs, width)) * kappa / np.sqrt(width)
+    if width > inputs + outputs:
+        # the Gram matrix is all that counts
+        stacked = np.swapaxes(np.linalg.qr(np.swapaxes(stacked, 1, 2), mode="r"), 1, 2)
+    covariance, correlation = x.T @ x, y.T @ x
+    top = np.linalg.norm(covariance, 2) * (4 * kappa**2 + 4 * np.linalg.norm(solution, 2) + 2)
+    step = 0.5 / top
+
+    def field(state):
+        first, second = state[:, :inputs], state[:, inputs:]
+        missed = correlation - (second @ np.swapaxes(first, 1, 2)) @ covariance
+        return np.concatenate([np.swapaxes(missed, 1, 2) @ second, missed @ first], axis=1)
+
+    for _ in range(20_000):
+        k1 = field(stacked)
+        k2 = field(stacked + 0.5 * step * k1)
+        k3 = field(stacked + 0.5 * step * k2)
+        stacked = stacked + step / 6 * (k1 + 2 * k2 + 2 * k3 + field(stacked + step * k3))
+        if np.max(np.abs(k1)) < rate:
+            break
+    whole = stacked[:, inputs:] @ np.swapaxes(stacked[:, :inputs], 1, 2)
+    return np.linalg.norm(whole - solution, axis=(1, 2))

@@ -42,20 +42,20 @@ def axes_of(task: Task, whole: Float[Any, "o d"], library: Any = jnp) -> Axes:
     return Axes(left * sign[None, :], right.T, drive * sign, variance)
 
 
-def _off(matrix: Any, kept: Any) -> float:
+def off_share(matrix: Any, kept: Any) -> float:
     """Share of a matrix beside what is kept of it."""
     return float(np.linalg.norm(matrix - kept)) / (float(np.linalg.norm(matrix)) or 1.0)
 
 
-def _aligned_strain(setting: Setting) -> float:
+def aligned_strain(setting: Setting) -> float:
     whole = np.asarray(product(regime.layers_of(setting)))
     axes = axes_of(setting.data, whole, np)
     correlation, covariance = np.asarray(setting.data.correlation()), np.asarray(setting.data.covariance())
     modes = np.sum(axes.left * (whole @ axes.right), axis=0)
     worst = max(
-        _off(whole, (axes.left * modes) @ axes.right.T),
-        _off(correlation, (axes.left * axes.drive) @ axes.right.T),
-        _off(covariance @ axes.right, axes.right * axes.variance),
+        off_share(whole, (axes.left * modes) @ axes.right.T),
+        off_share(correlation, (axes.left * axes.drive) @ axes.right.T),
+        off_share(covariance @ axes.right, axes.right * axes.variance),
     )
     return worst / regime.EXACT
 
@@ -64,7 +64,7 @@ ALIGNED = Assumption(
     "aligned with the data",
     "W, E y x' and E x x' must be diagonal in the same axes (strain 1: 1e-9 of one of them beside its diagonal). "
     "A small start turns towards the data, but not exactly.",
-    _aligned_strain,
+    aligned_strain,
 )
 
 
@@ -140,9 +140,9 @@ def _single_units_strain(setting: Setting) -> float:
     first, second = layers
     axes, square_in, square_out, modes = _pairs(setting.data, first, second, np)
     worst = max(
-        _off(first.T @ first, (axes.right * square_in) @ axes.right.T),
-        _off(second @ second.T, (axes.left * square_out) @ axes.left.T),
-        _off(np.sqrt(square_in * square_out), np.abs(modes)),
+        off_share(first.T @ first, (axes.right * square_in) @ axes.right.T),
+        off_share(second @ second.T, (axes.left * square_out) @ axes.left.T),
+        off_share(np.sqrt(square_in * square_out), np.abs(modes)),
     )
     return worst / regime.EXACT
 

@@ -40,6 +40,11 @@ class WhiteTask(eqx.Module):
         """E y x'."""
         return jnp.asarray(self.target)
 
+    def principal(self) -> tuple[Any, Any]:
+        """Variances of the inputs (k,) and their axes (d, k)."""
+        inputs = self.target.shape[1]
+        return np.ones(inputs), np.eye(inputs)
+
 
 class SampleTask(eqx.Module):
     """Samples as rows: `inputs` (n, d), `outputs` (n, o), with the least-squares `solution` of least norm (o, d), its
@@ -62,6 +67,13 @@ class SampleTask(eqx.Module):
     def correlation(self) -> Float[Array, "o d"]:
         """Y'X/n."""
         return jnp.asarray(self.outputs.T @ self.inputs / self.inputs.shape[0])
+
+    def principal(self) -> tuple[Any, Any]:
+        """Variances of the inputs (k,), largest first, 0 below the rank tolerance, and their axes (d, k)."""
+        library = _library(self.inputs)
+        _, values, axes = library.linalg.svd(self.inputs, full_matrices=False)
+        kept = values > RANK_TOLERANCE * values[0]
+        return library.where(kept, values**2 / self.inputs.shape[0], 0.0), axes.T
 
 
 Task = WhiteTask | SampleTask

@@ -81,4 +81,6 @@ OWN_CASES: dict[str, tw.Problem] = {
         widths=(3, 5, 2), start=tw.AlignedLayers((0.5, 2.0)), init_scale=0.3, rule=tw.GradientDescent(0.05)
     ),
     "RegularisedLandscape": tw.DeepLinear(widths=(3, 5, 2), init_scale=0.3, weight_decay=(0.1, 0.2)),
+    # fewer samples than inputs: a distance that is not zero
+    "MinimumNormWidth": tw.DeepLinear(widths=(3, 9, 2), samples=2, init_scale=0.3),
 }

@@ -181,15 +181,15 @@ def off_orbit(slope, flat, step):
 
 
 def test_descent_at_the_threshold_is_a_power_of_the_steps():
-    """The card's step 0.05 on twice the objective is 0.1 here: distance to the double root ~ 1/steps."""
+    """The card's step 0.05 on twice the objective is 0.1 here: a layer's distance to the double root ~ 1/steps."""
     edge, decay = float(degenerate_value(3, 1e-3)), 0.1
     double = 0.4272870064
-    w = 1.3 * double / np.sqrt(decay)
+    w = 1.3 * double
     seen = []
     for k in range(1, 200_001):
         w -= 0.1 * (w**2 * (w**3 - edge) + decay * w)
         if k in (2_000, 20_000, 200_000):
-            seen.append(w * np.sqrt(decay) - double)
+            seen.append(w - double)
     np.testing.assert_allclose(seen, (9.02e-3, 1.04e-3, 1.06e-4), rtol=6e-3)
 
 

@@ -20,6 +20,8 @@ from .task import RANK_TOLERANCE
 
 # constants of the theorem
 BALANCE_CONSTANT, RATE_CONSTANT = 256.0, 6144.0
+# the strain where nothing is certified: broken, but no reason to refuse the numbers
+VOID = 1e12
 
 
 def largest_imbalance(margin: Any, depth: int, target_norm: Any) -> Any:
@@ -60,7 +62,7 @@ def _imbalance_strain(setting: Setting) -> float:
         return regime.BALANCED.strain(setting)
     numbers = _Numbers(setting)
     if numbers.margin <= 0:
-        return math.inf if numbers.imbalance else 0.0
+        return VOID if numbers.imbalance else 0.0
     return numbers.imbalance / float(largest_imbalance(numbers.margin, numbers.depth, numbers.norm))
 
 
@@ -72,7 +74,7 @@ def _rate_strain(setting: Setting) -> float:
         return math.inf
     numbers = _Numbers(setting)
     certified = float(largest_rate(max(numbers.margin, 0.0), numbers.depth, numbers.norm))
-    return float(rule.learning_rate) / certified if certified > 0 else 1e300
+    return float(rule.learning_rate) / certified if certified > 0 else VOID
 
 
 def _wide_strain(setting: Setting) -> float:

@@ -151,7 +151,7 @@ class ChenJiangWang2025:
         times=lambda problem: np.unique(np.round(np.geomspace(1.0, 20000.0, 100))),
         seeds=2,
         recalled=True,
-        theories=("RegularisedLandscape", "AlignmentInvariance"),
+        theories=("AlignmentInvariance",),
     )
     @staticmethod
     def degenerate(depth: int = 3, decay: float = 0.1) -> DeepLinear:

@@ -84,10 +84,11 @@ class MinimumNormWidth(Theory[DeepLinear]):
         variance = problem.init_scale**2
         weights = variance * jnp.sqrt((hidden * variance) ** 2 + strengths**2)
         mean = mean_root(weights, 1.0 * missing)
-        square = missing * jnp.sum(weights)
+        left = missing * jnp.sum(weights) - mean**2
+        random = (missing > 0) & (left > 0)
         return {
             "distance_to_min_norm": mean,
-            "distance_deviation": jnp.sqrt(jnp.maximum(square - mean**2, 0.0)),
+            "distance_deviation": jnp.where(random, jnp.sqrt(jnp.where(random, left, 1.0)), 0.0),
         }
 
     def finite_size(self, problem: DeepLinear) -> Mapping[str, FiniteSize]:

@@ -10,7 +10,7 @@ from deep_linear_cases import STRENGTHS, W1, W2, Z0, balanced, det, integrated, 
 
 import thalweg as tw
 from thalweg.systems.deep_linear.gram_flow import reduced
-from thalweg.systems.deep_linear.two_layer import solution
+from thalweg.systems.deep_linear.two_layer import riccati_loss, solution
 
 nightly = pytest.mark.nightly
 U0, V0 = np.array([1.0, -2.0, 0.5]), np.array([0.3, 1.0, -1.0, 0.4])
@@ -97,6 +97,12 @@ def test_riccati_values_of_the_card():
     # d > h = o: the late rate is (lambda + kappa_min)/2, where the slowest mode rules alone
     assert float(riccati((W1, W2), [0, 1, 2, 3, 4, 9.0]).late_rate) == pytest.approx((0.5 + kappa[-1]) / 2, rel=0.01)
     # half-times and escape by an independent integration, on a fine grid
+    # the cheapest form, and its two ways: short times bare, long times in a gauge
+    problem = tw.DeepLinear(target=Z0, widths=(4, 3, 3))
+    data = problem.as_data(Z0)
+    quick = jax.jit(lambda times: riccati_loss(problem, data, (W1, W2), times))
+    np.testing.assert_allclose(quick(told.time.values), told.train_loss, atol=1e-13)
+    np.testing.assert_allclose(quick(np.append(told.time.values[:-1], 1e4))[:-1], told.train_loss[:-1], atol=1e-13)
     fine = np.linspace(0, 2, 20001)
     seen = [whole(layers) for layers in integrated((W1, W2), np.eye(4), Z0, fine)]
     values = np.linalg.svd(np.array(seen), compute_uv=False)

@@ -200,6 +200,13 @@ def test_decay_is_asked_for_and_the_threshold_is_said():
         told(problem_of(2, 0.1, (2, 2, 2), np.diag([1.0, 0.1])))
 
 
+def test_the_landscape_of_the_first_lines():
+    problem = tw.DeepLinear(target=[[2.0, 0.3], [0.1, 0.7]], widths=(2, 2, 2), weight_decay=(0.1, 0.2))
+    landscape = tw.predict(problem, theory=tw.RegularisedLandscape())
+    values = np.linalg.svd([[2.0, 0.3], [0.1, 0.7]], compute_uv=False)
+    np.testing.assert_allclose(landscape.global_products[0], values - 0.02**0.5)
+
+
 @nightly
 def test_descent_ends_at_the_soft_threshold():
     preset = tw.ChenJiangWang2025.soft_threshold

@@ -7,7 +7,7 @@ and since 1/(y^(N-1) (1 -+ y^N)) = y^(1-N) +- y/(1 -+ y^N), theta(y) is a power 
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 NODES = 1024
-NEWTON = 4
 # ends of the inner variable: below the first nothing has moved within rounding, above the last all is done
 RISING = (-80.0, 42.0)
 FALLING = (-80.0, 5.0)
@@ -39,13 +38,16 @@ def growth_curve(
     ratio = jnp.abs(begin) * lam / mu
     still = jnp.abs(ratio - 1) <= 4 * jnp.finfo(ratio.dtype).eps
     y0 = jnp.where(still & (begin > 0), 0.5, ratio ** (1 / depth))
-    up, down = _Inverse(depth, y0, 1.0), _Inverse(depth, y0, -1.0)
+    up = _Inverse(depth, y0, 1.0)
+    # most starts have no mode of the wrong sign, and then it costs nothing
+    some = jnp.any(moving & (begin < 0))
     pace = lam * (mu / lam) ** (2 - 2 / depth)
 
     def at(time: Float[Array, ""]) -> Float[Array, " k"]:
         theta = pace * time
         rises = jnp.where(still, ratio, up(theta) ** depth)
-        found = mu / lam * jnp.where(begin > 0, rises, -(down(theta) ** depth))
+        falls = jax.lax.cond(some, lambda: _Inverse(depth, y0, -1.0)(theta) ** depth, lambda: jnp.zeros_like(theta))
+        found = mu / lam * jnp.where(begin > 0, rises, -falls)
         return jnp.where(moving, found, _unforced(depth, start, curvature, time))
 
     return at
@@ -75,40 +77,46 @@ def _unforced(depth: int, start: Array, lam: Array, time: Array) -> Float[Array,
 
 
 class _Inverse:
-    """theta -> y of each component: a table in an inner variable xi, then Newton within the bracket of two nodes.
+    """theta -> y of each component: a table in an inner variable xi, cubic between its nodes, then two Newton steps.
 
     Rising: y = y0 + (1 - y0) p, p = 1/(1 + e^-xi); falling: y = y0 exp(-e^xi).
     """
 
     def __init__(self, depth: int, y0: Float[Array, " k"], sign: float) -> None:
         self.depth, self.y0, self.sign = depth, y0, sign
-        low, high = RISING if sign > 0 else FALLING
-        self.nodes = jnp.linspace(low, high, NODES)
-        fixed = jax.lax.stop_gradient(y0)
-        self.table = jax.vmap(lambda xi: _theta(depth, sign, fixed, jnp.full_like(fixed, xi)).theta)(self.nodes)
+        self.nodes = jnp.linspace(*(RISING if sign > 0 else FALLING), NODES)
+        self.fixed = jax.lax.stop_gradient(y0)
+        self.table = jax.vmap(lambda xi: _theta(depth, sign, self.fixed, jnp.full_like(self.fixed, xi)))(self.nodes)
 
     def __call__(self, theta: Float[Array, " k"]) -> Float[Array, " k"]:
         wanted = jax.lax.stop_gradient(theta)
-        index = jax.vmap(jnp.searchsorted, in_axes=(1, 0))(self.table, wanted).clip(1, NODES - 1)
+        index = jax.vmap(jnp.searchsorted, in_axes=(1, 0))(self.table.theta, wanted).clip(1, NODES - 1)
         each = jnp.arange(wanted.shape[0])
         low, high = self.nodes[index - 1], self.nodes[index]
-        before, after = self.table[index - 1, each], self.table[index, each]
-        inside = (wanted > before) & (wanted <= after)
-        share = (wanted - before) / jnp.where(after > before, after - before, 1.0)
-        xi = jnp.where(inside, low + share * (high - low), jnp.where(wanted <= before, self.nodes[0], self.nodes[-1]))
-        fixed = jax.lax.stop_gradient(self.y0)
-
-        def improve(_: Any, xi: Array) -> Array:
-            here = _theta(self.depth, self.sign, fixed, xi)
-            better = xi - (here.theta - wanted) / here.slope
-            return jnp.where(inside & jnp.isfinite(better), better.clip(low, high), xi)
-
-        xi = jax.lax.stop_gradient(jax.lax.fori_loop(0, NEWTON, improve, xi))
+        before, after = (_Point(*(part[i, each] for part in self.table)) for i in (index - 1, index))
+        inside = (wanted > before.theta) & (wanted <= after.theta)
+        xi = _cubic(before, after, low, high, wanted).clip(low, high)
+        xi = jnp.where(inside, xi, jnp.where(wanted <= before.theta, self.nodes[0], self.nodes[-1]))
+        here = _theta(self.depth, self.sign, self.fixed, xi)
+        better = (xi - (here.theta - wanted) / here.slope).clip(low, high)
+        xi = jax.lax.stop_gradient(jnp.where(inside & jnp.isfinite(better), better, xi))
         here = _theta(self.depth, self.sign, self.y0, xi)
-        # one more step, whose value is rounding and whose derivative is that of the inverse
+        # one more step, which carries the derivative of the inverse; no longer than its bracket
         step = (theta - here.theta) / jax.lax.stop_gradient(here.slope)
-        still = jax.lax.stop_gradient(step)
-        return _value(self.sign, self.y0, xi + jnp.where(inside & jnp.isfinite(still), step - still, 0.0))
+        sound = inside & (jnp.abs(jax.lax.stop_gradient(step)) <= high - low)
+        return _value(self.sign, self.y0, xi + jnp.where(sound, step, 0.0))
+
+
+def _cubic(before: "_Point", after: "_Point", low: Array, high: Array, wanted: Array) -> Float[Array, " k"]:
+    """xi between two nodes by the cubic in theta that has their slopes."""
+    width = after.theta - before.theta
+    some = width > 0
+    width = jnp.where(some, width, 1.0)
+    u = (wanted - before.theta) / width
+    bend = (1 - u) * width / before.slope * u * (1 - u) - u * width / after.slope * u * (1 - u)
+    line = low * (1 + 2 * u) * (1 - u) ** 2 + high * u**2 * (3 - 2 * u)
+    found = line + bend
+    return jnp.where(some & jnp.isfinite(found), found, 0.5 * (low + high))
 
 
 class _Point(NamedTuple):

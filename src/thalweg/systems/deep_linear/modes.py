@@ -20,7 +20,7 @@ from .trajectories import CURVES, EVENTS, closed_form
 MIXED = 1e-4
 
 
-class Axes(NamedTuple):
+class ModeAxes(NamedTuple):
     """Axes of the outputs (o, k) and of the inputs (d, k), with mu = u'E yx' v and lambda = v'E xx' v of each mode."""
 
     left: Float[Array, "o k"]
@@ -29,7 +29,7 @@ class Axes(NamedTuple):
     variance: Float[Array, " k"]
 
 
-def axes_of(task: Task, whole: Float[Any, "o d"], library: Any = jnp) -> Axes:
+def axes_of(task: Task, whole: Float[Any, "o d"], library: Any = jnp) -> ModeAxes:
     """Singular vectors of E y x' that diagonalise W, too, where there are such."""
     correlation, covariance = library.asarray(task.correlation()), library.asarray(task.covariance())
     size = library.sqrt(library.sum(whole**2))
@@ -39,7 +39,7 @@ def axes_of(task: Task, whole: Float[Any, "o d"], library: Any = jnp) -> Axes:
     # the sign of an axis is free: mu >= 0
     sign = library.where(drive < 0, -1.0, 1.0)
     variance = library.sum(right.T * (covariance @ right.T), axis=0)
-    return Axes(left * sign[None, :], right.T, drive * sign, variance)
+    return ModeAxes(left * sign[None, :], right.T, drive * sign, variance)
 
 
 def off_share(matrix: Any, kept: Any) -> float:
@@ -115,7 +115,7 @@ class DecoupledModes(Theory[DeepLinear]):
         return {}
 
 
-def mode_layers(axes: Axes, modes: Float[Array, " k"], depth: int) -> Layers:
+def mode_layers(axes: ModeAxes, modes: Float[Array, " k"], depth: int) -> Layers:
     """Balanced layers whose product has these modes, one hidden unit a mode; the last carries the signs."""
     if depth == 1:
         return ((axes.left * modes[None, :]) @ axes.right.T,)
@@ -125,8 +125,8 @@ def mode_layers(axes: Axes, modes: Float[Array, " k"], depth: int) -> Layers:
     return (size[:, None] * axes.right.T, *middle, axes.left * (jnp.sign(modes) * size)[None, :])
 
 
-def _pairs(task: Task, first: Any, second: Any, library: Any) -> tuple[Axes, Any, Any, Any]:
-    """Axes, and a^2, b^2, a b of each mode of two layers."""
+def _pairs(task: Task, first: Any, second: Any, library: Any) -> tuple[ModeAxes, Any, Any, Any]:
+    """ModeAxes, and a^2, b^2, a b of each mode of two layers."""
     whole = second @ first
     axes = axes_of(task, whole, library)
     inner, outer = first @ axes.right, second.T @ axes.left

@@ -8,13 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...mathematics.linear_riccati import riccati_factors
+from ...mathematics.linear_riccati import riccati_factors, riccati_paths
 from ...mathematics.riccati import echelon
 from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Source, Theory, Variable
 from . import regime
 from .layers import Layers
 from .problem import DeepLinear
+from .task import WhiteTask
 from .trajectories import CURVES, EVENTS, closed_form
 
 
@@ -101,40 +102,44 @@ class TwoLayerRiccati(Theory[DeepLinear]):
 
 
 class Solved(NamedTuple):
-    """lambda, the eigenvectors of F, which of them the start can grow into, and the layers at any time."""
+    """lambda, the eigenvectors of F, the start in them and its rank at most, which of them it can grow into, decay."""
 
     balance: Float[Array, ""]
     frame: Pencil
+    factor: Float[Array, "n h"]
+    columns: int
     kept: Any
-    at: Any
+    growth: Float[Array, " n"]
+    inputs: int
+
+    def at(self, time: Float[Array, ""]) -> Layers:
+        """The layers, reduced to few hidden units."""
+        both = self.frame.vectors @ riccati_factors(self.growth, self.factor, self.columns)(time)
+        return both[: self.inputs].T, both[self.inputs :]
 
 
 def solution(problem: DeepLinear, data: Any, start: Any) -> Solved:
-    """The layers as a function of time, reduced to at most d + o hidden units."""
+    """Everything that the layers at any time follow from."""
     first, second = (jnp.asarray(layer) for layer in start)
-    inputs, hidden = first.shape[1], first.shape[0]
+    (hidden, inputs), outputs = first.shape, second.shape[0]
     balance = (jnp.sum(second**2) - jnp.sum(first**2)) / hidden
     frame = pencil(data.correlation(), balance)
-    decay = problem.decays()[0]
     factor = frame.vectors.T @ jnp.concatenate([first.T, second])
-    factors = riccati_factors(frame.growth - decay, factor)
-    form = echelon(factor, min(factor.shape))
+    # lambda = 0: rank at most that of W; else the hidden width is at most that of one end
+    columns = min(hidden, max(inputs, outputs))
+    form = echelon(factor, columns)
     rows = jnp.arange(factor.shape[0])
     kept = jnp.any((rows[:, None] == form.pivot[None, :]) & form.live[None, :], axis=1)
-
-    def at(time: Float[Array, ""]) -> Layers:
-        both = frame.vectors @ factors(time)
-        return both[:inputs].T, both[inputs:]
-
-    return Solved(balance, frame, kept, at)
+    return Solved(balance, frame, factor, columns, kept, frame.growth - problem.decays()[0], inputs)
 
 
 def riccati_loss(problem: DeepLinear, data: Any, start: Any, times: Float[Array, " times"]) -> Float[Array, " times"]:
     """The loss alone, all times at once: the cheapest form of the solution."""
-    at = solution(problem, data, start).at
-
-    def one(time: Array) -> Array:
-        first, second = at(time)
-        return data.loss(second @ first)
-
-    return jax.vmap(one)(times)
+    solved = solution(problem, data, start)
+    both = riccati_paths(solved.growth, solved.factor, solved.frame.vectors, solved.columns, times)
+    inner, outer = both[: solved.inputs], both[solved.inputs :]
+    # a sum over few columns beats a product of small matrices for each time
+    whole = sum(outer[:, j][:, None, :] * inner[:, j][None, :, :] for j in range(solved.columns))
+    if isinstance(data, WhiteTask):
+        return 0.5 * jnp.sum((whole - data.target[:, :, None]) ** 2, axis=(0, 1))
+    return jax.vmap(data.loss, in_axes=-1)(whole)

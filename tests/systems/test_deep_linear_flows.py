@@ -9,7 +9,9 @@ import pytest
 from deep_linear_cases import STRENGTHS, W1, W2, Z0, balanced, det, integrated, rank_one, whole
 
 import thalweg as tw
+from thalweg.mathematics.power_growth import growth_curve
 from thalweg.systems.deep_linear.gram_flow import reduced
+from thalweg.systems.deep_linear.modes import axes_of, mode_layers, paired_values
 from thalweg.systems.deep_linear.two_layer import riccati_loss, solution
 
 nightly = pytest.mark.nightly
@@ -97,12 +99,6 @@ def test_riccati_values_of_the_card():
     # d > h = o: the late rate is (lambda + kappa_min)/2, where the slowest mode rules alone
     assert float(riccati((W1, W2), [0, 1, 2, 3, 4, 9.0]).late_rate) == pytest.approx((0.5 + kappa[-1]) / 2, rel=0.01)
     # half-times and escape by an independent integration, on a fine grid
-    # the cheapest form, and its two ways: short times bare, long times in a gauge
-    problem = tw.DeepLinear(target=Z0, widths=(4, 3, 3))
-    data = problem.as_data(Z0)
-    quick = jax.jit(lambda times: riccati_loss(problem, data, (W1, W2), times))
-    np.testing.assert_allclose(quick(told.time.values), told.train_loss, atol=1e-13)
-    np.testing.assert_allclose(quick(np.append(told.time.values[:-1], 1e4))[:-1], told.train_loss[:-1], atol=1e-13)
     fine = np.linspace(0, 2, 20001)
     seen = [whole(layers) for layers in integrated((W1, W2), np.eye(4), Z0, fine)]
     values = np.linalg.svd(np.array(seen), compute_uv=False)
@@ -111,6 +107,17 @@ def test_riccati_values_of_the_card():
         assert float(told.half_time[k]) == pytest.approx(crossing, abs=1e-7)
     loss = 0.5 * np.sum((np.array(seen) - Z0) ** 2, axis=(1, 2))
     assert float(told.escape_time) == pytest.approx(np.interp(-0.9, -loss / loss[0], fine), abs=1e-7)
+
+
+@nightly
+def test_the_cheapest_form_of_the_loss():
+    """Its two ways: short times bare, long times in a gauge."""
+    problem = tw.DeepLinear(target=Z0, widths=(4, 3, 3))
+    data = problem.as_data(Z0)
+    quick = jax.jit(lambda times: riccati_loss(problem, data, (W1, W2), times))
+    told = riccati((W1, W2), TIMES)
+    np.testing.assert_allclose(quick(told.time.values), told.train_loss, atol=1e-13)
+    np.testing.assert_allclose(quick(np.append(told.time.values[:-1], 1e4))[:-1], told.train_loss[:-1], atol=1e-13)
 
 
 def test_rank_deficient_starts_stay_on_their_manifold():
@@ -200,6 +207,27 @@ def aligned(values, depth=2, **more):
     return tw.DeepLinear(widths=widths, start=tw.AlignedLayers(values), init_scale=1.0, **more)
 
 
+def test_mode_layers_follow_the_flow():
+    """Depth three, one mode of the wrong sign, one above its target: W and the norms of all layers."""
+    problem = aligned([[0.4, -0.5, 1.3]] * 3, 3, target=Z0)
+    data = problem.as_data(Z0)
+    start = problem.initial(jax.random.key(0), data)
+    axes = axes_of(data, whole(start))
+    begin = jnp.sum(axes.left * (whole(start) @ axes.right), axis=0)
+
+    @jax.jit
+    def layers(times):
+        curve = growth_curve(3, begin, axes.drive, axes.variance)
+        return jax.vmap(lambda time: mode_layers(axes, curve(time), 3))(times)
+
+    told = layers(jnp.asarray(T))
+    for k, seen in enumerate(integrated([np.asarray(w) for w in start], np.eye(4), Z0, T)):
+        np.testing.assert_allclose(whole([w[k] for w in told]), whole(seen), atol=1e-9)
+        for mine, other in zip(told, seen, strict=True):
+            assert float(jnp.linalg.norm(mine[k])) == pytest.approx(np.linalg.norm(other), abs=1e-9)
+
+
+@nightly
 def test_modes_against_the_layers():
     """Depth three, one mode of the wrong sign, one above its target."""
     problem = aligned([[0.4, -0.5, 1.3]] * 3, 3, target=Z0)
@@ -239,8 +267,6 @@ def test_unbalanced_modes():
 @pytest.mark.parametrize("values", [(1.0, -0.3), (0.5, -0.5), (0.5, -0.5 - 1e-9), (0.0, 0.8)])
 def test_unbalanced_modes_of_the_wrong_sign(values):
     """They pass 0 where the layers differ, and end there where a = -b; a zero layer is no zero mode."""
-    from thalweg.systems.deep_linear.modes import paired_values
-
     a, b, s = *values, 0.9
     parts = [jnp.asarray([v]) for v in (a, b, s, 1.0)]
     told = jax.vmap(lambda t: jnp.stack(paired_values(*parts, t)))(jnp.asarray(T))[:, :, 0]

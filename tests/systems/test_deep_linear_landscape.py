@@ -143,7 +143,7 @@ def test_thresholds_by_brute_force(depth):
 DISTANCES = jnp.asarray([1e-2, 1e-3, 1e-4, 1e-5])
 
 
-@pytest.mark.parametrize("depth", [2, 3])
+@pytest.mark.parametrize("depth", [pytest.param(2, marks=nightly), 3])
 def test_the_error_bound_holds_off_the_threshold_and_fails_on_it(depth):
     """Distance over gradient norm tends to the told constant; at the threshold it grows like a power of 1/distance."""
     strength = 0.1**depth
@@ -156,28 +156,19 @@ def test_the_error_bound_holds_off_the_threshold_and_fails_on_it(depth):
     np.testing.assert_allclose(ratio[-1], constant, rtol=1e-3)
     # no direction is flatter: random steps off the orbit obey the constant
     flat, unravel = ravel_pytree(critical_layers(regular, data, jnp.asarray([2, 2])))
-    slope = jax.jit(jax.grad(lambda w: regular.objective(unravel(w), data)))
-    rng = np.random.default_rng(0)
-    for _ in range(20):
-        step = 1e-5 * rng.normal(size=flat.shape)
-        # the part along the orbit moves nowhere: distance is at most the step
-        curved = float(jnp.linalg.norm(slope(flat + step)))
-        normal = off_orbit(slope, flat, step)
-        assert normal <= 1.01 * constant * curved
+    slope = jax.grad(lambda w: regular.objective(unravel(w), data))
+    values, vectors = np.linalg.eigh(np.asarray(jax.jit(jax.jacfwd(slope))(flat)))
+    steps = 1e-5 * np.random.default_rng(0).normal(size=(20, flat.size))
+    # the part along the orbit moves nowhere: what is left of a step is its distance
+    normal = np.linalg.norm(steps @ vectors[:, np.abs(values) > 1e-7], axis=1)
+    norms = np.linalg.norm(np.asarray(jax.jit(jax.vmap(slope))(flat[None, :] + steps)), axis=1)
+    assert np.all(normal <= 1.01 * constant * norms)
     critical = np.diag([1.5, edge * (1 + 1e-14)])
     there = problem_of(depth, 0.1, widths, critical)
     branches = (2, 0) if depth == 2 else (2, 2)
     _, ratio = tw.error_bound(there, there.as_data(critical), branches, DISTANCES[:3])
     power = np.log(np.asarray(ratio[2] / ratio[1])) / np.log(10)
     assert power == pytest.approx({2: 2.0, 3: 1.0}[depth], abs=0.05)
-
-
-def off_orbit(slope, flat, step):
-    """Length of a small step across the directions that leave the gradient at zero."""
-    curvature = np.asarray(jax.jacfwd(slope)(flat))
-    values, vectors = np.linalg.eigh(curvature)
-    keep = np.abs(values) > 1e-7
-    return np.linalg.norm(vectors[:, keep].T @ step)
 
 
 def test_descent_at_the_threshold_is_a_power_of_the_steps():

@@ -1,6 +1,6 @@
 """Two layers from a lambda-balanced start: the closed Riccati solution."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -111,10 +111,11 @@ class Solved(NamedTuple):
     kept: Any
     growth: Float[Array, " n"]
     inputs: int
+    factors: Callable[[Float[Array, ""]], Float[Array, "n c"]]
 
     def at(self, time: Float[Array, ""]) -> Layers:
         """The layers, reduced to few hidden units."""
-        both = self.frame.vectors @ riccati_factors(self.growth, self.factor, self.columns)(time)
+        both = self.frame.vectors @ self.factors(time)
         return both[: self.inputs].T, both[self.inputs :]
 
 
@@ -130,7 +131,9 @@ def solution(problem: DeepLinear, data: Any, start: Any) -> Solved:
     form = echelon(factor, columns)
     rows = jnp.arange(factor.shape[0])
     kept = jnp.any((rows[:, None] == form.pivot[None, :]) & form.live[None, :], axis=1)
-    return Solved(balance, frame, factor, columns, kept, frame.growth - problem.decays()[0], inputs)
+    growth = frame.growth - problem.decays()[0]
+    factors = riccati_factors(growth, factor, columns)
+    return Solved(balance, frame, factor, columns, kept, growth, inputs, factors)
 
 
 def riccati_loss(problem: DeepLinear, data: Any, start: Any, times: Float[Array, " times"]) -> Float[Array, " times"]:

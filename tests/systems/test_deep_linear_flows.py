@@ -98,6 +98,8 @@ def test_riccati_values_of_the_card():
     np.testing.assert_allclose(told.growth_rates[:3], kappa / 2, rtol=1e-12)
     # d > h = o: the late rate is (lambda + kappa_min)/2, where the slowest mode rules alone
     assert float(riccati((W1, W2), [0, 1, 2, 3, 4, 9.0]).late_rate) == pytest.approx((0.5 + kappa[-1]) / 2, rel=0.01)
+    assert float(told.approach_rate) == pytest.approx((0.5 + kappa[-1]) / 2, rel=1e-12)
+    np.testing.assert_allclose(told.limit_strengths, STRENGTHS, rtol=1e-12)
     # half-times and escape by an independent integration, on a fine grid
     fine = np.linspace(0, 2, 20001)
     seen = [whole(layers) for layers in integrated((W1, W2), np.eye(4), Z0, fine)]
@@ -129,6 +131,8 @@ def test_rank_deficient_starts_stay_on_their_manifold():
     np.testing.assert_allclose(told.train_loss[4:], 0.502558279420, atol=1e-12)
     assert float(told.limit_loss) == pytest.approx(0.502558279420, abs=1e-12)
     np.testing.assert_allclose(told.singular_values[-1], (*STRENGTHS[:2], 0.0), atol=1e-12)
+    np.testing.assert_allclose(told.limit_strengths, (*STRENGTHS[:2], 0.0), atol=1e-12)
+    assert np.isnan(told.approach_rate)
 
 
 @nightly
@@ -165,6 +169,7 @@ def test_rank_one_basin_plateau_and_collapse():
     start = U0 / np.linalg.norm(U0), V0 / np.linalg.norm(V0)
     told = three_layers(Z0, *start, [0.5, 1.0, 2.0, 4.0, 6.0, 10.0])
     assert float(told.late_rate) == pytest.approx(0.94026813519, rel=0.01)
+    assert float(told.approach_rate) == pytest.approx(0.94026813519, abs=6e-12)
     assert float(told.limit_loss) == pytest.approx(0.5 * np.sum(STRENGTHS[1:] ** 2))
     seen = integrated(rank_one(0.3, U0, V0, 3, 5), np.eye(4), Z0, [0.0, *told.time.values])[1:]
     np.testing.assert_allclose(told.train_loss, [0.5 * np.sum((whole(w) - Z0) ** 2) for w in seen], atol=1e-9)
@@ -176,6 +181,7 @@ def test_rank_one_basin_plateau_and_collapse():
         runs.append(three_layers(Z0, *pair, times + wait))
     assert np.ptp(runs[0].train_loss.values) > 0.5
     np.testing.assert_allclose(runs[1].train_loss, runs[0].train_loss, rtol=3e-5)
+    assert float(runs[1].plateau_length - runs[0].plateau_length) == pytest.approx(5.3833, abs=5e-5)
     # u_1 against -v_1: the saddle 0, which for depth three is reached like a power of time
     fallen = three_layers(Z0, u[:, 0], -v[0], [10.0, 20.0, 40.0, 80.0, 81.0, 82.0])
     power = fallen.singular_values[:4, 0] * (STRENGTHS[0] * fallen.time[:4]) ** 3

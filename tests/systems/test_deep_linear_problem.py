@@ -9,6 +9,7 @@ import pytest
 from deep_linear_cases import Z0, det, integrated, slopes, whole
 
 import thalweg as tw
+from thalweg.faces.subject import build, options_of
 from thalweg.fields import vary
 from thalweg.serial import from_json, to_json
 from thalweg.systems.deep_linear.layers import circulant, filter_of
@@ -202,3 +203,11 @@ def test_bad_data_and_starts_of_the_verbs():
         tw.predict(vary(problem, {"samples": 5}), [0, 1], data=Z0)
     with pytest.raises(ValueError, match="two layers fails"):
         tw.predict(tw.DeepLinear(widths=WIDTHS), [0, 1], theory=tw.TwoLayerRiccati())
+
+
+def test_the_command_line_has_one_target():
+    """A field of that name stands in the place of the column of a table."""
+    options = [option.name for part in options_of("DeepLinear") for option in part]
+    assert len(options) == len(set(options))
+    made = build("DeepLinear", {"target": (2.0, 1.0), "widths": (3, 2, 2)})
+    np.testing.assert_array_equal(made.target, (2.0, 1.0))

@@ -78,6 +78,29 @@ class Turning(NamedTuple):
         return u, v, slope
 
 
+def _ends(case: "Turning", depth: int, floor: Array) -> dict[str, Array]:
+    """Basin, limit, late rate and plateau: what the overlaps of the start decide."""
+    parts, targets = case.growing(), case.targets
+    reached = (parts != 0) & (targets > ABSENT * jnp.max(targets))
+    some, first = jnp.any(reached), jnp.argmax(reached)
+    top = targets[first]
+    # equal targets are one mode
+    later = reached & (targets < top * (1 - 1e-9))
+    second = jnp.argmax(later)
+    below = jnp.where(jnp.any(later), targets[second], 0.0)
+    gap = top - below
+    rate = jnp.minimum(depth * top ** (2 - 2 / depth), top ** (1 - 2 / depth) * gap)
+    both = some & jnp.any(later)
+    ratio = jnp.where(both, jnp.abs(parts[second]) / jnp.where(both, jnp.abs(parts[first]), 1.0), 1.0)
+    pace = jnp.where(both, gap * jnp.where(both, below, 1.0) ** (1 - 2 / depth), 1.0)
+    return {
+        "basin_overlaps": case.left + case.right,
+        "limit_loss": 0.5 * jnp.sum(targets**2) - jnp.where(some, 0.5 * top**2, 0.0) + floor,
+        "approach_rate": jnp.where(some, rate, 0.0),
+        "plateau_length": jnp.maximum(jnp.log(ratio), 0.0) / pace,
+    }
+
+
 def _cleaned(part: Array) -> Array:
     return jnp.where(jnp.abs(part) > ABSENT, part, 0.0)
 
@@ -106,9 +129,10 @@ class RankOneFlow(Theory[DeepLinear]):
     saddle without curvature, reached like a power of time). Overlaps below 1e-12 count as zero. Late rate of |W - Z_1|:
     s_1^(1-2/N) (s_1 - s_2); a small c_1 costs ln(1/|c_1|)/((s_1 - s_2) s_2^(1-2/N)) of plateau at s_2.
     Events: half_time, escape_time, late_rate. Own: `basin_overlaps` c_k (basis dependent where s_k repeat),
-    `limit_loss`. Clock: flow time. Conditions on draw and start. `tolerance` is that of the integrator.
-    Fails for other ranks, inputs that are not white, and steps. Source: derived for the card; the setting: Eftekhari
-    2020.
+    `limit_loss`, `approach_rate` (that late rate; 0 for the saddle), `plateau_length` (that time, for the two first
+    modes that the start has, 0 where there is no plateau). Clock: flow time. Conditions on draw and start. `tolerance`
+    is that of the integrator. Fails for other ranks, inputs that are not white, and steps.
+    Source: derived for the card; the setting: Eftekhari 2020.
     """
 
     tolerance: float = scalar("relative tolerance of the integrator", default=1e-12, above=0.0, below=0.1, log=True)
@@ -119,8 +143,12 @@ class RankOneFlow(Theory[DeepLinear]):
     own: ClassVar[tuple[Variable, ...]] = (
         Variable("basin_overlaps", "u_k.u0 + v_k.v0: the first that is not 0 names the limit", dims=("mode",)),
         Variable("limit_loss", "loss at which the flow ends"),
+        Variable("approach_rate", "rate at which W goes to its end, at late times", "1/clock"),
+        Variable("plateau_length", "time at the second mode before the first takes over", "clock"),
     )
-    speaks_of: ClassVar[tuple[str, ...]] = (*CURVES, *EVENTS, "basin_overlaps", "limit_loss")
+    speaks_of: ClassVar[tuple[str, ...]] = (
+        *CURVES, *EVENTS, "basin_overlaps", "limit_loss", "approach_rate", "plateau_length",
+    )  # fmt: skip
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         regime.FLOW, regime.FREE_LAYERS, regime.NO_DECAY, regime.WHITE, regime.BALANCED, RANK_ONE,
     )  # fmt: skip
@@ -145,14 +173,7 @@ class RankOneFlow(Theory[DeepLinear]):
 
         begin = jnp.zeros(()), jnp.log(case.size)
         told = integrated(problem, data, velocity, begin, layers, jnp.asarray(times), self.tolerance, 1.0)
-        reached = (case.growing() != 0) & (case.targets > ABSENT * jnp.max(case.targets))
-        first = jnp.argmax(reached)
-        gain = jnp.where(jnp.any(reached), 0.5 * case.targets[first] ** 2, 0.0)
-        return {
-            **told,
-            "basin_overlaps": case.left + case.right,
-            "limit_loss": 0.5 * jnp.sum(case.targets**2) - gain + data.floor,
-        }
+        return {**told, **_ends(case, depth, data.floor)}
 
     def finite_size(self, problem: DeepLinear) -> Mapping[str, FiniteSize]:
         return {}

@@ -15,7 +15,7 @@ from ...theory import Assumption, FiniteSize, Source, Theory, Variable
 from . import regime
 from .layers import Layers
 from .problem import DeepLinear
-from .task import WhiteTask
+from .task import RANK_TOLERANCE, WhiteTask
 from .trajectories import CURVES, EVENTS, closed_form
 
 
@@ -65,7 +65,8 @@ class TwoLayerRiccati(Theory[DeepLinear]):
     times at once; the cost knows the hidden width by one reduction.
     Events: half_time and escape_time by roots of the solution, late_rate by its slope (at the end point it is the least
     sum of an eigenvalue of W_1'W_1 and one of W_2W_2'). Own: `lambda_balance`, `growth_rates` (eigenvalues of F,
-    descending), `limit_loss` (1/2 sum s_k^2 of the modes that are never learned; without decay).
+    descending), `limit_loss` (1/2 sum s_k^2 of the modes that are never learned), `limit_strengths` (the others'
+    singular values), `approach_rate` (late rate at the end; NaN where modes are missing); these three without decay.
     Clock: flow time. Conditions on draw and start. Fails for any other imbalance (no closed form: GramFlow), inputs
     that are not white, and steps. Source: Fukumizu 1998; Braun et al. 2022; Domine et al. 2024.
     """
@@ -77,8 +78,12 @@ class TwoLayerRiccati(Theory[DeepLinear]):
         Variable("lambda_balance", "conserved W_2'W_2 - W_1W_1' in units of the identity"),
         Variable("growth_rates", "rates at which the directions of the start grow", "1/clock", dims=("direction",)),
         Variable("limit_loss", "loss at which the flow ends"),
+        Variable("limit_strengths", "singular values at which the flow ends", dims=("mode",)),
+        Variable("approach_rate", "rate at which W goes to its end, at late times", "1/clock"),
     )
-    speaks_of: ClassVar[tuple[str, ...]] = (*CURVES, *EVENTS, "lambda_balance", "growth_rates", "limit_loss")
+    speaks_of: ClassVar[tuple[str, ...]] = (
+        *CURVES, *EVENTS, "lambda_balance", "growth_rates", "limit_loss", "limit_strengths", "approach_rate",
+    )  # fmt: skip
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         regime.FLOW, regime.TWO_LAYERS, regime.EQUAL_DECAY, regime.WHITE, regime.LAMBDA_BALANCED,
     )  # fmt: skip
@@ -88,17 +93,30 @@ class TwoLayerRiccati(Theory[DeepLinear]):
 
     def predict(self, problem: DeepLinear, data: Any, start: Any, times: Array) -> dict[str, Array]:
         solved = solution(problem, data, start)
-        ends = jnp.where(solved.kept, 0.5 * solved.frame.learns**2, 0.0)
-        lost = 0.5 * jnp.sum(solved.frame.learns**2) - jnp.sum(ends)
+        learned = jnp.where(solved.kept, solved.frame.learns, 0.0)
+        lost = 0.5 * jnp.sum(solved.frame.learns**2) - 0.5 * jnp.sum(learned**2)
+        modes = min(problem.widths[0], problem.widths[-1])
         return {
             **closed_form(problem, data, solved.at, jnp.asarray(times)),
             "lambda_balance": solved.balance,
             "growth_rates": solved.frame.growth,
             "limit_loss": lost + data.floor,
+            "limit_strengths": -jnp.sort(-learned)[:modes],
+            "approach_rate": _approach_rate(solved),
         }
 
     def finite_size(self, problem: DeepLinear) -> Mapping[str, FiniteSize]:
         return {}
+
+
+def _approach_rate(solved: "Solved") -> Float[Array, ""]:
+    """Least eigenvalue of W_1'W_1 plus that of W_2W_2' at the end; NaN where a mode of the target is never learned."""
+    weights = jnp.where(solved.kept, 2 * jnp.maximum(solved.frame.growth, 0.0), 0.0)
+    end = (solved.frame.vectors * weights[None, :]) @ solved.frame.vectors.T
+    inner, outer = end[: solved.inputs, : solved.inputs], end[solved.inputs :, solved.inputs :]
+    rate = sum(jnp.maximum(jnp.linalg.eigvalsh(block)[0], 0.0) for block in (inner, outer))
+    whole = jnp.all(solved.kept | (solved.frame.learns <= RANK_TOLERANCE * jnp.max(solved.frame.learns)))
+    return jnp.where(whole, rate, jnp.nan)
 
 
 class Solved(NamedTuple):

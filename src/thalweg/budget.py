@@ -149,7 +149,7 @@ def _row(
     if "seed" in told[functional.variable].dims:
         wanted = wanted[good]
     change = sum(_tolerance(functional, base, run, times, observable) for base, run in runs)
-    gap, error = _statistics(np.asarray(measured - wanted), family, exact)
+    gap, error = _statistics(np.asarray(measured - wanted), family, exact, theory.claim(functional.variable).kind)
     return Row(
         name=functional.name,
         variable=functional.variable,
@@ -223,13 +223,17 @@ def _tolerance(
     return float(np.nanmax(change)) if np.any(np.isfinite(change)) else 0.0
 
 
-def _statistics(gaps: np.ndarray, family: int, exact: bool) -> tuple[float, float]:
-    """Mean gap and its error; for a theory of this very draw and start the worst seed's gap, with no error."""
+def _statistics(gaps: np.ndarray, family: int, exact: bool, kind: str) -> tuple[float, float]:
+    """Mean gap and its error; for a theory of this very draw and start the worst seed's gap, with no error.
+
+    The worst seed of a bound is the one that comes nearest to breaking it, or breaks it most.
+    """
     real = gaps[np.isfinite(gaps)]
     if real.size == 0:
         return math.nan, math.inf
     if exact:
-        return float(real[np.argmax(np.abs(real))]), 0.0
+        worst = {"upper": np.argmax(real), "lower": np.argmin(real)}.get(kind, np.argmax(np.abs(real)))
+        return float(real[worst]), 0.0
     if real.size < 2:
         return float(real.mean()), math.inf
     return float(real.mean()), student(real.size, family) * float(real.std(ddof=1)) / math.sqrt(real.size)

@@ -15,7 +15,7 @@ from .fields import Parametrised, parameters
 def _plain(value: Any, path: str, arrays: dict[str, np.ndarray], kind: str) -> Any:
     if isinstance(value, Parametrised):
         return describe(value, arrays, f"{path}.")
-    if kind == "array":
+    if kind == "array" and value is not None:
         arrays[path] = np.asarray(value)
         return {"array": path}
     if isinstance(value, np.ndarray | jax.Array | np.generic):

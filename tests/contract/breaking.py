@@ -53,6 +53,15 @@ UNSAFE = {
     "stable descent": tw.DatasetLogistic(**overlapping(), rule=ADAM),
     "sure separation": tw.DatasetLogistic(**HAIR),
 }
+# deep linear networks: one shape wherever one serves; a drawn target, seen by white inputs unless `samples` are given
+DEEP = {"widths": (3, 5, 2), "init_scale": 0.3}
+STEPS = {"gradient flow": tw.DeepLinear(**DEEP, rule=tw.GradientDescent())}
+THREE = {"two layers": tw.DeepLinear(widths=(3, 5, 5, 2))}
+CONVOLUTION = {"free layers": tw.DeepLinear(widths=(3, 3, 3), circulant=True)}
+FADING = {"no decay": tw.DeepLinear(**DEEP, weight_decay=0.1)}
+COLOURED = {"white inputs": tw.DeepLinear(**DEEP, samples=20)}
+OFF_BALANCE = {"balanced start": tw.DeepLinear(**DEEP)}
+OFF_AXES = {"aligned with the data": tw.DeepLinear(**DEEP)}
 
 BREAKING: dict[str, dict[str, tw.Problem]] = {
     "IsotropicLimit": {
@@ -215,5 +224,53 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
         "long run": tw.DatasetLogistic(
             inputs=np.array([[1.0, 0.001], [-1.0, 0.001], [1.0, -0.001], [1.0, 0.003]]), labels=[1.0, 1.0, 1.0, -1.0]
         ),
+    },
+    "TwoLayerRiccati": {
+        **STEPS,
+        **THREE,
+        "equal decay": tw.DeepLinear(**DEEP, weight_decay=(0.1, 0.2)),
+        **COLOURED,
+        "lambda-balanced start": tw.DeepLinear(**DEEP),
+    },
+    "GramFlow": {**STEPS, **THREE},
+    "ImbalanceConservation": {
+        "gentle steps": tw.DeepLinear(**DEEP, rule=tw.GradientDescent(learning_rate=3.0)),
+        **CONVOLUTION,
+        **FADING,
+    },
+    "DecoupledModes": {**STEPS, **CONVOLUTION, **FADING, **OFF_BALANCE, **OFF_AXES},
+    "UnbalancedModes": {**STEPS, **THREE, **FADING, **OFF_AXES, "one unit a mode": tw.DeepLinear(**DEEP)},
+    "RankOneFlow": {
+        **STEPS,
+        **CONVOLUTION,
+        **FADING,
+        **COLOURED,
+        **OFF_BALANCE,
+        "rank-one start": tw.DeepLinear(**DEEP, start=tw.BalancedLayers()),
+    },
+    "AroraCertificate": {
+        **COLOURED,
+        **FADING,
+        "wide layers": tw.DeepLinear(widths=(3, 1, 2)),
+        "positive margin": tw.DeepLinear(**DEEP),
+        "certified balance": tw.DeepLinear(**DEEP),
+        "certified step": tw.DeepLinear(**DEEP, start=tw.BalancedLayers(), rule=tw.GradientDescent()),
+    },
+    "ImbalanceRate": {**STEPS, **THREE, **FADING, "positive rate": tw.DeepLinear(widths=(3, 1, 2))},
+    "MinimumNormWidth": {
+        **STEPS,
+        **THREE,
+        **FADING,
+        "Gaussian start": tw.DeepLinear(**DEEP, start=tw.BalancedLayers()),
+        "wide hidden layer": tw.DeepLinear(widths=(3, 1, 2)),
+    },
+    "AlignmentInvariance": {
+        "descent": tw.DeepLinear(**DEEP),
+        "invariant alignment": tw.DeepLinear(**DEEP, rule=tw.GradientDescent()),
+    },
+    "RegularisedLandscape": {
+        "positive decay": tw.DeepLinear(**DEEP),
+        "white inputs": tw.DeepLinear(**DEEP, samples=20, weight_decay=0.1),
+        "not degenerate": tw.DeepLinear(**DEEP, target=(0.1, 0.5), weight_decay=0.1),
     },
 }

@@ -96,6 +96,18 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
         tw.DatasetLogistic(**partly_separable()),
         ({}, {"intercept": 1, "rule": tw.HeavyBall(learning_rate=0.5)}),
     ),
+    "DeepLinear": (
+        tw.DeepLinear(widths=(3, 5, 2), init_scale=0.3),
+        (
+            {},
+            {
+                "samples": 6,
+                "widths": (3, 2, 3, 2),
+                "weight_decay": (0.1, 0.0, 0.05),
+                "rule": tw.GradientDescent(learning_rate=0.05),
+            },
+        ),
+    ),
 }
 
 # theories of a rule that is not the one above
@@ -111,4 +123,15 @@ OWN_CASES: dict[str, tw.Problem] = {
     "OnePassQuadratic": tw.QuadraticNetwork(
         dimension=24, width=3, teacher_width=2, noise=0.3, rule=tw.OnePassSGD(learning_rate=0.05)
     ),
+    # one shape for all that can share it
+    "TwoLayerRiccati": tw.DeepLinear(widths=(3, 5, 2), start=tw.BalancedLayers(), init_scale=0.3),
+    "DecoupledModes": tw.DeepLinear(widths=(3, 5, 2), start=tw.AlignedLayers(), init_scale=0.3),
+    "UnbalancedModes": tw.DeepLinear(widths=(3, 5, 2), start=tw.AlignedLayers((0.5, 2.0)), init_scale=0.3),
+    "RankOneFlow": tw.DeepLinear(widths=(3, 5, 2), start=tw.BalancedLayers(rank=1), init_scale=0.3),
+    "AlignmentInvariance": tw.DeepLinear(
+        widths=(3, 5, 2), start=tw.AlignedLayers((0.5, 2.0)), init_scale=0.3, rule=tw.GradientDescent(0.05)
+    ),
+    "RegularisedLandscape": tw.DeepLinear(widths=(3, 5, 2), init_scale=0.3, weight_decay=(0.1, 0.2)),
+    # fewer samples than inputs: a distance that is not zero
+    "MinimumNormWidth": tw.DeepLinear(widths=(3, 9, 2), samples=2, init_scale=0.3),
 }

@@ -321,6 +321,46 @@ def test_c32_sums_instead_of_means():
     np.testing.assert_allclose(found.offset, model.coef_[0], rtol=1e-8)
 
 
+LAYERS = 0.6 * np.cos(np.arange(12.0)).reshape(4, 3), 0.5 * np.sin(np.arange(8.0)).reshape(2, 4)
+
+
+def linear_steps(count, eta, slope, decay=0.0):
+    """Plain steps of two layers, `slope` the gradient of the source's loss in W."""
+    first, second = LAYERS
+    for _ in range(count):
+        missed = slope(second @ first)
+        first, second = (
+            first - eta * (second.T @ missed + 2 * decay * first),
+            second - eta * (missed @ first.T + 2 * decay * second),
+        )
+    return second @ first
+
+
+def linear_end(rate, **more):
+    problem = tw.DeepLinear(widths=(3, 4, 2), rule=tw.GradientDescent(rate), **more)
+    first, second = tw.replay(problem, [0, 20], start=LAYERS)
+    seen = tw.train(problem, [0, 20], start=LAYERS).train_loss
+    return second @ first, float(seen[0, 1])
+
+
+def test_c33_c35_white_deep_linear_losses():
+    """(1/2)|W - Z|^2 is the loss as it is; |W - Z|^2 + sum lambda |W_l|^2 is twice the objective, at half the rate."""
+    target = np.cos(np.arange(6.0)).reshape(2, 3)
+    whole, loss = linear_end(0.1, target=target)
+    np.testing.assert_allclose(whole, linear_steps(20, 0.1, lambda w: w - target), rtol=1e-12)
+    assert loss == pytest.approx(0.5 * np.sum((whole - target) ** 2), rel=1e-12)
+    whole, loss = linear_end(0.1, target=target, weight_decay=0.3)
+    np.testing.assert_allclose(whole, linear_steps(20, 0.05, lambda w: 2 * (w - target), 0.3), rtol=1e-12)
+    assert 2 * loss == pytest.approx(np.sum((whole - target) ** 2), rel=1e-12)
+
+
+def test_c34_losses_that_sum_over_samples():
+    x, y = np.cos(np.arange(15.0)).reshape(5, 3), np.sin(np.arange(10.0)).reshape(5, 2)
+    whole, loss = linear_end(5 * 0.02, inputs=x, outputs=y)
+    np.testing.assert_allclose(whole, linear_steps(20, 0.02, lambda w: (x @ w.T - y).T @ x), rtol=1e-12)
+    assert 5 * loss == pytest.approx(0.5 * np.sum((y - x @ whole.T) ** 2), rel=1e-12)
+
+
 def test_every_line_of_the_table_is_tested():
     table = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text()
     named = re.findall(r"^\| (C\d+) \|", table, flags=re.MULTILINE)

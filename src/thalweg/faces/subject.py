@@ -129,9 +129,16 @@ def options_of(name: str) -> tuple[list[click.Parameter], list[click.Parameter]]
             f"{', '.join(arrays)}: FILE.npz with these keys, FILE.csv, or sklearn:NAME such as sklearn:breast_cancer"
         )
         extra.append(click.Option(["data", "--data"], metavar="FILE", help=words))
-        extra.append(click.Option(["target", "--target"], metavar="COLUMN", help="column of FILE.csv to be learned"))
+        if not _owns_target(own, fields):
+            words = "column of FILE.csv to be learned"
+            extra.append(click.Option(["target", "--target"], metavar="COLUMN", help=words))
     of_problem = _options(fields, with_default=isinstance(entry_of(name), Entry))
     return list(_options(own)), [*of_problem, *extra]
+
+
+def _owns_target(*fields: list[Field]) -> bool:
+    """Whether the subject has a parameter of its own that is called target; then `--target` is that."""
+    return any(field.name == "target" for several in fields for field in several)
 
 
 def build(name: str, said: dict[str, Any]) -> Any:
@@ -141,10 +148,11 @@ def build(name: str, said: dict[str, Any]) -> Any:
 
     values = {k.replace(NEST, "."): v for k, v in said.items() if v is not None}
     arrays = _arrays_of(name)
-    source, target = values.pop("data", None), values.pop("target", None)
+    own, fields = fields_of(name)
+    source = values.pop("data", None)
+    target = None if _owns_target(own, fields) else values.pop("target", None)
     if source is not None:
         values |= read_arrays(source, arrays, target)
-    own, _ = fields_of(name)
     entry = entry_of(name)
     _ask_for_missing(name, entry.fields, values)
     _make_rules(name, values)

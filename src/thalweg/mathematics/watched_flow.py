@@ -187,9 +187,9 @@ def _refined(brackets: _Brackets, observe: Any, watch: Watch) -> tuple[Float[Arr
 
 
 def falling_roots(function: Callable[[Array], Array], low: Array, high: Array) -> Float[Array, " r"]:
-    """Roots of falling functions (r,) of one time, each between `low` and `high`: bisection, then a Newton step that
-    carries the derivative of the root."""
-    count = jax.eval_shape(function, low).shape[0]
+    """Roots of falling functions (r,) of one time, each between `low` and `high`, () or (r,): bisection, then a Newton
+    step that carries the derivative of the root."""
+    count = jax.eval_shape(function, jnp.max(low)).shape[0]
     each = jnp.arange(count)
 
     def own(times: Array) -> Array:

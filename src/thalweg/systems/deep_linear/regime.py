@@ -1,0 +1,121 @@
+"""What theories of deep linear networks assume, as numbers."""
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from ...rules import GradientFlow
+from ...theory import Assumption, Setting
+from .problem import DeepLinear
+from .task import WhiteTask
+
+# relative size of what exact theories take for zero; by how much their answers are then off, about
+EXACT = 1e-9
+
+
+def layers_of(setting: Setting) -> list[np.ndarray]:
+    """The layers at the start as matrices."""
+    return [np.asarray(layer) for layer in setting.problem.layers(setting.start)]
+
+
+def depth_of(problem: Any) -> int:
+    """Number of layers N."""
+    return len(problem.widths) - 1
+
+
+def decays_of(problem: DeepLinear) -> np.ndarray:
+    """Weight decay of each layer."""
+    return np.broadcast_to(np.asarray(problem.weight_decay), (depth_of(problem),))
+
+
+FLOW = Assumption(
+    "gradient flow",
+    "The rule must be gradient flow; steps of descent of size eta differ from it by O(eta).",
+    lambda setting: 0.0 if isinstance(setting.problem.rule, GradientFlow) else math.inf,
+)
+TWO_LAYERS = Assumption(
+    "two layers",
+    "The network must have two layers, free in every entry (no circulant layers).",
+    lambda setting: 0.0 if depth_of(setting.problem) == 2 and not setting.problem.circulant else math.inf,
+)
+FREE_LAYERS = Assumption(
+    "free layers",
+    "Every entry of every layer must be free: circulant layers follow a projected gradient, d times faster.",
+    lambda setting: math.inf if setting.problem.circulant else 0.0,
+)
+NO_DECAY = Assumption(
+    "no decay",
+    "Weight decay must be zero: it moves the end of the flow and breaks the conservation laws.",
+    lambda setting: math.inf if np.any(decays_of(setting.problem) != 0) else 0.0,
+)
+
+
+def _white_strain(setting: Setting) -> float:
+    if isinstance(setting.data, WhiteTask):
+        return 0.0
+    covariance = np.asarray(setting.data.covariance())
+    return float(np.linalg.norm(covariance - np.eye(len(covariance)))) / EXACT
+
+
+WHITE = Assumption(
+    "white inputs",
+    "The second moment of the inputs must be the identity (strain 1: off by 1e-9); whiten the inputs, or see GramFlow.",
+    _white_strain,
+)
+
+
+def pair_imbalances(layers: list[np.ndarray]) -> list[np.ndarray]:
+    """W_{j+1}'W_{j+1} - W_jW_j'."""
+    return [after.T @ after - before @ before.T for before, after in itertools.pairwise(layers)]
+
+
+def total_square(layers: list[np.ndarray]) -> float:
+    """Squared norm of all layers; a tiny number where all are zero."""
+    return float(sum(np.sum(layer**2) for layer in layers)) or 1e-300
+
+
+def _balance_strain(setting: Setting) -> float:
+    layers = layers_of(setting)
+    worst = max((float(np.linalg.norm(one)) for one in pair_imbalances(layers)), default=0.0)
+    return worst / total_square(layers) / EXACT
+
+
+BALANCED = Assumption(
+    "balanced start",
+    "W_{j+1}'W_{j+1} = W_jW_j' at the start (strain 1: off by 1e-9 of the squared norm of all layers).",
+    _balance_strain,
+)
+
+
+def _lambda_strain(setting: Setting) -> float:
+    layers = layers_of(setting)
+    if len(layers) != 2:
+        return math.inf
+    (found,) = pair_imbalances(layers)
+    mean = np.trace(found) / len(found)
+    return float(np.linalg.norm(found - mean * np.eye(len(found)))) / total_square(layers) / EXACT
+
+
+LAMBDA_BALANCED = Assumption(
+    "lambda-balanced start",
+    "W_2'W_2 - W_1W_1' must be a multiple of the identity at the start (strain 1: off by 1e-9 of the squared norm of "
+    "both layers). See GramFlow for any other start.",
+    _lambda_strain,
+)
+
+
+def _equal_decay_strain(setting: Setting) -> float:
+    decays = decays_of(setting.problem)
+    if not np.any(decays):
+        return 0.0
+    return _balance_strain(setting) if np.all(decays == decays[0]) else math.inf
+
+
+EQUAL_DECAY = Assumption(
+    "equal decay",
+    "Weight decay must be zero, or the same in both layers of a balanced start (strain 1: off balance by 1e-9 of the "
+    "squared norm): else the imbalance is not conserved.",
+    _equal_decay_strain,
+)

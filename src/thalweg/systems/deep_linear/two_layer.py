@@ -1,0 +1,166 @@
+"""Two layers from a lambda-balanced start: the closed Riccati solution."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ...mathematics.linear_riccati import riccati_factors, riccati_paths
+from ...mathematics.riccati import echelon
+from ...problem import Problem
+from ...theory import Assumption, FiniteSize, Source, Theory, Variable
+from . import regime
+from .layers import Layers
+from .problem import DeepLinear
+from .task import RANK_TOLERANCE, WhiteTask
+from .trajectories import CURVES, EVENTS, closed_form
+
+
+class Pencil(NamedTuple):
+    """Eigenvalues (n,) of F, descending, its eigenvectors (n, n), inputs above outputs, and the target s_k that each
+    eigenvector learns (0 for all but the growing one of a pair)."""
+
+    growth: Float[Array, " n"]
+    vectors: Float[Array, "n n"]
+    learns: Float[Array, " n"]
+
+
+def pencil(target: Float[Any, "o d"], balance: Any) -> Pencil:
+    """F = [[-lambda/2 I, Z'], [Z, lambda/2 I]]: a pair +-kappa_k/2 for each singular value, +-lambda/2 on the kernels.
+
+    Written with the singular vectors of Z, so that it moves smoothly with lambda.
+    """
+    outputs, inputs = target.shape
+    left, values, right = jnp.linalg.svd(target, full_matrices=True)
+    count = min(outputs, inputs)
+    kappa = jnp.sqrt(balance**2 + 4 * values**2)
+    tilt = balance / jnp.where(kappa > 0, kappa, 1.0)
+    low, high = jnp.sqrt(0.5 * (1 - tilt)), jnp.sqrt(0.5 * (1 + tilt))
+    ins, outs = right[:count].T, left[:, :count]
+    growing = jnp.concatenate([low[None, :] * ins, high[None, :] * outs])
+    falling = jnp.concatenate([-high[None, :] * ins, low[None, :] * outs])
+    kernel_in = jnp.concatenate([right[count:].T, jnp.zeros((outputs, inputs - count))])
+    kernel_out = jnp.concatenate([jnp.zeros((inputs, outputs - count)), left[:, count:]])
+    half = 0.5 * jnp.asarray(balance)
+    growth = jnp.concatenate(
+        [0.5 * kappa, -0.5 * kappa, jnp.full(inputs - count, -half), jnp.full(outputs - count, half)]
+    )
+    learns = jnp.concatenate([values, jnp.zeros(inputs + outputs - count)])
+    order = jnp.argsort(-growth)
+    vectors = jnp.concatenate([growing, falling, kernel_in, kernel_out], axis=1)
+    return Pencil(growth[order], vectors[:, order], learns[order])
+
+
+class TwoLayerRiccati(Theory[DeepLinear]):
+    """Exact flow of two layers from a lambda-balanced start, any target, any hidden width, any rank.
+
+    With W_2'W_2 - W_1W_1' = lambda I, Q = [W_1'; W_2] ((d + o) x h), F = [[-lambda/2 I, Z'], [Z, lambda/2 I]]:
+        QQ'(t) = e^{Ft} Q0 [I + Q0' (int_0^t e^{2Fs} ds) Q0]^{-1} Q0' e^{Ft},
+    whose blocks are W_1'W_1, W_2W_2' and W (with equal decay gamma and lambda = 0: F - gamma I). Each factor is
+    measured against the rows that grow fastest, so that nothing overflows, and directions that the start lacks (below
+    1e-12 of its largest row) stay away for ever: rank-deficient starts end at the best map that they can reach. All
+    times at once; the cost knows the hidden width by one reduction.
+    Events: half_time and escape_time by roots of the solution, late_rate by its slope (at the end point it is the least
+    sum of an eigenvalue of W_1'W_1 and one of W_2W_2'). Own: `lambda_balance`, `growth_rates` (eigenvalues of F,
+    descending), `limit_loss` (1/2 sum s_k^2 of the modes that are never learned), `limit_strengths` (the others'
+    singular values), `approach_rate` (late rate at the end; NaN where modes are missing); these three without decay.
+    Clock: flow time. Conditions on draw and start. Fails for any other imbalance (no closed form: GramFlow), inputs
+    that are not white, and steps. Source: Fukumizu 1998; Braun et al. 2022; Domine et al. 2024.
+    """
+
+    of: ClassVar[tuple[type[Problem], ...]] = (DeepLinear,)
+    source: ClassVar[tuple[Source, ...]] = (Source("Fukumizu1998"), Source("Braun2022"), Source("Domine2024"))
+    conditions_on: ClassVar[tuple[str, ...]] = ("start", "draw")
+    own: ClassVar[tuple[Variable, ...]] = (
+        Variable("lambda_balance", "conserved W_2'W_2 - W_1W_1' in units of the identity"),
+        Variable("growth_rates", "rates at which the directions of the start grow", "1/clock", dims=("direction",)),
+        Variable("limit_loss", "loss at which the flow ends"),
+        Variable("limit_strengths", "singular values at which the flow ends", dims=("mode",)),
+        Variable("approach_rate", "rate at which W goes to its end, at late times", "1/clock"),
+    )
+    speaks_of: ClassVar[tuple[str, ...]] = (
+        *CURVES, *EVENTS, "lambda_balance", "growth_rates", "limit_loss", "limit_strengths", "approach_rate",
+    )  # fmt: skip
+    assumptions: ClassVar[tuple[Assumption, ...]] = (
+        regime.FLOW, regime.TWO_LAYERS, regime.EQUAL_DECAY, regime.WHITE, regime.LAMBDA_BALANCED,
+    )  # fmt: skip
+
+    def prepare(self, problem: DeepLinear, times: np.ndarray) -> "TwoLayerRiccati":
+        return self
+
+    def predict(self, problem: DeepLinear, data: Any, start: Any, times: Array) -> dict[str, Array]:
+        solved = solution(problem, data, start)
+        learned = jnp.where(solved.kept, solved.frame.learns, 0.0)
+        lost = 0.5 * jnp.sum(solved.frame.learns**2) - 0.5 * jnp.sum(learned**2)
+        modes = min(problem.widths[0], problem.widths[-1])
+        return {
+            **closed_form(problem, data, solved.at, jnp.asarray(times)),
+            "lambda_balance": solved.balance,
+            "growth_rates": solved.frame.growth,
+            "limit_loss": lost + data.floor,
+            "limit_strengths": -jnp.sort(-learned)[:modes],
+            "approach_rate": _approach_rate(solved),
+        }
+
+    def finite_size(self, problem: DeepLinear) -> Mapping[str, FiniteSize]:
+        return {}
+
+
+def _approach_rate(solved: "Solved") -> Float[Array, ""]:
+    """Least eigenvalue of W_1'W_1 plus that of W_2W_2' at the end; NaN where a mode of the target is never learned."""
+    weights = jnp.where(solved.kept, 2 * jnp.maximum(solved.frame.growth, 0.0), 0.0)
+    end = (solved.frame.vectors * weights[None, :]) @ solved.frame.vectors.T
+    inner, outer = end[: solved.inputs, : solved.inputs], end[solved.inputs :, solved.inputs :]
+    rate = sum(jnp.maximum(jnp.linalg.eigvalsh(block)[0], 0.0) for block in (inner, outer))
+    whole = jnp.all(solved.kept | (solved.frame.learns <= RANK_TOLERANCE * jnp.max(solved.frame.learns)))
+    return jnp.where(whole, rate, jnp.nan)
+
+
+class Solved(NamedTuple):
+    """lambda, the eigenvectors of F, the start in them and its rank at most, which of them it can grow into, decay."""
+
+    balance: Float[Array, ""]
+    frame: Pencil
+    factor: Float[Array, "n h"]
+    columns: int
+    kept: Any
+    growth: Float[Array, " n"]
+    inputs: int
+    factors: Callable[[Float[Array, ""]], Float[Array, "n c"]]
+
+    def at(self, time: Float[Array, ""]) -> Layers:
+        """The layers, reduced to few hidden units."""
+        both = self.frame.vectors @ self.factors(time)
+        return both[: self.inputs].T, both[self.inputs :]
+
+
+def solution(problem: DeepLinear, data: Any, start: Any) -> Solved:
+    """Everything that the layers at any time follow from."""
+    first, second = (jnp.asarray(layer) for layer in start)
+    (hidden, inputs), outputs = first.shape, second.shape[0]
+    balance = (jnp.sum(second**2) - jnp.sum(first**2)) / hidden
+    frame = pencil(data.correlation(), balance)
+    factor = frame.vectors.T @ jnp.concatenate([first.T, second])
+    # lambda = 0: rank at most that of W; else the hidden width is at most that of one end
+    columns = min(hidden, max(inputs, outputs))
+    form = echelon(factor, columns)
+    rows = jnp.arange(factor.shape[0])
+    kept = jnp.any((rows[:, None] == form.pivot[None, :]) & form.live[None, :], axis=1)
+    growth = frame.growth - problem.decays()[0]
+    factors = riccati_factors(growth, factor, columns)
+    return Solved(balance, frame, factor, columns, kept, growth, inputs, factors)
+
+
+def riccati_loss(problem: DeepLinear, data: Any, start: Any, times: Float[Array, " times"]) -> Float[Array, " times"]:
+    """The loss alone, all times at once: the cheapest form of the solution."""
+    solved = solution(problem, data, start)
+    both = riccati_paths(solved.growth, solved.factor, solved.frame.vectors, solved.columns, times)
+    inner, outer = both[: solved.inputs], both[solved.inputs :]
+    # a sum over few columns beats a product of small matrices for each time
+    whole = sum(outer[:, j][:, None, :] * inner[:, j][None, :, :] for j in range(solved.columns))
+    if isinstance(data, WhiteTask):
+        return 0.5 * jnp.sum((whole - data.target[:, :, None]) ** 2, axis=(0, 1))
+    return jax.vmap(data.loss, in_axes=-1)(whole)

@@ -53,7 +53,6 @@ from .systems.committee_machine.problem import CommitteeMachine as CommitteeMach
 from .systems.linear_classifier.dataset import DatasetClassifier as DatasetClassifier
 from .systems.linear_classifier.dataset import SplitSample as SplitSample
 from .systems.linear_classifier.eigenmodes import Eigenmodes as Eigenmodes
-from .systems.linear_classifier.leave_one_out import LeaveOneOut as LeaveOneOut
 from .systems.linear_classifier.marchenko_pastur import MarchenkoPastur as MarchenkoPastur
 from .systems.linear_classifier.measured_mixture import MeasuredMixture as MeasuredMixture
 from .systems.linear_classifier.presets import CouilletLiao2022 as CouilletLiao2022
@@ -77,6 +76,9 @@ from .systems.orthogonal_relu.user_inputs import InputSample as InputSample
 from .systems.orthogonal_relu.user_inputs import UserInputsReLU as UserInputsReLU
 from .systems.orthogonal_relu.user_inputs import reduced as reduced
 from .systems.orthogonal_relu.user_inputs import worst_cosine as worst_cosine
+from .systems.own_data.leave_one_out import LeaveOneOut as LeaveOneOut
+from .systems.own_data.regression import DatasetRegression as DatasetRegression
+from .systems.own_data.regression import TableSample as TableSample
 from .systems.quadratic_network.high_dimensional import HighDimensionalFlow as HighDimensionalFlow
 from .systems.quadratic_network.long_time import LongTimeLimit as LongTimeLimit
 from .systems.quadratic_network.long_time import LongTimeRate as LongTimeRate

@@ -76,7 +76,15 @@ from .systems.orthogonal_relu.user_inputs import InputSample as InputSample
 from .systems.orthogonal_relu.user_inputs import UserInputsReLU as UserInputsReLU
 from .systems.orthogonal_relu.user_inputs import reduced as reduced
 from .systems.orthogonal_relu.user_inputs import worst_cosine as worst_cosine
+from .systems.own_data.advice import TableAdviser as TableAdviser
+from .systems.own_data.held_out_ridge import HeldOutRidge as HeldOutRidge
 from .systems.own_data.leave_one_out import LeaveOneOut as LeaveOneOut
+from .systems.own_data.presets import BreastCancerClassifier as BreastCancerClassifier
+from .systems.own_data.presets import CorrelatedRegression as CorrelatedRegression
+from .systems.own_data.presets import DiabetesRegression as DiabetesRegression
+from .systems.own_data.presets import HeavyTailedRegression as HeavyTailedRegression
+from .systems.own_data.presets import WineClassifier as WineClassifier
+from .systems.own_data.presets import WineRegression as WineRegression
 from .systems.own_data.regression import DatasetRegression as DatasetRegression
 from .systems.own_data.regression import TableSample as TableSample
 from .systems.quadratic_network.high_dimensional import HighDimensionalFlow as HighDimensionalFlow

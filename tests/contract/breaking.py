@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import optax
-from contract_cases import table
+from contract_cases import numbers, table
 
 import thalweg as tw
 from thalweg.systems.quadratic_network.starts import FactorLaw
@@ -53,6 +53,7 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
         "linear rule": tw.DatasetClassifier(**table(), samples=20, rule=ADAM),
         "enough points": tw.DatasetClassifier(**table(), samples=8),
     },
+    "HeldOutRidge": {"enough points": tw.DatasetRegression(**numbers(), samples=8)},
     "MeasuredMixture": {
         "linear rule": tw.DatasetClassifier(**table(), samples=20, rule=ADAM),
         # one shape for all three: what compiles, compiles once

@@ -25,6 +25,13 @@ def few_points() -> dict:
     return {"inputs": np.array([[-1.0], [0.5], [2.0]]), "labels": np.array([0.7, -0.5, 0.4])}
 
 
+def numbers(points: int = 60, features: int = 5, seed: int = 3) -> dict:
+    """A table with noise and a linear signal, in units of its own."""
+    rng = np.random.default_rng(seed)
+    inputs = 2.0 + rng.standard_normal((points, features)) * np.linspace(0.5, 40.0, features)
+    return {"inputs": inputs, "targets": inputs @ np.linspace(1.0, 0.02, features) + rng.standard_normal(points)}
+
+
 # the second shape of each moves in whole steps
 PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
     "LinearClassifier": (
@@ -34,6 +41,10 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
     "DatasetClassifier": (
         tw.DatasetClassifier(**table(), samples=20, deviation_floor=0.01),
         ({}, {"samples": 5, "moments": 60, "init_variance": 0.2, "rule": tw.GradientDescent()}),
+    ),
+    "DatasetRegression": (
+        tw.DatasetRegression(**numbers(), samples=20),
+        ({}, {"samples": 6, "init_variance": 0.2, "rule": tw.Nesterov(learning_rate=0.05)}),
     ),
     "OrthogonalReLU": (
         tw.OrthogonalReLU(labels=(1.0, 0.7, -0.6), norms=(1.0, 1.2, 0.9), width=10, init_scale=1e-5),

@@ -30,9 +30,16 @@ def copied(inputs: Any) -> list[tuple[int, int]]:
     alive = np.setdiff1d(np.arange(table.shape[1]), constant(table))
     centred = table[:, alive] - table[:, alive].mean(axis=0)
     scaled = centred / np.linalg.norm(centred, axis=0)
-    near = np.triu(np.abs(scaled.T @ scaled) > 1 - 1e-12, 1)
-    later = [int(j) for j in np.flatnonzero(near.any(axis=0))]
-    return [(int(alive[np.argmax(near[:, j])]), int(alive[j])) for j in later]
+    # copies have the same projection on any direction: only neighbours in its order need be looked at
+    ray = np.random.default_rng(0).standard_normal(table.shape[0])
+    place = np.abs(ray @ scaled)
+    order = np.argsort(place, kind="stable")
+    breaks = np.flatnonzero(np.diff(place[order]) > 1e-9) + 1
+    found = []
+    for group in np.split(order, breaks):
+        first, *later = np.sort(group).tolist()
+        found += [(first, j) for j in later if abs(scaled[:, first] @ scaled[:, j]) > 1 - 1e-12]
+    return sorted(((int(alive[i]), int(alive[j])) for i, j in found), key=lambda pair: pair[1])
 
 
 def span(inputs: Any) -> float:

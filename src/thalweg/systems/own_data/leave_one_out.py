@@ -25,7 +25,7 @@ def _size_strain(setting: Setting) -> float:
 ENOUGH = Assumption("enough points", "1 means that leaving one point out costs as much as the margin.", _size_strain)
 
 
-class Seen(NamedTuple):
+class HeldOutPath(NamedTuple):
     """For each time (rows) and each training point held out: its target, the mean output, the spread of the start."""
 
     targets: Float[Array, " n"]
@@ -50,13 +50,11 @@ def nodes_for(problem: TableProblem, times: np.ndarray) -> int:
     return contour_nodes(1.5 * float(top), float(times[-1] * speed(problem)))
 
 
-def curves(problem: TableProblem, z: Array, kernels: HeldOut, times: Array) -> Seen:
+def curves(problem: TableProblem, z: Array, kernels: HeldOut, times: Array) -> HeldOutPath:
     """What each point held out sees along the path."""
     p = np.shape(problem.inputs)[1]
     f, g = spectral_filter(problem.rule, z + problem.weight_decay, times)
-    return Seen(
-        kernels.targets, act(g, kernels.outputs), problem.init_variance / p * act(f**2, kernels.spreads)
-    )
+    return HeldOutPath(kernels.targets, act(g, kernels.outputs), problem.init_variance / p * act(f**2, kernels.spreads))
 
 
 def sound(problem: TableProblem, z: Array, kernels: HeldOut, times: Array) -> Array:

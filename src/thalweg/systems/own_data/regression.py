@@ -1,5 +1,6 @@
 """Linear regression on a user's own table, with an honest split."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -12,9 +13,12 @@ from jaxtyping import Array, Float
 from ...fields import check_ranges, is_traced
 from ...problem import Event, Observable, Remark, Rule, TableProblem, TrainingPart, array, scalar, size
 from ...rules import GradientFlow
-from ..linear_classifier.dataset import BEST_DATA_LOSS
-from ..linear_classifier.problem import LARGEST_RATE, SQUARED_NORM, TEST_LOSS, TRAIN_LOSS, as_weights
+from ..linear_classifier.problem import BEST_LOSS, LARGEST_RATE, SQUARED_NORM, TEST_LOSS, TRAIN_LOSS, as_weights
 from . import columns
+
+# over five decades of flow time the best one differs by decades from split to split, at a few per cent of the loss:
+# its mean is that of the few late ones, and no number of splits makes it sharp
+BEST_TABLE_LOSS = dataclasses.replace(BEST_LOSS, bluntness=300.0)
 
 
 class TableSample(eqx.Module):
@@ -46,8 +50,8 @@ class DatasetRegression(TableProblem):
     Source: card of linear regression, section 2.1; leave-one-out on such data: Patil et al. 2024.
     """
 
-    inputs: Float[Array, "N p"] = array("features, one row a point", symbol="x")
-    targets: Float[Array, " N"] = array("what is to be predicted, one number a point", symbol="y")
+    inputs: Float[Any, "N p"] = array("features, one row a point", symbol="x")
+    targets: Float[Any, " N"] = array("what is to be predicted, one number a point", symbol="y")
     samples: int = size("number of training points", symbol="n", default=100, low=4)
     init_variance: float = scalar(
         "expected squared norm of the start", symbol="sigma^2", unit="targets squared", default=0.0, low=0.0
@@ -58,7 +62,7 @@ class DatasetRegression(TableProblem):
 
     centred: ClassVar[bool] = True
     observables: ClassVar[tuple[Observable, ...]] = (TRAIN_LOSS, TEST_LOSS, SQUARED_NORM)
-    events: ClassVar[tuple[Event, ...]] = (BEST_DATA_LOSS, LARGEST_RATE)
+    events: ClassVar[tuple[Event, ...]] = (BEST_TABLE_LOSS, LARGEST_RATE)
     margins: ClassVar[Mapping[str, float]] = {
         "train_loss": 0.1,
         "test_loss": 0.1,

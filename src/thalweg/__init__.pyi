@@ -91,7 +91,6 @@ from .systems.linear_classifier.classes import DatasetClasses as DatasetClasses
 from .systems.linear_classifier.dataset import DatasetClassifier as DatasetClassifier
 from .systems.linear_classifier.dataset import SplitSample as SplitSample
 from .systems.linear_classifier.eigenmodes import Eigenmodes as Eigenmodes
-from .systems.linear_classifier.leave_one_out import LeaveOneOut as LeaveOneOut
 from .systems.linear_classifier.marchenko_pastur import MarchenkoPastur as MarchenkoPastur
 from .systems.linear_classifier.measured_mixture import MeasuredMixture as MeasuredMixture
 from .systems.linear_classifier.presets import CouilletLiao2022 as CouilletLiao2022
@@ -133,6 +132,17 @@ from .systems.orthogonal_relu.user_inputs import InputSample as InputSample
 from .systems.orthogonal_relu.user_inputs import UserInputsReLU as UserInputsReLU
 from .systems.orthogonal_relu.user_inputs import reduced as reduced
 from .systems.orthogonal_relu.user_inputs import worst_cosine as worst_cosine
+from .systems.own_data.advice import TableAdviser as TableAdviser
+from .systems.own_data.held_out_ridge import HeldOutRidge as HeldOutRidge
+from .systems.own_data.leave_one_out import LeaveOneOut as LeaveOneOut
+from .systems.own_data.presets import BreastCancerClassifier as BreastCancerClassifier
+from .systems.own_data.presets import CorrelatedRegression as CorrelatedRegression
+from .systems.own_data.presets import DiabetesRegression as DiabetesRegression
+from .systems.own_data.presets import HeavyTailedRegression as HeavyTailedRegression
+from .systems.own_data.presets import WineClassifier as WineClassifier
+from .systems.own_data.presets import WineRegression as WineRegression
+from .systems.own_data.regression import DatasetRegression as DatasetRegression
+from .systems.own_data.regression import TableSample as TableSample
 from .systems.quadratic_network.advice import QuadraticNetworkAdviser as QuadraticNetworkAdviser
 from .systems.quadratic_network.forms import FormSample as FormSample
 from .systems.quadratic_network.forms import MatrixInputs as MatrixInputs

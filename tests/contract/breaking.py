@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import optax
-from contract_cases import overlapping, partly_separable, table, three_classes
+from contract_cases import numbers, overlapping, partly_separable, table, three_classes
 
 import thalweg as tw
 from thalweg.systems.quadratic_network.starts import FactorLaw
@@ -102,6 +102,7 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
         "linear rule": tw.DatasetClassifier(**table(), samples=20, rule=ADAM),
         "enough points": tw.DatasetClassifier(**table(), samples=8),
     },
+    "HeldOutRidge": {"enough points": tw.DatasetRegression(**numbers(), samples=8)},
     "MeasuredMixture": {
         "linear rule": tw.DatasetClassifier(**table(), samples=20, rule=ADAM),
         # one shape for all three: what compiles, compiles once

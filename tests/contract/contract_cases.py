@@ -46,6 +46,13 @@ def overlapping(points: int = 7) -> dict:
     return {"inputs": rows, "labels": np.array([1.0, 1, -1, 1, -1, -1, 1])}
 
 
+def numbers(points: int = 60, features: int = 5, seed: int = 3) -> dict:
+    """A table with noise and a linear signal, in units of its own."""
+    rng = np.random.default_rng(seed)
+    inputs = 2.0 + rng.standard_normal((points, features)) * np.linspace(0.5, 40.0, features)
+    return {"inputs": inputs, "targets": inputs @ np.linspace(1.0, 0.02, features) + rng.standard_normal(points)}
+
+
 # the second shape of each moves in whole steps
 PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
     "LinearClassifier": (
@@ -66,6 +73,10 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
     "DatasetClasses": (
         tw.DatasetClasses(**three_classes(), samples=20, deviation_floor=0.01),
         ({}, {"samples": 12, "bias": 0, "init_variance": 0.2, "rule": tw.GradientDescent()}),
+    ),
+    "DatasetRegression": (
+        tw.DatasetRegression(**numbers(), samples=20),
+        ({}, {"samples": 6, "init_variance": 0.2, "rule": tw.Nesterov(learning_rate=0.05)}),
     ),
     "OrthogonalReLU": (
         tw.OrthogonalReLU(labels=(1.0, 0.7, -0.6), norms=(1.0, 1.2, 0.9), width=10, init_scale=1e-5),

@@ -106,11 +106,32 @@ class Subject(click.Command):
                     formatter.write_dl(records)
 
 
+class AboutTable(click.Command):
+    """`advise` about a file of the user's own."""
+
+    def __init__(self, path: str) -> None:
+        parameters: list[click.Parameter] = [
+            click.Option(["--target"], metavar="COLUMN", help="column to be predicted from all others"),
+            click.Option(["--samples"], type=int, metavar="N", help="rows to train on [default four fifths]"),
+            *_shared("json"),
+        ]
+
+        def callback(target: str | None, samples: int | None, as_json: bool) -> None:
+            click.get_current_context().exit(verbs.advise_table(path, target, samples, as_json))
+
+        words = "Advice about a table in a .csv file, one row a point: classes if the target has two values."
+        super().__init__(path, callback=callback, params=parameters, help=words)
+
+
+def _is_table(word: str) -> bool:
+    return word.lower().endswith(".csv")
+
+
 class Verb(click.Group):
     """A verb; its subcommands are the problems and presets of the index."""
 
     def __init__(self, name: str) -> None:
-        usage = "NAME [OPTIONS]..."
+        usage = "NAME [OPTIONS]..." if name != "advise" else "NAME|FILE.csv [OPTIONS]..."
         super().__init__(
             name, help=MEANING[name], subcommand_metavar=usage, epilog=EPILOG if name == "compare" else None
         )
@@ -120,13 +141,16 @@ class Verb(click.Group):
         return index().subjects()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-        """The command about one of them; ValueError with the nearest name otherwise."""
+        """The command about one of them, or about a table; ValueError with the nearest name otherwise."""
+        if self.name == "advise" and _is_table(cmd_name):
+            return AboutTable(cmd_name)
         return Subject(self.name or "", cmd_name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Options may stand before the name as well."""
         known = set(index().subjects())
-        first = next((i for i, word in enumerate(args) if word in known), 0)
+        tables = [i for i, word in enumerate(args) if self.name == "advise" and _is_table(word)]
+        first = next((i for i, word in enumerate(args) if word in known), next(iter(tables), 0))
         return super().parse_args(ctx, [*args[first : first + 1], *args[:first], *args[first + 1 :]])
 
 

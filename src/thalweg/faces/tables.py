@@ -29,6 +29,12 @@ def read_arrays(source: str, names: list[str], target: str | None = None) -> dic
     return readers[path.suffix.lower()](path, names, target)
 
 
+def read_table(source: str, target: str | None) -> tuple[Any, Any]:
+    """Features and target of a table, .csv; ValueError says what is wrong with it and what to do."""
+    found = read_arrays(source, ["inputs", "targets"], target)
+    return found["inputs"], found["targets"]
+
+
 def _pair(names: list[str], source: str, *parts: Any) -> dict[str, Any]:
     if len(names) != len(parts):
         raise ValueError(
@@ -85,6 +91,8 @@ def _read_csv(path: Path, names: list[str], target: str | None) -> dict[str, Any
         )
     if target not in columns:
         raise ValueError(unknown("column", target, columns, f" in {path}"))
+    if len(columns) < 2:
+        raise ValueError(f"--data {path}: there is no column beside {target!r}; give at least one to predict it from.")
     for name in columns:
         _check_column(path, name, table[name])
     inputs = table.drop(columns=[target]).to_numpy(dtype=float)

@@ -116,6 +116,29 @@ def advise(name: str, said: dict[str, Any], as_json: bool) -> int:
     return 0
 
 
+def advise_table(path: str, target: str | None, samples: int | None, as_json: bool) -> int:
+    """`advise` about a .csv file: the problem is the one that suits its target."""
+    import thalweg as tw
+
+    from .. import registry
+    from ..problem import TableProblem
+    from .summary import clean
+    from .tables import read_table
+
+    inputs, targets = read_table(path, target)
+    kinds = [kind for kind in registry.problems().values() if issubclass(kind, TableProblem) and kind.suits(targets)]
+    count, columns = inputs.shape
+    used = 4 * count // 5 if samples is None else samples
+    problem = kinds[0].from_table(inputs, targets, used)
+    told = tw.advise(problem)
+    if as_json:
+        click.echo(json.dumps([clean(vars(item)) for item in told], indent=1))
+    else:
+        kept = f"{path}: {count} rows, {columns} columns to predict {target!r} from; {used} rows are training points"
+        click.echo(f"{kept}{'' if samples else ' (four fifths; --samples N takes others)'}.\n\n{told}")
+    return 0
+
+
 def predict(
     name: str,
     said: dict[str, Any],

@@ -11,7 +11,18 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...fields import check_ranges, is_traced
-from ...problem import Event, Observable, Problem, Remark, Rule, array, scalar, size, spread_times
+from ...problem import (
+    Event,
+    Observable,
+    Remark,
+    Rule,
+    TableProblem,
+    TrainingPart,
+    array,
+    scalar,
+    size,
+    spread_times,
+)
 from ...rules import GradientFlow
 from .problem import (
     BEST_LOSS,
@@ -57,7 +68,7 @@ def class_moments(inputs: Float[Array, "m p"], labels: Float[Array, " m"]) -> Mo
     return Moments(means, counts / labels.shape[0], centred.T @ centred / (labels.shape[0] - 2))
 
 
-class DatasetClassifier(Problem):
+class DatasetClassifier(TableProblem):
     """Linear output w.x trained with the square loss on a user's own two-class data.
 
     `inputs` (N, p), `labels` (N,) with two different values (the smaller becomes -1). Each seed is a new split into
@@ -81,6 +92,8 @@ class DatasetClassifier(Problem):
     deviation_floor: float = scalar("added to each standard deviation, units of the inputs", default=0.0, low=0.0)
     rule: Rule = GradientFlow()
 
+    # the centre is that of the moment part
+    centred: ClassVar[bool] = False
     observables: ClassVar[tuple[Observable, ...]] = (
         TRAIN_LOSS,
         TEST_LOSS,
@@ -131,6 +144,17 @@ class DatasetClassifier(Problem):
                 f"{parts[0]} to train, {parts[1]} for moments and {parts[2]} to test, at least 4 each; "
                 "lower samples or moments."
             )
+
+    @classmethod
+    def from_table(cls, inputs: Any, targets: Any, samples: int) -> "DatasetClassifier":
+        return cls(inputs=inputs, labels=targets, samples=samples)
+
+    @classmethod
+    def suits(cls, targets: Any) -> bool:
+        return np.unique(targets).size == 2
+
+    def training(self, data: SplitSample) -> TrainingPart:
+        return TrainingPart(data.inputs, data.labels)
 
     def parts(self) -> tuple[int, int, int]:
         """Sizes of the training, moment and test parts."""

@@ -1,0 +1,138 @@
+"""Ridge, noise, signal and what more points would buy, from the training points alone."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ...mathematics.held_out import ridge_errors, scatter
+from ...mathematics.ridge_equivalent import at_other_size, equivalent, noise_variance
+from ...problem import Problem, TableProblem
+from ...theory import Assumption, FiniteSize, Source, Theory, Variable
+from ..linear_classifier.dataset import DatasetClassifier
+from .leave_one_out import ENOUGH
+from .regression import DatasetRegression
+
+# the mean variance of a column is 1: what lies outside is no ridge or nothing but ridge
+STRENGTHS = np.geomspace(1e-6, 1e3, 91)
+SIZES = np.array([0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0])
+
+
+class BestRidge(NamedTuple):
+    """The strength of the least held-out loss (0: none is better than any; NaN: the mean alone is best), its loss."""
+
+    strength: Array
+    loss: Array
+
+
+def best_strength(losses: Float[Array, " s"]) -> BestRidge:
+    """The vertex of the parabola through the least of the losses on STRENGTHS and its neighbours."""
+    at = jnp.argmin(losses)
+    inner = jnp.clip(at, 1, losses.shape[0] - 2)
+    low, here, high = losses[inner - 1], losses[inner], losses[inner + 1]
+    bend = low - 2 * here + high
+    shift = 0.5 * (low - high) / jnp.where(bend > 0, bend, 1.0)
+    step = np.log(STRENGTHS[1] / STRENGTHS[0])
+    inside = jnp.asarray(STRENGTHS)[inner] * jnp.exp(step * jnp.clip(shift, -1.0, 1.0))
+    ends = jnp.where(at == 0, 0.0, jnp.nan)
+    is_end = (at == 0) | (at == losses.shape[0] - 1)
+    return BestRidge(jnp.where(is_end, ends, inside), jnp.where(is_end, losses[at], here - 0.25 * (low - high) * shift))
+
+
+class RidgeTable(NamedTuple):
+    """All that ridge tells of a table; losses are half squared errors on the point held out."""
+
+    errors: Float[Array, "s n"]
+    best: BestRidge
+    noise: Array
+    signal: Array
+    learning: Float[Array, " sizes"]
+
+
+def ridge_table(inputs: Float[Array, "n p"], targets: Float[Array, " n"], centred: bool) -> RidgeTable:
+    """Everything above from one eigenproblem and one more for the errors."""
+    n = inputs.shape[0]
+    rows = float(n - centred)
+    strengths = jnp.asarray(STRENGTHS)
+    errors = ridge_errors(inputs, targets, centred, strengths)
+    losses = 0.5 * jnp.mean(errors**2, axis=1)
+    found = scatter(inputs, targets)
+    noise = noise_variance(found, targets, rows, n * strengths)
+    total = jnp.sum(targets**2) / rows
+    # a mean fitted from m points adds the share 1/m to the loss
+    share = 1.0 if centred else 0.0
+    sizes = jnp.round(jnp.asarray(SIZES) * n)
+    plain = losses / (1 + share / (n - 1))
+    other = at_other_size(equivalent(found.values, rows, (n - 1) * strengths), plain, sizes - share)
+    best, learning = best_strength(losses), jnp.min(other, axis=1) * (1 + share / sizes)
+    # the curve goes through what is measured at this size
+    learning = learning * best.loss / learning[int(np.flatnonzero(SIZES == 1.0)[0])]
+    return RidgeTable(errors, best, jnp.sqrt(noise), jnp.sqrt(jnp.maximum(total - noise, 0.0)), learning)
+
+
+class HeldOutRidge(Theory[TableProblem]):
+    """Ridge regression on each training point held out; noise, signal and the learning curve that follow from it.
+
+    Ridge of strength lambda minimises (1/2n) sum (y - x.w)^2 + (lambda/2)|w|^2: the end of the path at weight_decay =
+    lambda. With e the residuals and H the hat matrix of penalty (n-1) lambda,
+        ridge_loss(lambda) = (1/2n) sum_i [e_i / (1 - H_ii)]^2        on the strengths `ridge`, 1e-6 to 1e3;
+    `best_ridge` is its minimum (0 where no ridge is best, NaN where the mean alone is best), `best_ridge_loss` the loss
+    there, too low by having been chosen. `noise`: standard deviation of what no linear function explains, from the
+    residuals where points are ample (rank below 4/5 of them), else by the likelihood of independent normal weights.
+    `signal`: that of the linear part. `learning_loss` at `learning_samples` (n/2 to 4n): test loss at the best ridge
+    of that many points, from the errors at n and the spectrum alone: the deterministic equivalent
+        loss_m(k) = N(k)/(1 - F(k)/m),    N(k) = loss_n(k) (1 - F(k)/n) at equal shrinkage k
+    (mathematics/ridge_equivalent.py), taken where N grows with k.
+    Clock: none. Conditions on the draw. Not told of rule, start and decay. Losses in targets squared.
+    Fails where the best ridge of more points is weaker than any that these points can show (more columns than points).
+    Source: Allen 1974; other sample sizes after Wei, Hu & Steinhardt 2022.
+    """
+
+    of: ClassVar[tuple[type[Problem], ...]] = (DatasetClassifier, DatasetRegression)
+    source: ClassVar[tuple[Source, ...]] = (Source("Allen1974"), Source("WeiHuSteinhardt2022"))
+    conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
+    estimates: ClassVar[bool] = True
+    own: ClassVar[tuple[Variable, ...]] = (
+        Variable("ridge", "strengths of ridge", dims=("strength",)),
+        Variable("ridge_loss", "test loss of ridge", "targets squared", ("strength",)),
+        Variable("best_ridge", "strength of the least test loss"),
+        Variable("best_ridge_loss", "test loss of the best ridge", "targets squared"),
+        Variable("noise", "standard deviation of the noise", "targets"),
+        Variable("signal", "standard deviation of the linear part", "targets"),
+        Variable("learning_samples", "numbers of training points", dims=("size",)),
+        Variable("learning_loss", "test loss of the best ridge of that many points", "targets squared", ("size",)),
+    )
+    speaks_of: ClassVar[tuple[str, ...]] = (
+        "ridge",
+        "ridge_loss",
+        "best_ridge",
+        "best_ridge_loss",
+        "noise",
+        "signal",
+        "learning_samples",
+        "learning_loss",
+    )
+    shapes: ClassVar[tuple[str, ...]] = ("samples", "moments")
+    assumptions: ClassVar[tuple[Assumption, ...]] = (ENOUGH,)
+
+    def prepare(self, problem: TableProblem, times: np.ndarray) -> "HeldOutRidge":
+        return self
+
+    def predict(self, problem: TableProblem, data: Any, start: Any, times: Array) -> dict[str, Array]:
+        inputs, targets = problem.training(data)
+        found = ridge_table(inputs, targets, problem.centred)
+        return {
+            "ridge": jnp.asarray(STRENGTHS),
+            "ridge_loss": 0.5 * jnp.mean(found.errors**2, axis=1),
+            "best_ridge": found.best.strength,
+            "best_ridge_loss": found.best.loss,
+            "noise": found.noise,
+            "signal": found.signal,
+            "learning_samples": jnp.round(jnp.asarray(SIZES) * inputs.shape[0]),
+            "learning_loss": found.learning,
+        }
+
+    def finite_size(self, problem: TableProblem) -> Mapping[str, FiniteSize]:
+        return {}

@@ -50,6 +50,7 @@ from .systems.committee_machine.presets import Goldt2019 as Goldt2019
 from .systems.committee_machine.presets import RattraySaad1999 as RattraySaad1999
 from .systems.committee_machine.presets import SaadSolla1995 as SaadSolla1995
 from .systems.committee_machine.problem import CommitteeMachine as CommitteeMachine
+from .systems.linear_classifier.advice import MixtureAdviser as MixtureAdviser
 from .systems.linear_classifier.dataset import DatasetClassifier as DatasetClassifier
 from .systems.linear_classifier.dataset import SplitSample as SplitSample
 from .systems.linear_classifier.eigenmodes import Eigenmodes as Eigenmodes

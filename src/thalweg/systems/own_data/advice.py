@@ -74,8 +74,12 @@ def _stop(found: TableEvidence, times: np.ndarray | None) -> GridChoice | None:
     if times is None or found.path is None or not bool(found.path.fits):
         return None
     losses = np.asarray(found.path.losses)
-    mean = losses.mean(axis=1)
-    return _choice(float(found.path.best), times, losses, np.asarray(found.half_path), float(mean.min()))
+    mean, best = losses.mean(axis=1), float(found.path.best)
+    least = int(mean.argmin())
+    # the root of the derivative, unless another time is better: momentum oscillates
+    if not np.interp(best, times, mean) <= 1.01 * mean[least]:
+        best = float(times[least]) if 0 < least < len(times) - 1 else math.nan
+    return _choice(best, times, losses, np.asarray(found.half_path), float(mean[least]))
 
 
 def _ridge(found: TableEvidence) -> GridChoice:

@@ -84,26 +84,19 @@ def main() -> None:
         told = np.asarray(table(data))
         print(f"flow time {end:g}, {int(steps[-1])} steps of rate {rate:.3g}; {theory.nodes} nodes")
         off = np.abs(told / exact(x, y, np.asarray(times)).mean(axis=1) - 1).max()
-        descent = all_at_once(x, y, rate, steps).mean(axis=1)
-        print(
-            f"off the exact curve by {off:.1e}; descent at this rate is off by {np.abs(descent / told - 1).max():.1%}"
-        )
-        show(
-            "path against one matrix of 500 fits",
-            *paired(lambda: table(data).block_until_ready(), lambda: all_at_once(x, y, rate, steps), 5),
-        )
-        few = 10
+        matrix = all_at_once(x, y, rate, steps)
+        late = np.abs(matrix.mean(axis=1) / told - 1).max()
+        print(f"off the exact curve by {off:.1e}; descent at this rate is off by {late:.1%}")
+
+        def ours() -> None:
+            table(data).block_until_ready()
+
+        show("path against one matrix of 500 fits", *paired(ours, lambda: all_at_once(x, y, rate, steps), 3))
+        few, share = 10, POINTS / 10
         part = one_by_one(x, y, rate, steps, few)
-        print(f"loop and matrix agree to {np.abs(part - all_at_once(x, y, rate, steps)[:, :few]).max():.1e}")
-        ours, loop, ratio = paired(
-            lambda: table(data).block_until_ready(), lambda: one_by_one(x, y, rate, steps, few), 5
-        )
-        show(
-            f"path against a loop over points ({few} of {POINTS} timed)",
-            ours,
-            loop * POINTS / few,
-            ratio * POINTS / few,
-        )
+        print(f"loop and matrix agree to {np.abs(part - matrix[:, :few]).max():.1e}")
+        told_in, loop, ratio = paired(ours, lambda: one_by_one(x, y, rate, steps, few), 3)
+        show(f"path against a loop over points ({few} of {POINTS} timed)", told_in, loop * share, ratio * share)
         begin = time.perf_counter()
         tw.predict(problem, np.asarray(times), theory=tw.LeaveOneOut())
         first = time.perf_counter() - begin

@@ -140,12 +140,9 @@ def covered(problem: Any, seed: int, one: Parts, curve: np.ndarray) -> tuple[boo
     stopped = np.interp(time.value, TIMES, curve) if np.isfinite(time.value) else curve[-1]
     at = float(loss(ridge_path(one.x, one.y, np.array([max(strength.value, 1e-9)])), one.test_x, one.test_y)[0])
     reached = stopped if "stopping as advised" in expected.reason else at
-    inside = (
-        [not time.low > TIMES[np.argmin(curve)] and not time.high < TIMES[np.argmin(curve)]]
-        + [not strength.low > STRENGTHS[np.argmin(ridge)] and not strength.high < STRENGTHS[np.argmin(ridge)]]
-        + [expected.low <= reached <= expected.high]
-    )
-    return inside[0], inside[1], inside[2]
+    places = ((time, TIMES, curve), (strength, STRENGTHS, ridge))
+    found = [not one.low > grid[np.argmin(v)] and not one.high < grid[np.argmin(v)] for one, grid, v in places]
+    return found[0], found[1], bool(expected.low <= reached <= expected.high)
 
 
 def study(problem: Any, splits: int) -> Row:

@@ -17,7 +17,12 @@ def blocks(name: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("name", "word"),
-    [("README.md", "confirmed"), ("docs/extending.md", "confirmed"), ("docs/step_sizes.md", "linear range")],
+    [
+        ("README.md", "confirmed"),
+        ("docs/extending.md", "confirmed"),
+        ("docs/step_sizes.md", "linear range"),
+        ("docs/own_data.md", ""),
+    ],
 )
 def test_blocks_run_one_after_the_other(name, word, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -86,6 +86,7 @@ from .systems.deep_linear.task import SampleTask as SampleTask
 from .systems.deep_linear.task import WhiteTask as WhiteTask
 from .systems.deep_linear.two_layer import TwoLayerRiccati as TwoLayerRiccati
 from .systems.deep_linear.width_law import MinimumNormWidth as MinimumNormWidth
+from .systems.linear_classifier.advice import MixtureAdviser as MixtureAdviser
 from .systems.linear_classifier.classes import ClassSample as ClassSample
 from .systems.linear_classifier.classes import DatasetClasses as DatasetClasses
 from .systems.linear_classifier.dataset import DatasetClassifier as DatasetClassifier

@@ -202,6 +202,34 @@ def test_bad_files_are_sentences(name, text, target, sentence, tmp_path):
         read_arrays(str(tmp_path / name), ["inputs", "labels"], target)
 
 
+def test_advice_about_a_table(tmp_path, monkeypatch):
+    """Numbers as target: regression; two values: classes. Both shapes are small; nothing else is named."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((80, 3))
+    y = x @ [1.0, 0.5, 0.0] + 0.3 * rng.standard_normal(80)
+    np.savetxt("t.csv", np.column_stack([x, y, y > 0]), delimiter=",", header="a,b,c,height,tall", comments="")
+    shown = run("advise", "t.csv", "--target", "height")
+    assert shown.exit_code == 0, shown.output
+    assert "80 rows, 4 columns to predict 'height' from; 64 rows are training points" in shown.stdout
+    assert "Advice for DatasetRegression" in shown.stdout
+    assert "stopping time: " in shown.stdout
+    told = json.loads(run("advise", "--samples", "20", "--target", "tall", "t.csv", "--json").stdout)
+    assert {"ridge", "test_accuracy", "test_loss_with_twice_the_points"} <= {item["name"] for item in told}
+    for words, sentence in (
+        (["--target", "heigth"], "did you mean 'height'"),
+        ([], "--target COLUMN; there are a, b, c, height, tall"),
+        (["--target", "a", "--samples", "78"], "lower samples to 76"),
+        (["--target", "a", "--samples", "many"], "is not a valid integer"),
+    ):
+        refused = run("advise", "t.csv", *words)
+        assert refused.exit_code == 2
+        assert sentence in refused.output
+    assert "there is no such file" in run("advise", "u.csv", "--target", "a").output
+    assert "NAME|FILE.csv" in run("advise", "--help").output
+    assert run("predict", "t.csv").exit_code == 2
+
+
 def test_other_bad_data_are_sentences(tmp_path):
     np.savez(tmp_path / "a.npz", input=np.ones(2), labels=np.ones(2))
     with pytest.raises(ValueError, match=r"missing key 'inputs'.*did you mean 'input'"):

@@ -61,14 +61,14 @@ def test_units_of_columns_do_not_matter_unless_asked_for():
 
 def test_constant_and_copied_columns_are_legal_and_said():
     inputs, targets = table(40, 3)
-    odd = np.column_stack([inputs, np.full(40, 5.0), 2 - 3 * inputs[:, 1]])
+    odd = np.column_stack([inputs[:, :2], np.full(40, 5.0), 2 - 3 * inputs[:, 1]])
     problem = tw.DatasetRegression(inputs=odd, targets=targets, samples=POINTS)
-    assert np.all(drawn(problem).inputs[:, 3] == 0)
-    assert columns.copied(odd) == [(1, 4)]
-    assert list(columns.constant(odd)) == [3]
+    assert np.all(drawn(problem).inputs[:, 2] == 0)
+    assert columns.copied(odd) == [(1, 3)]
+    assert list(columns.constant(odd)) == [2]
     advice = tw.advise(problem)
-    assert "Columns 3 (from 0) never change" in advice["constant_columns"].reason
-    assert "Columns 4 of 1 (from 0) are copies" in advice["copied_columns"].reason
+    assert "Columns 2 (from 0) never change" in advice["constant_columns"].reason
+    assert "Columns 3 of 1 (from 0) are copies" in advice["copied_columns"].reason
     said = tw.train(problem, [0.0, 1.0]).remarks
     assert "Some columns are constant" in said
     assert "copies of others" in said
@@ -269,3 +269,29 @@ def test_generated_tables_are_what_they_say():
     assert np.max(np.abs(inputs)) > 8 * inputs.std()
     with pytest.raises(ValueError, match="cultivar"):
         tw.WineClassifier(cultivar=3)
+
+
+def test_advice_about_the_mixture_is_that_of_its_limit():
+    """Card of the linear classifier: best stopping of the test loss; ridge by its own reference, at its optimum."""
+    advice = tw.advise(tw.LinearClassifier(init_variance=0.1))
+    assert advice["stopping_time"].value == pytest.approx(0.92276769, abs=1e-4)
+    # ridge by averages over a real spectrum: 2 realisations of dimension 1500 at c = 1/2
+    losses, strengths = [], np.geomspace(0.2, 3.0, 25)
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        y = rng.choice([-1.0, 1.0], 3000)
+        mean = np.full(1500, 1 / np.sqrt(1500))
+        x = y[:, None] * mean + rng.standard_normal((3000, 1500))
+        values, vectors = np.linalg.eigh(x.T @ x / 3000)
+        weights = (vectors.T @ (x.T @ y / 3000) / (values + strengths[:, None])) @ vectors.T
+        losses.append(0.5 * ((1 - weights @ mean) ** 2 + np.sum(weights**2, axis=1)))
+    losses = np.mean(losses, axis=0)
+    assert min(advice["test_loss"].value, advice["ridge"].evidence["test loss"]) == pytest.approx(
+        losses.min(), rel=0.01
+    )
+    # a flat optimum: the loss at the advised strength is what counts
+    assert np.interp(advice["ridge"].value, strengths, losses) == pytest.approx(losses.min(), rel=0.002)
+    assert advice["test_loss_with_twice_the_points"].value < advice["test_loss"].value
+    strong = tw.advise(tw.LinearClassifier(rule=tw.HeavyBall(learning_rate=0.1, momentum=0.8), init_variance=0.0))
+    assert strong["stopping_time"].evidence["test loss there"] <= strong["stopping_time"].evidence["at the end"]
+    assert np.isnan(tw.advise(tw.LinearClassifier(correlation=0.3))["ridge"].value)

@@ -9,9 +9,9 @@ import numpy as np
 from ...adviser import Adviser, Recommendation
 from ...problem import Problem, TableProblem
 from ...rules import has_filter, largest_stable_rate
+from ...square_loss import draw_rate
 from ...theory import Setting
 from ..linear_classifier.dataset import DatasetClassifier
-from ...square_loss import draw_rate
 from . import columns
 from .held_out_ridge import SIZES, STRENGTHS
 from .leave_one_out import nodes_for
@@ -74,8 +74,12 @@ def _stop(found: TableEvidence, times: np.ndarray | None) -> GridChoice | None:
     if times is None or found.path is None or not bool(found.path.fits):
         return None
     losses = np.asarray(found.path.losses)
-    mean = losses.mean(axis=1)
-    return _choice(float(found.path.best), times, losses, np.asarray(found.half_path), float(mean.min()))
+    mean, best = losses.mean(axis=1), float(found.path.best)
+    least = int(mean.argmin())
+    # the root of the derivative, unless another time is better: momentum oscillates
+    if not np.interp(best, times, mean) <= 1.01 * mean[least]:
+        best = float(times[least]) if 0 < least < len(times) - 1 else math.nan
+    return _choice(best, times, losses, np.asarray(found.half_path), float(mean[least]))
 
 
 def _ridge(found: TableEvidence) -> GridChoice:

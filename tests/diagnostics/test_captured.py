@@ -1,6 +1,7 @@
 """Equinox and Flax modules: the states of their layers are those of the same network written by hand."""
 
 import functools
+import sys
 
 import equinox as eqx
 import jax
@@ -135,6 +136,14 @@ def test_a_flax_nnx_module(by_hand):
 
 
 def test_flax_is_asked_for_with_its_command(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "flax.linen", None)
+    monkeypatch.setitem(sys.modules, "flax.linen", None)
     with pytest.raises(ImportError, match="pip install flax"):
         d.flax_states(object())
+
+
+def test_without_pytorch_the_command_is_told(monkeypatch):
+    for name in [name for name in sys.modules if name == "torch" or name.startswith("thalweg.torch")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ImportError, match=r"pip install thalweg\[torch\]"):
+        __import__("thalweg.torch")

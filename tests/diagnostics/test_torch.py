@@ -1,7 +1,5 @@
 """The PyTorch door: the numbers of the JAX functions on the same weights, and what a user may get wrong."""
 
-import sys
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -174,11 +172,3 @@ def test_bad_input():
 
 def whole_linear():
     return nn.Linear(3, 2).double()
-
-
-def test_without_pytorch_the_command_is_told(monkeypatch):
-    for name in [name for name in sys.modules if name == "torch" or name.startswith("thalweg.torch")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ImportError, match=r"pip install thalweg\[torch\]"):
-        __import__("thalweg.torch")

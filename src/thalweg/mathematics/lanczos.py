@@ -116,8 +116,8 @@ def _ritz(space: _Space) -> _Space:
 
     def cut() -> tuple[Array, Array, Array]:
         rest = jnp.zeros((ROOM - KEEP, vector.shape[0]), vector.dtype)
-        kept = (jnp.concatenate([best @ rows, rest]) for rows in (space.basis, space.images))
-        return *kept, jnp.full_like(space.filled, KEEP)
+        basis = jnp.concatenate([best @ space.basis, rest])
+        return basis, jnp.concatenate([best @ space.images, rest]), jnp.full_like(space.filled, KEEP)
 
     full = space.filled + STRIDE > ROOM
     basis, images, filled = jax.lax.cond(full, cut, lambda: (space.basis, space.images, space.filled))

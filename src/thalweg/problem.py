@@ -220,40 +220,6 @@ class FisherProblem(StreamingProblem):
         """(G + damping I)^-1 slope, G the Fisher matrix at these parameters."""
 
 
-class TrainingPart(NamedTuple):
-    """Rows and targets that a rule descends on, as it sees them."""
-
-    inputs: Float[Array, "n p"]
-    targets: Float[Array, " n"]
-
-
-class TableProblem(Problem):
-    """Least squares on a user's own table, split anew by each seed.
-
-    `centred`: rows and targets of the training part have mean 0, by their own means.
-    """
-
-    inputs: eqx.AbstractVar[Any]
-    samples: eqx.AbstractVar[int]
-    init_variance: eqx.AbstractVar[float]
-    weight_decay: eqx.AbstractVar[float]
-    centred: AbstractClassVar[bool]
-
-    @classmethod
-    @abc.abstractmethod
-    def from_table(cls, inputs: Any, targets: Any, samples: int) -> "TableProblem":
-        """The problem about this table, all else by default."""
-
-    @classmethod
-    @abc.abstractmethod
-    def suits(cls, targets: Any) -> bool:
-        """Whether such targets are what it is about."""
-
-    @abc.abstractmethod
-    def training(self, data: Any) -> TrainingPart:
-        """The training part of a draw."""
-
-
 def present(problem: Problem) -> tuple[Observable, ...]:
     """The observables that exist for these parameters."""
     return tuple(o for o in problem.observables if o.exists_in(problem))

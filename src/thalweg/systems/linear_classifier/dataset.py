@@ -16,14 +16,13 @@ from ...problem import (
     Observable,
     Remark,
     Rule,
-    TableProblem,
-    TrainingPart,
     array,
     scalar,
     size,
     spread_times,
 )
 from ...rules import GradientFlow
+from ...tables import TableProblem, TrainingPart
 from .problem import (
     BEST_LOSS,
     LARGEST_RATE,

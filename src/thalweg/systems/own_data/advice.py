@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...adviser import Adviser, Recommendation
-from ...problem import Problem, TableProblem
+from ...problem import Problem
 from ...rules import has_filter, largest_stable_rate
 from ...square_loss import draw_rate
+from ...tables import TableProblem
 from ...theory import Setting
 from ..linear_classifier.dataset import DatasetClassifier
 from . import columns

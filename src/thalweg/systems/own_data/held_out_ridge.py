@@ -9,7 +9,8 @@ from jaxtyping import Array, Float
 
 from ...mathematics.held_out import ridge_errors, scatter
 from ...mathematics.ridge_equivalent import at_other_size, equivalent, noise_variance
-from ...problem import Problem, TableProblem
+from ...problem import Problem
+from ...tables import TableProblem
 from ...theory import Assumption, FiniteSize, Source, Theory, Variable
 from ..linear_classifier.dataset import DatasetClassifier
 from .leave_one_out import ENOUGH

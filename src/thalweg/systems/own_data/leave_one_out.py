@@ -9,8 +9,9 @@ from jaxtyping import Array, Float
 
 from ...mathematics.covariance_equivalent import contour_nodes
 from ...mathematics.held_out import HeldOut, act, without_each
-from ...problem import Problem, TableProblem
+from ...problem import Problem
 from ...rules import spectral_filter
+from ...tables import TableProblem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from ..linear_classifier.dataset import DatasetClassifier
 from ..linear_classifier.marchenko_pastur import FILTERED, best_time

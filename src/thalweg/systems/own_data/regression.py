@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...fields import check_ranges, is_traced
-from ...problem import Event, Observable, Remark, Rule, TableProblem, TrainingPart, array, scalar, size
+from ...problem import Event, Observable, Remark, Rule, array, scalar, size
 from ...rules import GradientFlow
+from ...tables import TableProblem, TrainingPart
 from ..linear_classifier.problem import BEST_LOSS, LARGEST_RATE, SQUARED_NORM, TEST_LOSS, TRAIN_LOSS, as_weights
 from . import columns
 

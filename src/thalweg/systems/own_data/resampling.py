@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.held_out import without_each
-from ...problem import TableProblem
+from ...tables import TableProblem
 from ..linear_classifier.marchenko_pastur import best_time
 from .held_out_ridge import RidgeTable, ridge_table
 from .leave_one_out import curves, sound, speed

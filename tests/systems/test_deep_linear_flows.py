@@ -57,8 +57,12 @@ SINGULAR = Z0 - STRENGTHS[2] * np.outer(*(f[2] for f in (np.linalg.svd(Z0)[0].T,
 
 @pytest.mark.parametrize(
     ("target", "hidden", "balance"),
-    [(Z0, 3, -0.3), (Z0, 2, 0.8), (SINGULAR, 3, 0.5), (np.zeros((3, 4)), 3, -0.2)],
-    ids=["minus", "plus, narrow", "singular target", "zero target"],
+    [
+        pytest.param(Z0, 3, -0.3, id="minus", marks=nightly),
+        pytest.param(Z0, 2, 0.8, id="plus, narrow"),
+        pytest.param(SINGULAR, 3, 0.5, id="singular target", marks=nightly),
+        pytest.param(np.zeros((3, 4)), 3, -0.2, id="zero target"),
+    ],
 )
 def test_riccati_from_lambda_balanced_starts(target, hidden, balance):
     layers = lambda_balanced(target, hidden, balance)

@@ -70,7 +70,10 @@ def closed_form(problem: Any, data: Any, at: At, times: Float[Array, " times"]) 
     low, high = grid[jnp.maximum(index - 1, 0)], grid[index]
     roots = falling_roots(lambda time: falling(observe(time), data, level), low, high)
     roots = jnp.where(jnp.any(past, axis=0), roots, jnp.nan)
-    value, slope = jax.jvp(lambda time: gradient_norm(problem, at(time), data), (end,), (jnp.ones_like(end),))
+    last = at(end)
+    downhill = jax.tree.map(jnp.negative, jax.grad(problem.objective)(last, data))
+    # few hidden units flow as many do, and the norm cannot tell how they are turned
+    value, slope = jax.jvp(lambda layers: gradient_norm(problem, layers, data), (last,), (downhill,))
     return {
         **{name: value[:count] for name, value in both.items()},
         **_times_of(roots, watched[0]),

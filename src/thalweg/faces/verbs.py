@@ -121,7 +121,7 @@ def advise_table(path: str, target: str | None, samples: int | None, as_json: bo
     import thalweg as tw
 
     from .. import registry
-    from ..problem import TableProblem
+    from ..tables import TableProblem
     from .summary import clean
     from .tables import read_table
 

@@ -214,7 +214,7 @@ def _preset_field(argument: ast.arg, default: ast.expr | None, constants: dict[s
 def read(folder: Path = PACKAGE) -> Index:
     """The index of a package folder, read anew from its files."""
     # classes between the roots and the systems stand in files of their own
-    shared = [path for path in [folder / "square_loss.py"] if path.is_file()]
+    shared = [path for path in (folder / "square_loss.py", folder / "tables.py") if path.is_file()]
     paths = [*sorted((folder / "rules").glob("*.py")), *shared, *sorted((folder / "systems").rglob("*.py"))]
     roots = [parse(folder / file, folder) for file in dict.fromkeys(ROOTS.values())]
     modules = [parse(path, folder) for path in paths]

@@ -7,12 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...adviser import Adviser, Recommendation
+from ...events import FromDraw
 from ...problem import Problem
 from ...rules import has_filter, largest_stable_rate
-from ...square_loss import draw_rate
 from ...tables import TableProblem
 from ...theory import Setting
 from ..linear_classifier.dataset import DatasetClassifier
+from ..linear_classifier.problem import LARGEST_RATE
 from . import columns
 from .held_out_ridge import SIZES, STRENGTHS
 from .leave_one_out import nodes_for
@@ -138,7 +139,8 @@ def _strength(found: TableEvidence, ridge: GridChoice, stop: GridChoice | None) 
 
 def _rate(problem: TableProblem, data: Any) -> Recommendation:
     part = problem.training(data)
-    limit = float(draw_rate(problem, part))
+    detector = LARGEST_RATE.detector
+    limit = float(detector.function(problem, part)) if isinstance(detector, FromDraw) else math.nan
     if math.isnan(limit):
         why = f"No stability limit is known for {type(problem.rule).__name__}."
         return Recommendation("largest_stable_rate", math.nan, why)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ...mathematics.held_out import ridge_errors, scatter
 from ...mathematics.ridge_equivalent import at_other_size, equivalent, noise_variance
@@ -22,24 +22,39 @@ SIZES = np.array([0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0])
 
 
 class BestRidge(NamedTuple):
-    """The strength of the least held-out loss (0: none is better than any; NaN: the mean alone is best), its loss."""
+    """The advised strength (0: no ridge is best; NaN: the mean alone is best) and its held-out loss."""
 
     strength: Array
     loss: Array
 
 
-def best_strength(losses: Float[Array, " s"]) -> BestRidge:
-    """The vertex of the parabola through the least of the losses on STRENGTHS and its neighbours."""
-    at = jnp.argmin(losses)
-    inner = jnp.clip(at, 1, losses.shape[0] - 2)
-    low, here, high = losses[inner - 1], losses[inner], losses[inner + 1]
+def strongest_minimum(losses: Float[Array, "s n"]) -> Int[Array, ""]:
+    """Of all local minima of the mean loss that cannot be told from the least by one standard error, the strongest.
+
+    Mostly there is one. A second towards no ridge at all comes from columns that move in one row only: without this
+    row nothing is learned about them, so that errors held out do not see the huge weights that they get.
+    """
+    mean = jnp.mean(losses, axis=1)
+    least = losses[jnp.argmin(mean)]
+    apart = losses - least[None, :]
+    even = jnp.mean(apart, axis=1) <= jnp.std(apart, axis=1) / np.sqrt(losses.shape[1])
+    around = jnp.pad(mean, 1, constant_values=jnp.inf)
+    local = (mean <= around[:-2]) & (mean <= around[2:])
+    return mean.shape[0] - 1 - jnp.argmax((even & local)[::-1])
+
+
+def best_strength(losses: Float[Array, "s n"]) -> BestRidge:
+    """The vertex of the parabola through the best of the mean losses on STRENGTHS and its neighbours."""
+    at, mean = strongest_minimum(losses), jnp.mean(losses, axis=1)
+    inner = jnp.clip(at, 1, mean.shape[0] - 2)
+    low, here, high = mean[inner - 1], mean[inner], mean[inner + 1]
     bend = low - 2 * here + high
     shift = 0.5 * (low - high) / jnp.where(bend > 0, bend, 1.0)
     step = np.log(STRENGTHS[1] / STRENGTHS[0])
     inside = jnp.asarray(STRENGTHS)[inner] * jnp.exp(step * jnp.clip(shift, -1.0, 1.0))
     ends = jnp.where(at == 0, 0.0, jnp.nan)
-    is_end = (at == 0) | (at == losses.shape[0] - 1)
-    return BestRidge(jnp.where(is_end, ends, inside), jnp.where(is_end, losses[at], here - 0.25 * (low - high) * shift))
+    is_end = (at == 0) | (at == mean.shape[0] - 1)
+    return BestRidge(jnp.where(is_end, ends, inside), jnp.where(is_end, mean[at], here - 0.25 * (low - high) * shift))
 
 
 class RidgeTable(NamedTuple):
@@ -58,7 +73,8 @@ def ridge_table(inputs: Float[Array, "n p"], targets: Float[Array, " n"], centre
     rows = float(n - centred)
     strengths = jnp.asarray(STRENGTHS)
     errors = ridge_errors(inputs, targets, centred, strengths)
-    losses = 0.5 * jnp.mean(errors**2, axis=1)
+    each = 0.5 * errors**2
+    losses = jnp.mean(each, axis=1)
     found = scatter(inputs, targets)
     noise = noise_variance(found, targets, rows, n * strengths)
     total = jnp.sum(targets**2) / rows
@@ -67,7 +83,7 @@ def ridge_table(inputs: Float[Array, "n p"], targets: Float[Array, " n"], centre
     sizes = jnp.round(jnp.asarray(SIZES) * n)
     plain = losses / (1 + share / (n - 1))
     other = at_other_size(equivalent(found.values, rows, (n - 1) * strengths), plain, sizes - share)
-    best, learning = best_strength(losses), jnp.min(other, axis=1) * (1 + share / sizes)
+    best, learning = best_strength(each), jnp.min(other, axis=1) * (1 + share / sizes)
     # the curve goes through what is measured at this size
     learning = learning * best.loss / learning[int(np.flatnonzero(SIZES == 1.0)[0])]
     return RidgeTable(errors, best, jnp.sqrt(noise), jnp.sqrt(jnp.maximum(total - noise, 0.0)), learning)
@@ -79,8 +95,8 @@ class HeldOutRidge(Theory[TableProblem]):
     Ridge of strength lambda minimises (1/2n) sum (y - x.w)^2 + (lambda/2)|w|^2: the end of the path at weight_decay =
     lambda. With e the residuals and H the hat matrix of penalty (n-1) lambda,
         ridge_loss(lambda) = (1/2n) sum_i [e_i / (1 - H_ii)]^2        on the strengths `ridge`, 1e-6 to 1e3;
-    `best_ridge` is its minimum (0 where no ridge is best, NaN where the mean alone is best), `best_ridge_loss` the loss
-    there, too low by having been chosen. `noise`: standard deviation of what no linear function explains, from the
+    `best_ridge` is its minimum (of several that are even by one standard error, the strongest; 0 where no ridge is
+    best, NaN where the mean alone is best), `best_ridge_loss` the loss there, too low by having been chosen. `noise`: standard deviation of what no linear function explains, from the
     residuals where points are ample (rank below 4/5 of them), else by the likelihood of independent normal weights.
     `signal`: that of the linear part. `learning_loss` at `learning_samples` (n/2 to 4n): test loss at the best ridge
     of that many points, from the errors at n and the spectrum alone: the deterministic equivalent

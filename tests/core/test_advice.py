@@ -77,5 +77,5 @@ def test_advice_reaches_the_user():
 def test_advice_that_is_not_there():
     with pytest.raises(KeyError, match="learning_rate"):
         tw.advise(Coin())["learning_rat"]
-    with pytest.raises(ValueError, match="no advice about QuadraticNetwork"):
-        tw.advise(tw.QuadraticNetwork(dimension=8, width=4, teacher_width=2))
+    with pytest.raises(ValueError, match="no advice about CommitteeMachine"):
+        tw.advise(tw.CommitteeMachine(dimension=8))

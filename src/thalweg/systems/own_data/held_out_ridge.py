@@ -96,8 +96,9 @@ class HeldOutRidge(Theory[TableProblem]):
     lambda. With e the residuals and H the hat matrix of penalty (n-1) lambda,
         ridge_loss(lambda) = (1/2n) sum_i [e_i / (1 - H_ii)]^2        on the strengths `ridge`, 1e-6 to 1e3;
     `best_ridge` is its minimum (of several that are even by one standard error, the strongest; 0 where no ridge is
-    best, NaN where the mean alone is best), `best_ridge_loss` the loss there, too low by having been chosen. `noise`: standard deviation of what no linear function explains, from the
-    residuals where points are ample (rank below 4/5 of them), else by the likelihood of independent normal weights.
+    best, NaN where the mean alone is best), `best_ridge_loss` the loss there, too low by having been chosen.
+    `noise`: standard deviation of what no linear function explains, from the residuals where points are ample (rank
+    below 4/5 of them), else by the likelihood of independent normal weights.
     `signal`: that of the linear part. `learning_loss` at `learning_samples` (n/2 to 4n): test loss at the best ridge
     of that many points, from the errors at n and the spectrum alone: the deterministic equivalent
         loss_m(k) = N(k)/(1 - F(k)/m),    N(k) = loss_n(k) (1 - F(k)/n) at equal shrinkage k

@@ -14,7 +14,7 @@ from jaxtyping import Array
 from . import audit, training
 from .fields import parameters
 from .parallel import Batch, Interrupted, Progress, map_seeds, over_seeds
-from .problem import Macrostate, Problem, present
+from .problem import Macrostate, Problem, present, seed_keys
 from .results import label, sentences, stamp
 from .serial import flatten, to_json
 from .theory import Setting, Theory
@@ -111,6 +111,15 @@ def conditioned(theory: Theory, data: Any, start: Any) -> bool:
     return any({"data": data, "draw": data, "start": start}[c] is None for c in theory.conditions_on)
 
 
+def sure_data(problem: Problem, start: Any) -> Any:
+    """The draw of a problem that has only one, for a start that fixes all else; None where draws differ."""
+    if start is None or isinstance(start, Macrostate):
+        return None
+    first, second = (problem.draw(seed_keys(np.int64(seed))[0]) for seed in (0, 1))
+    same = all(map(np.array_equal, jax.tree.leaves(first), jax.tree.leaves(second)))
+    return first if same else None
+
+
 def evaluate(
     theory: Theory,
     problem: Problem,
@@ -165,8 +174,9 @@ def predict(
 
     `theory` is an instance, a class or a name; by default the applicable one that conditions on least and says most.
     A theory that conditions on the draw or the start answers with dim `seed`, unless `data=` and `start=` fix all
-    that it conditions on. Times follow the rule's clock. Raises ValueError for bad times, misfitting data, or a
-    theory that cannot speak here; warns (TheoryWarning) where one is asked outside its regime.
+    that it conditions on (data that are the same for every seed need not be given). Times follow the rule's clock.
+    Raises ValueError for bad times, misfitting data, or a theory that cannot speak here; warns (TheoryWarning) where
+    one is asked outside its regime.
     """
     data, start = given(problem, data, start)
     with jax.enable_x64():
@@ -174,7 +184,8 @@ def predict(
         setting = Setting(problem, data, start, axis)
         theory = audit.choose(problem, setting) if theory is None else audit.as_theory(theory)
         found = audit.check(theory, problem, setting)
-        values, done = evaluate(theory, problem, axis, seed_list(seeds), data, start, progress)
+        known = sure_data(problem, start) if data is None and "draw" in theory.conditions_on else data
+        values, done = evaluate(theory, problem, axis, seed_list(seeds), known, start, progress)
     result = label(problem, existing(problem, values), axis, done, theory)
     result.attrs = describe("predict", problem, theory, found, _given_names(data, start))
     return result

@@ -86,7 +86,7 @@ TIMES = [0.0, 0.2, 0.5, 1.0, 2.0, 5.0]
 
 def riccati(layers, times, **more):
     problem = tw.DeepLinear(target=Z0, widths=(4, layers[0].shape[0], 3), **more)
-    return tw.predict(problem, times, theory=tw.TwoLayerRiccati(), start=layers).isel(seed=0)
+    return tw.predict(problem, times, theory=tw.TwoLayerRiccati(), start=layers)
 
 
 def test_riccati_values_of_the_card():
@@ -145,7 +145,7 @@ def test_rank_one_values_of_the_card(depth):
     start = rank_one(0.3, U0, V0, depth, 5)
     problem = tw.DeepLinear(target=Z0, widths=(4, *[5] * (depth - 1), 3))
     times = {2: [0.5, 1.0, 1.5, 2.0, 2.5, 15.0], 4: [0.5, 0.9567369323, 1.0, 1.5, 2.0, 4.0]}[depth]
-    told = tw.predict(problem, times, theory=tw.RankOneFlow(), start=start).isel(seed=0)
+    told = tw.predict(problem, times, theory=tw.RankOneFlow(), start=start)
     size = told.singular_values.values[:5, 0]
     seen = integrated(start, np.eye(4), Z0, [0.0, *times[:5]])[1:]
     np.testing.assert_allclose(told.train_loss[:5], [0.5 * np.sum((whole(w) - Z0) ** 2) for w in seen], atol=1e-9)
@@ -164,8 +164,7 @@ def test_rank_one_values_of_the_card(depth):
 def three_layers(target, u, v, times, size=0.3):
     """Depth 3 in one compiled shape: widths (4, 5, 5, 3), six times."""
     problem = tw.DeepLinear(target=target, widths=(4, 5, 5, 3))
-    told = tw.predict(problem, times, theory=tw.RankOneFlow(), start=rank_one(size, u, v, 3, 5))
-    return told.isel(seed=0)
+    return tw.predict(problem, times, theory=tw.RankOneFlow(), start=rank_one(size, u, v, 3, 5))
 
 
 def test_rank_one_basin_plateau_and_collapse():
@@ -294,7 +293,7 @@ def test_gram_flow_on_any_data_whatever_the_width():
     layers = det(6, 4, 2, 0.5), det(3, 6, 5, 0.5)
     inputs, outputs = SAMPLES
     problem = tw.DeepLinear(inputs=inputs, outputs=outputs, widths=(4, 6, 3), weight_decay=(0.1, 0.03))
-    told = tw.predict(problem, TIMES, theory=tw.GramFlow(), start=layers).isel(seed=0)
+    told = tw.predict(problem, TIMES, theory=tw.GramFlow(), start=layers)
     seen = integrated(layers, inputs.T @ inputs / 6, outputs.T @ inputs / 6, TIMES, (0.1, 0.03))
     loss = [0.5 * np.sum((outputs - inputs @ whole(w).T) ** 2) / 6 for w in seen]
     np.testing.assert_allclose(told.train_loss, loss, atol=1e-9)
@@ -313,7 +312,7 @@ def test_gram_flow_on_any_data_whatever_the_width():
 def test_gram_flow_keeps_a_low_rank():
     layers = balanced(0.1 * det(3, 2, 7, 1.0) @ det(2, 4, 8, 1.0), 6)
     problem = tw.DeepLinear(target=Z0, widths=(4, 6, 3))
-    told = tw.predict(problem, [0.0, 0.5, 1.0, 3.0, 8.0, 200.0], theory=tw.GramFlow(), start=layers).isel(seed=0)
+    told = tw.predict(problem, [0.0, 0.5, 1.0, 3.0, 8.0, 200.0], theory=tw.GramFlow(), start=layers)
     losses = (4.575614799407, 3.058606969527, 0.513245735371, 0.502558531612, 0.502558279420)
     np.testing.assert_allclose(told.train_loss[1:], losses, atol=1e-9)
 
@@ -347,7 +346,7 @@ def test_the_code_of_the_first_lines():
     told = tw.predict(problem, [0, 1, 5, 200], theory=tw.TwoLayerRiccati(), start=(half, half)).train_loss
     seen = integrated((half, half), np.eye(2), np.array([[2.0, 0.3], [0.1, 0.7]]), [0.0, 1.0, 5.0, 200.0])
     target = np.array([[2.0, 0.3], [0.1, 0.7]])
-    np.testing.assert_allclose(told[0], [0.5 * np.sum((whole(w) - target) ** 2) for w in seen], atol=1e-9)
+    np.testing.assert_allclose(told, [0.5 * np.sum((whole(w) - target) ** 2) for w in seen], atol=1e-9)
 
 
 @nightly

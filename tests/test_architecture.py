@@ -20,7 +20,18 @@ LAYERS = (
     {"solve", "results", "serial", "audit"},
     # a family of its own as well: what it may import is told below
     {"diagnostics"},
-    {"functionals", "budget", "verdict", "comparison", "sweeps", "repeat", "testing", "rate_study", "known_rates"},
+    {
+        "functionals",
+        "budget",
+        "verdict",
+        "comparison",
+        "sweeps",
+        "repeat",
+        "probes",
+        "testing",
+        "rate_study",
+        "known_rates",
+    },
     {"faces"},
 )
 # The public names as a whole are for those who list them: nobody else imports the package itself.

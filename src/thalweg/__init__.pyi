@@ -109,6 +109,7 @@ from .systems.linear_regression.problem import LinearRegression as LinearRegress
 from .systems.linear_regression.problem import RegressionSample as RegressionSample
 from .systems.linear_regression.ridge_path import RidgePath as RidgePath
 from .systems.linear_regression.volterra import VolterraSGD as VolterraSGD
+from .systems.logistic.advice import LogisticAdviser as LogisticAdviser
 from .systems.logistic.presets import JiTelgarsky2019 as JiTelgarsky2019
 from .systems.logistic.problem import DatasetLogistic as DatasetLogistic
 from .systems.logistic.problem import LogisticSample as LogisticSample

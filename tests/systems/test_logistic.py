@@ -318,3 +318,39 @@ def test_excess_loss_keeps_its_digits_beside_the_optimum():
         else:
             whole = float(problem.objective(jax.numpy.asarray(data.offset + step), data)) - problem.derived.risk
             assert found == pytest.approx(whole, rel=1e-10)
+
+
+# advice
+
+
+@pytest.mark.parametrize(("table", "count"), [(CARD, 4), (OVERLAPPING, 0)])
+def test_advice_says_what_is_separable_and_holds_its_bound(table, count):
+    problem = tw.DatasetLogistic(**table)
+    advice = tw.advise(problem)
+    assert advice["separable_rows"].value == count
+    assert ("never end" in advice["separable_rows"].reason) == (count > 0)
+    assert np.isnan(advice["test_loss"].value)
+    assert "DatasetClassifier" in advice["test_loss"].reason
+    told = advice["training_time"]
+    assert told.unit == "flow time"
+    loss = float(tw.train(problem, [told.value], seeds=1).train_loss.squeeze())
+    infimum = tw.separation(**table).risk_infimum
+    assert infimum - 1e-12 <= loss <= told.evidence["loss_then"]
+    # a bound is no use if it is a thousand times too long
+    early = float(tw.train(problem, [told.value / 1000], seeds=1).train_loss.squeeze())
+    assert early > told.evidence["loss_then"]
+
+
+def test_advice_in_steps_and_where_there_is_none():
+    def advised(rule):
+        return tw.advise(tw.DatasetLogistic(**CARD, rule=rule))
+
+    edge = advised(tw.GradientDescent(learning_rate=1.0))["largest_stable_rate"].value
+    assert edge == pytest.approx(8 / np.linalg.eigvalsh(ROWS.T @ ROWS / 7)[-1])
+    steps = advised(tw.GradientDescent(learning_rate=0.4 * edge))["training_time"]
+    flow = advised(tw.GradientFlow())["training_time"]
+    assert steps.unit == "steps"
+    assert steps.value == np.ceil(flow.value / (0.4 * edge))
+    for rule in (tw.GradientDescent(learning_rate=0.9 * edge), tw.HeavyBall(), tw.Optax(optax.adam, learning_rate=0.1)):
+        assert np.isnan(advised(rule)["training_time"].value)
+    assert np.isnan(advised(rule)["largest_stable_rate"].value)

@@ -10,6 +10,7 @@ import optax
 import pytest
 
 import thalweg as tw
+from thalweg.diagnostics import own_loss
 
 advise = tw.diagnostics.advise_rate
 RNG = np.random.default_rng(11)
@@ -75,6 +76,26 @@ def test_a_loss_in_other_units_scales_the_rate():
     assert scaled.high * 64 == pytest.approx(plain.high, rel=1e-3)
 
 
+def test_a_run_that_is_taken_further_is_one_long_run():
+    task = own_loss.checked(loss, START, BATCHES, tw.HeavyBall(), order="drawn", seed=3)
+    courses = own_loss.Courses(task, 2)
+    # 16 steps are drawn at once: stop inside a block
+    parts = [courses.extend(0.05, ticks) for ticks in ([3, 7, 21], [30, 41, 50])]
+    whole = own_loss.at_rates(task, [0.05], [0, 3, 7, 21, 30, 41, 50], 2)
+    np.testing.assert_allclose(np.concatenate([[courses.first], *parts]), whole.losses[0], rtol=1e-6)
+    assert courses.steps(0.05) == 50
+    # fifty steps, and two forward passes a reading
+    assert courses.cost == pytest.approx(50 + 7 * 2 / 3)
+
+
+def test_more_budget_is_spent_and_no_run_is_longer_than_the_training():
+    short, long = (advise(loss, START, BATCHES, states, steps=STEPS, budget=share) for share in (0.4, 0.8))
+    assert 0.3 * STEPS < short.cost < 0.6 * STEPS < long.cost < 1.2 * STEPS
+    assert np.log10(long.high / long.low) < np.log10(short.high / short.low)
+    most = advise(loss, START, BATCHES, states, steps=40, budget=10.0)
+    assert "up to 40 steps" in most.reasons[0]
+
+
 def test_a_single_batch_of_a_quadratic_loss_stays_below_the_exact_edge():
     hessian = jnp.asarray([4.0, 1.0, 0.1])
 
@@ -91,7 +112,7 @@ def test_a_single_batch_of_a_quadratic_loss_stays_below_the_exact_edge():
     ("own", "start", "words"),
     [
         (lambda p, b: jnp.sum((p - b) ** 2), np.ones(2), "makes the loss fall"),
-        (lambda p, b: jnp.sum(jnp.log1p(jnp.exp(-p * b))), np.zeros(2), "the highest that was tried"),
+        (lambda p, b: jnp.sum(1 / (1 + jax.nn.softplus(p * b))), np.zeros(2), "the highest that was tried"),
     ],
     ids=["at the bottom", "never enough"],
 )
@@ -106,6 +127,8 @@ def test_it_refuses_with_a_reason(own, start, words):
 def test_bad_input():
     with pytest.raises(ValueError, match="at least 20"):
         advise(loss, START, BATCHES, states, steps=5)
+    with pytest.raises(ValueError, match="share of the training"):
+        advise(loss, START, BATCHES, states, budget=0.0)
     with pytest.raises(ValueError, match="at least one batch"):
         advise(loss, START, [], states)
     with pytest.raises(ValueError, match="whole steps"):

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from ..parallel import map_seeds
 from ..problem import BatchedProblem, Observable, Rule
-from ..rules import Averaged, Drop, Geometric, Minibatches, Scheduled, at_rate, whole_steps
+from ..rules import Averaged, Drop, Geometric, Minibatches, Scheduled, Underway, at_rate, whole_steps
 from ..training import Skeleton, split
 from .parameters import check_finite
 from .parameters import split as split_parameters
@@ -148,6 +148,61 @@ def follow(task: Task, rules: Sequence[Any], ticks: Any, watched: int) -> Runs:
     losses = _runs(parts[0][0], loose, jnp.asarray(steps), task.params, task.stacked, jax.random.key(task.seed))
     # a forward pass is a third of a gradient
     return Runs(steps, np.asarray(losses, dtype=np.float64), len(own) * (steps[-1] + seen * len(steps) / 3))
+
+
+@partial(jax.jit, static_argnums=0)
+def _set_out(skeleton: Skeleton, loose: list[Any], start: Any, data: Any) -> tuple[Underway, Array]:
+    problem = skeleton.join(loose)
+    return problem.rule.set_out(problem, start, data), problem.observe(start, data)["train_loss"]
+
+
+@partial(jax.jit, static_argnums=0)
+def _go_on(skeleton: Skeleton, loose: list[Any], run: Underway, ticks: Array, data: Any, key: Array) -> Any:
+    problem = skeleton.join(loose)
+    run, curves = problem.rule.go_on(problem, data, run, ticks, key)
+    return run, curves["train_loss"]
+
+
+class Courses:
+    """Runs of the task's rule at constant rates that can be taken further, each at its own time: one program for all.
+
+    `first`: the watched loss at the start; `losses[rate]`: readings so far; `cost`: gradients spent.
+    """
+
+    def __init__(self, task: Task, watched: int) -> None:
+        self.task, self.watched = task, min(watched, len(task.batches))
+        _, self.first = self._begin(1.0)
+        self.losses: dict[float, list[float]] = {}
+        self.cost = self.watched / 3
+        self._underway: dict[float, Any] = {}
+
+    def _parts(self, rate: float) -> tuple[Skeleton, list[Any]]:
+        rule = Minibatches(at_rate(self.task.rule, rate), self.task.order)
+        skeleton, loose = split(_OwnLoss(self.task.loss, self.watched, rule=rule))  # pyright: ignore
+        # rates in the precision of the weights
+        return skeleton, jax.tree.map(
+            lambda x: jnp.asarray(x, jnp.result_type(*jax.tree.leaves(self.task.params))), loose
+        )
+
+    def _begin(self, rate: float) -> tuple[Any, float]:
+        run, loss = _set_out(*self._parts(rate), self.task.params, self.task.stacked)
+        return run, float(loss)
+
+    def steps(self, rate: float) -> int:
+        """How far the run at this rate has come."""
+        return int(self._underway[rate].behind)
+
+    def extend(self, rate: float, ticks: Any) -> np.ndarray:
+        """The watched loss at `ticks` (steps since the start) of the run at this rate, which is taken to the last."""
+        run = self._underway[rate] if rate in self._underway else self._begin(rate)[0]
+        steps, before = np.asarray(ticks, dtype=np.int64), int(run.behind)
+        key = jax.random.key(self.task.seed)
+        run, losses = _go_on(*self._parts(rate), run, jnp.asarray(steps), self.task.stacked, key)
+        self._underway[rate] = run
+        found = np.asarray(losses, dtype=np.float64)
+        self.losses.setdefault(rate, []).extend(found.tolist())
+        self.cost += max(0, int(steps[-1]) - before) + self.watched * len(steps) / 3
+        return found
 
 
 def at_rates(task: Task, rates: Any, ticks: Any, watched: int) -> Runs:

@@ -193,8 +193,8 @@ def centre(marks: Sequence[Mark]) -> float:
     known = [m.rate for m in marks if np.isfinite(m.rate) and m.rate > 0]
     if not known:
         raise ValueError(
-            "nothing measured at the start says how large a step may be (the loss is flat, or linear, there); give "
-            "rates=... to look at."
+            "nothing measured at the start says how large a step may be (the loss is flat, or linear, there); a "
+            "study takes rates=... to look at."
         )
     return float(np.exp(np.median(np.log(known))))
 

@@ -1,7 +1,7 @@
 """Laws of motion: gradient flow, and rules that move in whole steps."""
 
 from .composed import Averaged, Minibatches, Scheduled, at_rate, whole_steps
-from .discrete import DiscreteRule, GradientDescent, HeavyBall, Nesterov
+from .discrete import DiscreteRule, GradientDescent, HeavyBall, Nesterov, Underway
 from .filters import has_filter, largest_stable_rate, spectral_filter
 from .flow import GradientFlow
 from .one_pass import OnePassNaturalGradient, OnePassSGD
@@ -27,6 +27,7 @@ __all__ = [
     "Optax",
     "Schedule",
     "Scheduled",
+    "Underway",
     "at_rate",
     "has_filter",
     "largest_stable_rate",

@@ -37,27 +37,39 @@ class DiscreteRule(Rule):
         """Parameters and state after one more step; `count` steps lie behind, `fresh` is this step's part of supply."""
 
     def trajectory(self, problem: Problem, data: Any, start: Any, ticks: Array, key: Array) -> Trajectory:
-        names = tuple(o.name for o in problem.observables)
         unit = self.steps_per_unit(problem) or 1.0
-        begin = _Carry(start, self.begin(problem, start, data), _begin_folds(problem, start, data), jnp.asarray(-1))
-
-        def visit(carry: _Carry, span: Array) -> tuple[_Carry, Any]:
-            first, last = span[0] // self.block, -(-span[1] // self.block)
-            carry = jax.lax.fori_loop(
-                first, last, lambda number, now: self._advance(problem, data, key, span, unit, number, now), carry
-            )
-            return carry, observed(problem, carry.params, data, names)
-
-        spans = jnp.stack([jnp.concatenate([jnp.zeros_like(ticks[:1]), ticks[:-1]]), ticks], axis=1)
-        end, curves = jax.lax.scan(visit, begin, spans)
+        end, curves = self.go_on(problem, data, self.set_out(problem, start, data), ticks, key)
         broken = jnp.where((end.broken < 0) & ~_finite(end.params), ticks[-1], end.broken)
         events = _finish_folds(problem, end.folds, ticks[-1] / unit, end.params, data)
         outcome = jnp.where(broken >= 0, 1, 0)
         return Trajectory(curves, events, outcome, jnp.where(broken >= 0, broken / unit, jnp.nan), end.params)
 
+    def set_out(self, problem: Problem, start: Any, data: Any) -> "Underway":
+        """A run that has not moved yet."""
+        folds = _begin_folds(problem, start, data)
+        return Underway(start, self.begin(problem, start, data), folds, jnp.asarray(-1), jnp.asarray(0))
+
+    def go_on(
+        self, problem: Problem, data: Any, run: "Underway", ticks: Array, key: Array
+    ) -> tuple["Underway", dict[str, Array]]:
+        """Take a run further, to ticks[-1] steps in all, and observe at `ticks`: the path is that of one long run."""
+        names = tuple(o.name for o in problem.observables)
+        unit = self.steps_per_unit(problem) or 1.0
+
+        def visit(carry: Underway, tick: Array) -> tuple[Underway, Any]:
+            span = jnp.stack([carry.behind.astype(tick.dtype), tick])
+            first, last = span[0] // self.block, -(-span[1] // self.block)
+            carry = jax.lax.fori_loop(
+                first, last, lambda number, now: self._advance(problem, data, key, span, unit, number, now), carry
+            )
+            carry = carry._replace(behind=tick.astype(run.behind.dtype))
+            return carry, observed(problem, carry.params, data, names)
+
+        return jax.lax.scan(visit, run, ticks)
+
     def _advance(
-        self, problem: Problem, data: Any, key: Array, span: Array, unit: float, number: Any, now: "_Carry"
-    ) -> "_Carry":
+        self, problem: Problem, data: Any, key: Array, span: Array, unit: float, number: Any, now: "Underway"
+    ) -> "Underway":
         """The steps of one block that lie in a span; events are read, and the numbers tested, at its end."""
         supply = self.supply(problem, data, jax.random.fold_in(key, number))
         begin, end = number * self.block, (number + 1) * self.block
@@ -71,20 +83,21 @@ class DiscreteRule(Rule):
 
         if self.block == 1:
             params, state = one(number, (now.params, now.state))
-            return _Carry(params, state, *read_off(params))
+            return Underway(params, state, *read_off(params), now.behind)
         low, high = jnp.maximum(span[0], begin), jnp.minimum(span[1], end)
         params, state = jax.lax.fori_loop(low, high, one, (now.params, now.state))
         folds = jax.lax.cond(high == end, read_off, lambda params: (now.folds, now.broken), params)
-        return _Carry(params, state, *folds)
+        return Underway(params, state, *folds, now.behind)
 
 
-class _Carry(NamedTuple):
-    """What the loop hands on: the run, its events so far, and the step at which it left the finite numbers, or -1."""
+class Underway(NamedTuple):
+    """A run under way: its events so far, the step at which it left the finite numbers or -1, and the steps behind."""
 
     params: Any
     state: Any
     folds: dict[str, Any]
     broken: Array
+    behind: Array
 
 
 def _moment(problem: Problem, time: Any, params: Any, data: Any) -> Moment:

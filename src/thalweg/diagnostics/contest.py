@@ -7,13 +7,13 @@ import numpy as np
 
 from .own_loss import Courses, Task
 from .regimes import DIVERGENT, regimes
-from .step_marks import watch
+from .step_marks import FORWARD, watch
 
 APART = 0.5  # decades between neighbours
 OFFSETS = (-1.5, -1.0, -0.5, 0.0)  # decades from the lowest point of the sweep
 ROUNDS = ((4, 1), (3, 2), (2, 4))  # how many rates go on, and to how many units of steps
 LOOKS = (0.7, 0.8, 0.9, 1.0)  # of the length so far
-READING = 0.1  # a round's readings of the loss cost at most this share of its steps, where that buys samples
+READING = 0.1  # share of the budget that goes into readings of the loss, at least
 LEAST = 12  # steps of the first round
 WIDER = 3  # rates added to a round, at most, where its best one stands at an end
 
@@ -27,11 +27,13 @@ class Contest:
     """
 
     def __init__(self, task: Task, middle: float, budget: float, longest: int) -> None:
-        lengths = [length for _, length in ROUNDS]
-        units = float(np.dot([count for count, _ in ROUNDS], np.diff(lengths, prepend=0)))
-        unit = min(max(LEAST, round(budget / units / (1 + READING))), longest // lengths[-1])
-        # at least four batches and sixteen samples
-        self.courses = Courses(task, max(watch(task, 4, 16), round(READING * unit * 3 / len(LOOKS))))
+        counts, lengths = zip(*ROUNDS, strict=True)
+        units = float(np.dot(counts, np.diff(lengths, prepend=0)))
+        readings = sum(counts) * len(LOOKS) * FORWARD
+        # at least four batches and eight samples
+        watched = min(len(task.batches), max(watch(task, 4, 8), int(READING * budget / readings)))
+        unit = min(max(LEAST, round((budget - watched * readings) / units)), longest // lengths[-1])
+        self.courses = Courses(task, watched)
         self.levels: list[dict[float, float]] = []
         rates = (middle * 10.0 ** np.asarray(OFFSETS)).tolist()
         for count, length in ROUNDS:

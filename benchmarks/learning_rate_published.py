@@ -1,4 +1,4 @@
-"""A third set of problems for advice about learning rates: drawn up before, and run after, its rule was last changed.
+"""The published set of problems for advice about learning rates: drawn up before its rule was last changed, run after.
 
 Networks, losses, data and starts that neither of the two older sets holds, so that its table is blind.
 """
@@ -188,8 +188,8 @@ def added(samples: int, length: int) -> Callable[[int], tuple[Any, Any]]:
     return data
 
 
-def fresh() -> list[Case]:
-    """The blind set."""
+def published() -> list[Case]:
+    """The set of the published table: blind."""
     tanh, gelu, digits = jnp.tanh, functools.partial(jax.nn.gelu, approximate=True), labelled("digits", 1024)
     squeeze, line = dense((64, 16, 64), tanh), dense((64, 10), tanh)
     attend, memory = attention(8, 8, 24, 10), recurrent(2, 24, 1)

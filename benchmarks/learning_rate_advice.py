@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import learning_rate_published
 import learning_rate_problems as problems
+import learning_rate_published
 import numpy as np
 
 import thalweg as tw

@@ -24,6 +24,9 @@ def common_options() -> list[click.Parameter]:
     """Options of every advice."""
     return [
         click.Option(["--steps"], type=int, default=1000, help="length of the training to come [default 1000]"),
+        click.Option(
+            ["--budget"], type=float, default=0.3, help="share of the training to spend on advice [default 0.3]"
+        ),
         click.Option(["--seed"], type=int, default=0, help="of the start, and the order of batches [default 0]"),
         click.Option(["--study"], is_flag=True, help="also every limit on one axis: run.nc and picture.png in --out"),
         click.Option(["--out"], default="out", metavar="FOLDER", help="for the study [default out]"),
@@ -61,7 +64,7 @@ def _widths(text: str) -> tuple[int, ...]:
         raise ValueError(f"--hidden {text!r} cannot be read; give widths with commas, such as 64,32.") from None
 
 
-def on_network(said: dict[str, Any], steps: int, seed: int, study: bool, out: str, as_json: bool) -> int:
+def on_network(said: dict[str, Any], steps: int, budget: float, seed: int, study: bool, out: str, as_json: bool) -> int:
     """`advise-rate network`."""
     import thalweg as tw
 
@@ -73,7 +76,7 @@ def on_network(said: dict[str, Any], steps: int, seed: int, study: bool, out: st
     task = network_task(**arrays, hidden=widths, activation=said["activation"], batch=said["batch"], seed=seed)
     rule = _rule(said["optimiser"])
     parts = (task.loss, task.params, task.batches, task.states, rule)
-    advice = tw.diagnostics.advise_rate(*parts, steps=steps, seed=seed)
+    advice = tw.diagnostics.advise_rate(*parts, steps=steps, budget=budget, seed=seed)
 
     def whole() -> Any:
         return tw.learning_rate_study(*parts, seed=seed)
@@ -81,7 +84,9 @@ def on_network(said: dict[str, Any], steps: int, seed: int, study: bool, out: st
     return _deliver(f"{task.words}, {said['optimiser']}", advice, whole if study else None, {}, out, as_json)
 
 
-def on_problem(name: str, said: dict[str, Any], steps: int, seed: int, study: bool, out: str, as_json: bool) -> int:
+def on_problem(
+    name: str, said: dict[str, Any], steps: int, budget: float, seed: int, study: bool, out: str, as_json: bool
+) -> int:
     """`advise-rate NAME`, with the stable rates that are known exactly."""
     import jax
 
@@ -94,9 +99,8 @@ def on_problem(name: str, said: dict[str, Any], steps: int, seed: int, study: bo
     with jax.enable_x64():
         task = library_task(problem, seed)
         order = "cyclic" if len(task.batches) == 1 else "drawn"
-        advice = tw.diagnostics.advise_rate(
-            task.loss, task.params, task.batches, None, task.rule, steps=steps, order=order, seed=seed
-        )
+        parts = (task.loss, task.params, task.batches, None, task.rule)
+        advice = tw.diagnostics.advise_rate(*parts, steps=steps, budget=budget, order=order, seed=seed)
 
     def whole() -> Any:
         return tw.rate_study_of(problem, seed=seed)

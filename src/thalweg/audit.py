@@ -96,13 +96,14 @@ def choose(problem: Problem, setting: Setting | None = None) -> Theory:
 
 
 def theories(problem: Problem) -> Any:
-    """A table (pandas) of the theories that speak about a problem, the most trustworthy first.
+    """The theories that speak about a problem, the most trustworthy first: a data frame that prints as a page.
 
     Columns: theory, applies, strain (of the worst assumption; 1 is the edge), assumption, why (what 1 means),
     conditions_on, claims, speaks_of, source.
     """
     import jax
-    import pandas
+
+    from .menu import Menu
 
     if not isinstance(problem, Problem):
         known = sorted(registry.problems())
@@ -128,7 +129,7 @@ def theories(problem: Problem) -> Any:
                 "source": "; ".join(str(s) for s in theory.source),
             }
         )
-    return pandas.DataFrame(table)
+    return Menu(table)
 
 
 def advise(problem: Problem, *, data: Any = None, start: Any = None) -> Advice:

@@ -79,6 +79,9 @@ def test_a_rule_without_filter_has_no_theory_here():
     table = tw.theories(problem)
     assert not table.applies.any()
     assert np.isinf(table.strain).all()
+    # the table prints as a page: every theory, and why it cannot speak
+    assert str(table).count("why not: The rule must") == len(table)
+    assert all(name in repr(table) for name in table.theory)
     with pytest.raises(ValueError, match="linear rule"):
         tw.predict(problem, theory=tw.Eigenmodes())
     with pytest.raises(ValueError, match="no theory applies"):

@@ -1,0 +1,54 @@
+"""The table of theories about a problem, which prints as a page that can be read."""
+
+import textwrap
+
+import pandas
+
+WIDTH = 118
+SHOWN = {
+    "theory": "theory",
+    "applies": "applies",
+    "strain": "strain",
+    "assumption": "strained most",
+    "conditions_on": "given",
+    "claims": "claims",
+}
+
+
+class Menu(pandas.DataFrame):
+    """A data frame whose text shows every theory: what strains it, what it is given, what it claims and of what.
+
+    Slices and other results are plain data frames.
+    """
+
+    @property
+    def _constructor(self) -> type[pandas.DataFrame]:
+        return pandas.DataFrame
+
+    def __str__(self) -> str:
+        rows = [{name: _cell(row[name]) for name in SHOWN} for row in self.to_dict("records")]
+        widths = {name: max(len(title), *(len(row[name]) for row in rows)) for name, title in SHOWN.items()}
+
+        def line(cells: dict[str, str]) -> str:
+            return "  ".join(cells[name].ljust(width) for name, width in widths.items()).rstrip()
+
+        lines = [line(SHOWN)]
+        for row, told in zip(rows, self.to_dict("records"), strict=True):
+            lines += [line(row), *_indented(f"of: {told['speaks_of']}")]
+            if not told["applies"]:
+                lines += _indented(f"why not: {told['why']}")
+            lines += _indented(f"source: {told['source']}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _indented(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="        ")

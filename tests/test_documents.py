@@ -22,6 +22,7 @@ def blocks(name: str) -> list[str]:
         ("docs/extending.md", "confirmed"),
         ("docs/step_sizes.md", "linear range"),
         ("docs/own_data.md", ""),
+        ("docs/deep_linear.md", "why not"),
     ],
 )
 def test_blocks_run_one_after_the_other(name, word, tmp_path, monkeypatch, capsys):

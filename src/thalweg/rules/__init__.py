@@ -6,7 +6,7 @@ from .filters import has_filter, largest_stable_rate, spectral_filter
 from .flow import GradientFlow
 from .one_pass import OnePassNaturalGradient, OnePassSGD
 from .optimiser import Optax
-from .sampled import SGD
+from .sampled import SGD, draws_anew, is_descent
 from .schedules import Constant, Drop, Geometric, InverseTime, Schedule
 
 __all__ = [
@@ -28,7 +28,9 @@ __all__ = [
     "Schedule",
     "Scheduled",
     "at_rate",
+    "draws_anew",
     "has_filter",
+    "is_descent",
     "largest_stable_rate",
     "spectral_filter",
     "whole_steps",

@@ -116,7 +116,9 @@ def test_every_epoch_sees_each_sample_once(batch):
     ends = told[:, ::epoch]
     np.testing.assert_array_equal(ends, np.arange(5.0)[None, :, None] * np.ones((2, 5, 12)))
     # one epoch after the other in another order, and another for another seed
-    orders = [np.argmax(np.diff(told[seed, k * epoch :][: epoch + 1], axis=0), axis=1) for seed in (0, 1) for k in (0, 1)]
+    orders = [
+        np.argmax(np.diff(told[seed, k * epoch :][: epoch + 1], axis=0), axis=1) for seed in (0, 1) for k in (0, 1)
+    ]
     assert len({tuple(order) for order in orders}) == (4 if batch < 12 else 1)
     sparse = tw.train(problem, [0, 2 * epoch + epoch // 2], seeds=2).visits.values
     np.testing.assert_array_equal(sparse[:, 1], told[:, 2 * epoch + epoch // 2])

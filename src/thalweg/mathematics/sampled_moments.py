@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Real
+from jaxtyping import Array, Complex, Float, Int, Real
 
 from .held_out import scatter
 
@@ -85,3 +85,41 @@ def sampled_moments(
     # decay alone moves what the rows do not reach
     left = (1 - step * decay) ** ticks
     return SampledMoments(means @ vectors.T + left[:, None] * (start - vectors @ inside)[None, :], traces)
+
+
+def noise_response(
+    basis: RowBasis,
+    targets: Float[Array, " n"],
+    start_variance: Scalar,
+    step: Scalar,
+    decay: Scalar,
+    share: Scalar,
+    z: Complex[Array, " nodes"],
+    ticks: Int[Array, " ticks"],
+) -> Complex[Array, "ticks nodes"]:
+    """What the noise of the steps adds to the covariance of the weights, as a function of S at complex z.
+
+    Two shortcuts make a step cost n r, not n r^2. The power P of the noise, its trace over that of S, is found from the
+    diagonal of M in the eigenbasis of S; and the noise is taken to be P S, which it is in the mean over rows that do
+    not know their residuals. Then M(k) = (h^2/B) sum_l P_l S (1 - h (S + g))^(2 (k - 1 - l)), told at S = z.
+    The start has mean 0 and the variance `start_variance` in every direction.
+    """
+    values, _, rows, drive = basis
+    keep, turn = 1 - step * (values + decay), (1 - step * (z + decay)) ** 2
+    gain, squares, whole = step**2 * share, rows**2, jnp.sum(values)
+
+    def advance(_: Array, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        mean, spread, told = state
+        slope = values * mean - drive
+        missed = (targets - rows @ mean) ** 2 + squares @ spread
+        noise = missed @ squares / rows.shape[0] - slope**2 - values**2 * spread
+        power = jnp.sum(noise) / jnp.where(whole > 0, whole, 1.0)
+        return mean - step * (slope + decay * mean), keep**2 * spread + gain * noise, turn * told + gain * power * z
+
+    def visit(state: tuple[Array, Array, Array], span: Array) -> tuple[tuple[Array, Array, Array], Array]:
+        state = jax.lax.fori_loop(span[0], span[1], advance, state)
+        return state, state[2]
+
+    spans = jnp.stack([jnp.concatenate([jnp.zeros_like(ticks[:1]), ticks[:-1]]), ticks], axis=1)
+    begin = jnp.zeros_like(values), jnp.full_like(values, start_variance), jnp.zeros_like(z)
+    return jax.lax.scan(visit, begin, spans)[1]

@@ -6,7 +6,7 @@ from .filters import has_filter, largest_stable_rate, spectral_filter
 from .flow import GradientFlow
 from .one_pass import OnePassNaturalGradient, OnePassSGD
 from .optimiser import Optax
-from .sampled import SGD, draws_anew, is_descent
+from .sampled import SGD, draws_anew, is_descent, mean_rule
 from .schedules import Constant, Drop, Geometric, InverseTime, Schedule
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "has_filter",
     "is_descent",
     "largest_stable_rate",
+    "mean_rule",
     "spectral_filter",
     "whole_steps",
 ]

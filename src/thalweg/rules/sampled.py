@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from ..fields import check_ranges, scalar, size
 from ..problem import Problem, SampledProblem
-from .discrete import DiscreteRule
+from .discrete import DiscreteRule, GradientDescent
 
 
 def sampled(rule: DiscreteRule, problem: Problem) -> SampledProblem:
@@ -99,6 +99,11 @@ def steps_an_epoch(rule: SGD, count: int) -> int:
             f"give batch = {' or '.join(map(str, near))}, another number of samples, or replacement=True."
         )
     return count // rule.batch
+
+
+def mean_rule(rule: Any) -> Any:
+    """The rule that the mean of the weights follows on the square loss: descent for SGD, else the rule itself."""
+    return GradientDescent(rule.learning_rate) if isinstance(rule, SGD) else rule
 
 
 def draws_anew(rule: Any) -> bool:

@@ -74,7 +74,14 @@ class SampledModes(Theory[LeastSquaresProblem]):
         bends = jax.hessian(read)(jnp.asarray(start))
         basis = row_basis(jnp.asarray(inputs), jnp.asarray(targets))
         found = sampled_moments(
-            basis, jnp.asarray(targets), jnp.asarray(start), rule.learning_rate, problem.weight_decay, share, bends, ticks
+            basis,
+            jnp.asarray(targets),
+            jnp.asarray(start),
+            rule.learning_rate,
+            problem.weight_decay,
+            share,
+            bends,
+            ticks,
         )
         curves = jax.vmap(read)(found.means) + 0.5 * found.traces
         told = {name: curves[:, i] for i, name in enumerate(known)}

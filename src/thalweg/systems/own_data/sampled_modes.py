@@ -11,10 +11,12 @@ from jaxtyping import Array
 from ...mathematics.sampled_moments import row_basis, sampled_moments
 from ...problem import Problem
 from ...rules import is_descent
-from ...square_loss import REPLACED, SAMPLED, SquareLossProblem, draw_rate
+from ...square_loss import REPLACED, SAMPLED, draw_rate
 from ...tables import LeastSquaresProblem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from ..linear_classifier.dataset import DatasetClassifier
+from ..linear_classifier.problem import LinearClassifier
+from ..linear_regression.problem import LinearRegression
 from .regression import DatasetRegression
 
 QUADRATIC = ("train_loss", "test_loss", "overlap", "squared_norm")
@@ -42,7 +44,7 @@ class SampledModes(Theory[LeastSquaresProblem]):
     Source: linear algebra; second moments as in Paquette et al. 2021, before their limit is taken.
     """
 
-    of: ClassVar[tuple[type[Problem], ...]] = (SquareLossProblem, DatasetClassifier, DatasetRegression)
+    of: ClassVar[tuple[type[Problem], ...]] = (LinearRegression, LinearClassifier, DatasetClassifier, DatasetRegression)
     source: ClassVar[tuple[Source, ...]] = (Source("Paquette2021", "second moments of given rows"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("start", "draw")
     speaks_of: ClassVar[tuple[str, ...]] = (*QUADRATIC, "largest_stable_rate")

@@ -145,6 +145,7 @@ from .systems.own_data.presets import WineClassifier as WineClassifier
 from .systems.own_data.presets import WineRegression as WineRegression
 from .systems.own_data.regression import DatasetRegression as DatasetRegression
 from .systems.own_data.regression import TableSample as TableSample
+from .systems.own_data.sampled_modes import SampledModes as SampledModes
 from .systems.quadratic_network.advice import QuadraticNetworkAdviser as QuadraticNetworkAdviser
 from .systems.quadratic_network.forms import FormSample as FormSample
 from .systems.quadratic_network.forms import MatrixInputs as MatrixInputs

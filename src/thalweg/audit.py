@@ -74,7 +74,15 @@ def menu(problem: Problem, setting: Setting | None = None) -> list[tuple[Theory,
         values = all(theory.claim(name).kind == "value" for name in theory.speaks_of)
         # a theory that speaks of numbers of its own alone answers no question about the run
         silent = not any(o.name in theory.speaks_of for o in problem.observables)
-        return strain > 1, silent, not values, len(theory.conditions_on), -len(theory.speaks_of), strain
+        return (
+            strain > 1,
+            math.isinf(strain),
+            silent,
+            not values,
+            len(theory.conditions_on),
+            -len(theory.speaks_of),
+            strain,
+        )
 
     return sorted(rows, key=rank)
 
@@ -87,12 +95,23 @@ def choose(problem: Problem, setting: Setting | None = None) -> Theory:
     theory, found = rows[0]
     name, strain = worst(found)
     if strain > 1:
+        if math.isinf(strain):
+            raise ValueError(f"no theory applies to this {type(problem).__name__}. {_why_none(rows)}")
         raise ValueError(
             f"no theory applies to this {type(problem).__name__}; the nearest is {type(theory).__name__}, whose "
             f"assumption {name!r} is strained to {strain:.3g} (1 is the edge). {words_of(theory, name)} "
             "Name it (theory=...) to see its answer all the same."
         )
     return theory
+
+
+def _why_none(rows: list[tuple[Theory, dict[str, float]]], most: int = 3) -> str:
+    """What each of the first theories lacks, where none can speak at all."""
+    said = []
+    for theory, found in rows[:most]:
+        name, _ = worst(found)
+        said.append(f"{type(theory).__name__}: {name} fails. {words_of(theory, name)}")
+    return " ".join([*said, "theories(problem) lists them all; train(problem) needs none."])
 
 
 def theories(problem: Problem) -> Any:

@@ -14,8 +14,9 @@ from .events import Extremum, FromDraw
 from .mathematics.extremum import integer_extremum, interior_extremum
 from .mathematics.linear_equivalent import LinearLaw
 from .mathematics.mean_square import mean_square_edge
-from .problem import Event, Observable, SampledProblem
-from .rules import SGD, has_filter, largest_stable_rate
+from .problem import Event, Observable
+from .rules import SGD, GradientDescent, draws_anew, has_filter, is_descent, largest_stable_rate
+from .tables import LeastSquaresProblem
 from .theory import Assumption, Setting
 
 TRAIN_LOSS = Observable("train_loss", "training loss, half the mean squared error", "L", low=0.0)
@@ -24,14 +25,15 @@ SQUARED_NORM = Observable("squared_norm", "squared norm of the weights", "|w|^2"
 
 
 def draw_rate(problem: Any, data: Any) -> Float[Array, ""]:
-    """Largest stable learning rate on this draw: from the largest eigenvalue of the sample covariance; for SGD, of the
-    mean square."""
-    inputs = data.inputs
-    if isinstance(problem.rule, SGD):
-        return mean_square_edge(inputs, problem.weight_decay, problem.rule.batch)
+    """Largest stable learning rate on this draw: from the largest eigenvalue of the sample covariance; for SGD with
+    replacement, of the mean square. NaN for SGD without, unless its batch is the whole set."""
+    inputs, rule = jnp.asarray(data.inputs), problem.rule
+    if draws_anew(rule):
+        return mean_square_edge(inputs, problem.weight_decay, rule.batch)
     n, p = inputs.shape
     gram = inputs.T @ inputs if p <= n else inputs @ inputs.T
-    return largest_stable_rate(problem.rule, jnp.linalg.eigvalsh(gram)[-1] / n + problem.weight_decay)
+    followed = GradientDescent() if is_descent(rule, n) else rule
+    return largest_stable_rate(followed, jnp.linalg.eigvalsh(gram)[-1] / n + problem.weight_decay)
 
 
 BEST_LOSS = Event(
@@ -58,13 +60,12 @@ def as_weights(raw: Any, dimension: int) -> np.ndarray:
     return weights
 
 
-class SquareLossProblem(SampledProblem):
+class SquareLossProblem(LeastSquaresProblem):
     """Linear output w.x, square loss on n stored samples, a start of independent entries, and inputs whose second
     moments are known."""
 
     samples: eqx.AbstractVar[int]
     init_variance: eqx.AbstractVar[float]
-    weight_decay: eqx.AbstractVar[float]
     observables: ClassVar[tuple[Observable, ...]] = (
         TRAIN_LOSS,
         TEST_LOSS,
@@ -91,6 +92,26 @@ FILTERED = Assumption(
     "linear rule",
     "The rule must be gradient flow, gradient descent, heavy ball or Nesterov; no other can be followed by modes.",
     filter_strain,
+)
+
+
+def _sampled_strain(setting: Setting) -> float:
+    return 0.0 if isinstance(setting.problem.rule, SGD) else math.inf
+
+
+def replacement_strain(setting: Setting) -> float:
+    """inf for SGD whose epochs go through a permutation, unless each batch is the whole set."""
+    problem = setting.problem
+    shuffled = isinstance(problem.rule, SGD) and not problem.rule.replacement
+    return math.inf if shuffled and not is_descent(problem.rule, problem.samples) else 0.0
+
+
+SAMPLED = Assumption("sampled steps", "The rule must be SGD on the stored samples.", _sampled_strain)
+REPLACED = Assumption(
+    "with replacement",
+    "Batches must be drawn anew at every step; a fresh permutation each epoch is another law, of which no theory here "
+    "speaks (batch = samples apart, which is GradientDescent).",
+    replacement_strain,
 )
 
 

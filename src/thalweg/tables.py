@@ -4,9 +4,10 @@ import abc
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
-from jaxtyping import Array, Float
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
-from .problem import Problem
+from .problem import SampledProblem
 
 if TYPE_CHECKING:
     from typing import ClassVar as AbstractClassVar
@@ -21,7 +22,35 @@ class TrainingPart(NamedTuple):
     targets: Float[Array, " n"]
 
 
-class TableProblem(Problem):
+class LeastSquaresProblem(SampledProblem):
+    """Linear output w.x and square loss on stored rows, whoever made them.
+
+    objective = (1/2n) sum (y_i - w.x_i)^2 + (weight_decay/2)|w|^2 over the rows, or over a batch of them.
+    """
+
+    weight_decay: eqx.AbstractVar[float]
+
+    @abc.abstractmethod
+    def training(self, data: Any) -> TrainingPart:
+        """The rows of a draw that the rule descends on, and their targets."""
+
+    def objective(self, params: Float[Array, " p"], data: Any) -> Float[Array, ""]:
+        inputs, targets = self.training(data)
+        return self.penalised(targets - inputs @ params, params)
+
+    def sample_count(self, data: Any) -> int:
+        return self.training(data).targets.shape[0]
+
+    def batch_objective(self, params: Float[Array, " p"], data: Any, indices: Int[Array, " batch"]) -> Float[Array, ""]:
+        inputs, targets = (jnp.asarray(part)[indices] for part in self.training(data))
+        return self.penalised(targets - inputs @ params, params)
+
+    def penalised(self, missed: Array, params: Array) -> Float[Array, ""]:
+        """Half the mean square of what is missed, and the penalty."""
+        return 0.5 * jnp.mean(missed**2) + 0.5 * self.weight_decay * jnp.sum(params**2)
+
+
+class TableProblem(LeastSquaresProblem):
     """Least squares on a user's own table, split anew by each seed.
 
     `centred`: rows and targets of the training part have mean 0, by their own means.
@@ -30,7 +59,6 @@ class TableProblem(Problem):
     inputs: eqx.AbstractVar[Any]
     samples: eqx.AbstractVar[int]
     init_variance: eqx.AbstractVar[float]
-    weight_decay: eqx.AbstractVar[float]
     centred: AbstractClassVar[bool]
 
     @classmethod
@@ -42,7 +70,3 @@ class TableProblem(Problem):
     @abc.abstractmethod
     def suits(cls, targets: Any) -> bool:
         """Whether such targets are what it is about."""
-
-    @abc.abstractmethod
-    def training(self, data: Any) -> TrainingPart:
-        """The training part of a draw."""

@@ -9,6 +9,7 @@ import thalweg as tw
 from thalweg.systems.quadratic_network.starts import FactorLaw
 
 ADAM = tw.Optax(optax.adam)
+SHUFFLED = tw.SGD(0.01, batch=3, replacement=False)
 QUADRATIC = {"dimension": 8, "width": 4, "teacher_width": 2}
 
 
@@ -84,6 +85,7 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
     },
     "VolterraSGD": {
         "sampled steps": tw.LinearRegression(**REGRESSION),
+        "with replacement": tw.LinearRegression(**REGRESSION, rule=SHUFFLED),
         "small steps": tw.LinearRegression(**REGRESSION, rule=tw.SGD(learning_rate=0.1, batch=20)),
         "stable step": tw.LinearRegression(rule=tw.SGD(learning_rate=0.0101)),
         "known covariance": tw.LinearClassifier(**REGRESSION, correlation=0.2, rule=tw.SGD()),
@@ -100,7 +102,14 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
     "Eigenmodes": {"linear rule": tw.LinearClassifier(rule=ADAM)},
     "LeaveOneOut": {
         "linear rule": tw.DatasetClassifier(**table(), samples=20, rule=ADAM),
+        "with replacement": tw.DatasetRegression(**numbers(), samples=21, rule=SHUFFLED),
+        "calm steps": tw.DatasetRegression(**numbers(), samples=20, rule=tw.SGD(0.3)),
         "enough points": tw.DatasetClassifier(**table(), samples=8),
+    },
+    "SampledModes": {
+        "sampled steps": tw.DatasetRegression(**numbers(), samples=20),
+        "with replacement": tw.DatasetRegression(**numbers(), samples=21, rule=SHUFFLED),
+        "stable step": tw.DatasetRegression(**numbers(), samples=20, rule=tw.SGD(0.5)),
     },
     "HeldOutRidge": {"enough points": tw.DatasetRegression(**numbers(), samples=8)},
     "MeasuredMixture": {

@@ -68,7 +68,7 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
     ),
     "DatasetClassifier": (
         tw.DatasetClassifier(**table(), samples=20, deviation_floor=0.01),
-        ({}, {"samples": 5, "moments": 60, "init_variance": 0.2, "rule": tw.GradientDescent()}),
+        ({}, {"samples": 6, "moments": 60, "init_variance": 0.2, "rule": tw.SGD(0.01, batch=3, replacement=False)}),
     ),
     "DatasetClasses": (
         tw.DatasetClasses(**three_classes(), samples=20, deviation_floor=0.01),
@@ -126,6 +126,9 @@ OWN_CASES: dict[str, tw.Problem] = {
     "IsotropicLimit": tw.LinearRegression(dimension=24, samples=36, init_variance=0.1),
     "VolterraSGD": tw.LinearRegression(
         dimension=24, samples=36, init_variance=0.1, spectrum=np.linspace(0.4, 1.6, 24), rule=tw.SGD(learning_rate=0.02)
+    ),
+    "SampledModes": tw.DatasetRegression(
+        **numbers(), samples=20, init_variance=0.2, weight_decay=0.1, rule=tw.SGD(learning_rate=0.05)
     ),
     "OnePassRegression": tw.LinearRegression(
         dimension=6, samples=9, init_variance=0.1, spectrum=np.linspace(0.4, 1.6, 6), rule=tw.OnePassSGD(0.4)

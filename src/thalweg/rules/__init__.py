@@ -6,7 +6,7 @@ from .filters import has_filter, largest_stable_rate, spectral_filter
 from .flow import GradientFlow
 from .one_pass import OnePassNaturalGradient, OnePassSGD
 from .optimiser import Optax
-from .sampled import SGD
+from .sampled import SGD, draws_anew, is_descent, mean_rule
 from .schedules import Constant, Drop, Geometric, InverseTime, Schedule
 
 __all__ = [
@@ -29,8 +29,11 @@ __all__ = [
     "Scheduled",
     "Underway",
     "at_rate",
+    "draws_anew",
     "has_filter",
+    "is_descent",
     "largest_stable_rate",
+    "mean_rule",
     "spectral_filter",
     "whole_steps",
 ]

@@ -7,10 +7,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ...fields import check_ranges, floats, is_traced
-from ...problem import Event, Observable, Problem, Remark, Rule, array, scalar, size, spread_times
+from ...problem import Event, Observable, Remark, Rule, SampledProblem, array, scalar, size, spread_times
 from ...rules import GradientFlow
 from .dataset import BEST_DATA_LOSS, DatasetClassifier
 from .problem import LARGEST_RATE, SQUARED_NORM, TEST_ACCURACY, TEST_LOSS, TRAIN_LOSS, accuracy
@@ -58,7 +58,7 @@ def one_hot(labels: Float[Array, " n"], classes: int) -> Float[Array, "n K"]:
     return 1.0 * (labels[:, None] == jnp.arange(classes)[None, :])
 
 
-class DatasetClasses(Problem):
+class DatasetClasses(SampledProblem):
     """Linear outputs W'x + b, one a class, trained with the square loss on one-hot targets: a user's own data.
 
     `inputs` (N, p), `labels` (N,) with K different numbers, K >= 2; outputs follow them in order. Each seed is a new
@@ -169,6 +169,15 @@ class DatasetClasses(Problem):
 
     def objective(self, params: Float[Array, "d K"], data: ClassSample) -> Float[Array, ""]:
         return self._loss(params, data.inputs, data.labels) + 0.5 * self.weight_decay * jnp.sum(params**2)
+
+    def sample_count(self, data: ClassSample) -> int:
+        return data.labels.shape[0]
+
+    def batch_objective(
+        self, params: Float[Array, "d K"], data: ClassSample, indices: Int[Array, " batch"]
+    ) -> Float[Array, ""]:
+        inputs, labels = jnp.asarray(data.inputs)[indices], jnp.asarray(data.labels)[indices]
+        return self._loss(params, inputs, labels) + 0.5 * self.weight_decay * jnp.sum(params**2)
 
     def _loss(self, params: Float[Array, "d K"], inputs: Array, labels: Array) -> Float[Array, ""]:
         missed = one_hot(jnp.asarray(labels), self.classes) - inputs @ params

@@ -184,10 +184,6 @@ class DatasetClassifier(TableProblem):
         p = data.inputs.shape[1]
         return jnp.sqrt(self.init_variance / p) * jax.random.normal(key, (p,), dtype=jnp.float64)
 
-    def objective(self, params: Float[Array, " p"], data: SplitSample) -> Float[Array, ""]:
-        missed = data.labels - data.inputs @ params
-        return 0.5 * jnp.mean(missed**2) + 0.5 * self.weight_decay * jnp.sum(params**2)
-
     def observe(self, params: Float[Array, " p"], data: SplitSample) -> dict[str, Array]:
         towards = direction(params, data.inputs, data.labels)
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from ...data.mixture import MixtureSample, as_mixture, draw_mixture, noise_power
 from ...events import Extremum
@@ -21,6 +21,7 @@ from ...square_loss import (
     SquareLossProblem,
     as_weights,
 )
+from ...tables import TrainingPart
 
 
 def accuracy(name: str, words: str, needs: str | None = None) -> Observable:
@@ -97,18 +98,8 @@ class LinearClassifier(SquareLossProblem):
         spread = jnp.sqrt(self.init_variance / self.dimension)
         return spread * jax.random.normal(key, (self.dimension,), dtype=jnp.float64)
 
-    def objective(self, params: Float[Array, " p"], data: MixtureSample) -> Float[Array, ""]:
-        missed = data.labels - data.inputs @ params
-        return 0.5 * jnp.mean(missed**2) + 0.5 * self.weight_decay * jnp.sum(params**2)
-
-    def sample_count(self, data: MixtureSample) -> int:
-        return data.inputs.shape[0]
-
-    def batch_objective(
-        self, params: Float[Array, " p"], data: MixtureSample, indices: Int[Array, " batch"]
-    ) -> Float[Array, ""]:
-        missed = data.labels[indices] - data.inputs[indices] @ params
-        return 0.5 * jnp.mean(missed**2) + 0.5 * self.weight_decay * jnp.sum(params**2)
+    def training(self, data: MixtureSample) -> TrainingPart:
+        return TrainingPart(data.inputs, data.labels)
 
     def observe(self, params: Float[Array, " p"], data: MixtureSample) -> dict[str, Array]:
         overlap = jnp.sum(data.mean * params)

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from ...events import FromDraw
 from ...fields import check_ranges, is_traced
@@ -24,6 +24,7 @@ from ...square_loss import (
     as_weights,
     draw_rate,
 )
+from ...tables import TrainingPart
 from .least_value import LeastValue
 
 
@@ -175,19 +176,8 @@ class LinearRegression(SquareLossProblem, StreamingProblem):
         spread = jnp.sqrt(self.init_variance / self.dimension)
         return spread * jax.random.normal(key, (self.dimension,), dtype=jnp.float64)
 
-    def _penalised(self, missed: Array, params: Array) -> Float[Array, ""]:
-        return 0.5 * jnp.mean(missed**2) + 0.5 * self.weight_decay * jnp.sum(params**2)
-
-    def objective(self, params: Float[Array, " p"], data: RegressionSample) -> Float[Array, ""]:
-        return self._penalised(data.targets - data.inputs @ params, params)
-
-    def sample_count(self, data: RegressionSample) -> int:
-        return data.inputs.shape[0]
-
-    def batch_objective(
-        self, params: Float[Array, " p"], data: RegressionSample, indices: Int[Array, " batch"]
-    ) -> Float[Array, ""]:
-        return self._penalised(data.targets[indices] - data.inputs[indices] @ params, params)
+    def training(self, data: RegressionSample) -> TrainingPart:
+        return TrainingPart(data.inputs, data.targets)
 
     def fresh(self, key: Array, data: RegressionSample, count: int) -> FreshSample:
         inputs_key, noise_key = jax.random.split(key)
@@ -198,7 +188,7 @@ class LinearRegression(SquareLossProblem, StreamingProblem):
     def sample_objective(
         self, params: Float[Array, " p"], data: RegressionSample, sample: FreshSample
     ) -> Float[Array, ""]:
-        return self._penalised(sample.targets - sample.inputs @ params, params)
+        return self.penalised(sample.targets - sample.inputs @ params, params)
 
     def weighted(self, slope: Any, learning_rate: Any, output_learning_rate: Any) -> Any:
         return learning_rate / self.dimension * slope

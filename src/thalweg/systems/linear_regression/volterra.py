@@ -1,6 +1,5 @@
 """Multi-pass SGD on a stored data set: its Volterra equation, for regression and for classes alike."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -13,8 +12,8 @@ from ...mathematics.covariance_equivalent import contour_nodes
 from ...mathematics.renewal import interpolated, panel_times, panels_needed, renewal
 from ...mathematics.static_ridge import effective_ridge
 from ...problem import Problem
-from ...rules import SGD, GradientFlow
-from ...square_loss import SquareLossProblem
+from ...rules import GradientFlow
+from ...square_loss import REPLACED, SAMPLED, SquareLossProblem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from .equivalent import Loop, equivalent_curves, loop_of, top
 from .isotropic import CURVES, effective_dimension, scaled_terms
@@ -24,10 +23,6 @@ FLOW = GradientFlow()
 # the largest stable rate; that rate itself lies below its limit, because of the samples of largest norm
 SAMPLED_OFF = {"train_loss": 0.65, "test_loss": 0.6, "overlap": 0.5, "squared_norm": 0.65}
 EDGE_OFF, EDGE_ORDER = 2.8, 0.75
-
-
-def _sampled_strain(setting: Setting) -> float:
-    return 0.0 if isinstance(setting.problem.rule, SGD) else math.inf
 
 
 def _small_strain(setting: Setting) -> float:
@@ -82,7 +77,8 @@ class VolterraSGD(Theory[SquareLossProblem]):
     conditions_on: ClassVar[tuple[str, ...]] = ()
     speaks_of: ClassVar[tuple[str, ...]] = (*CURVES, "largest_stable_rate")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
-        Assumption("sampled steps", "The rule must be SGD on the stored samples.", _sampled_strain),
+        SAMPLED,
+        REPLACED,
         Assumption(
             "small steps",
             "1 means that learning_rate times the largest sample eigenvalue is 0.2; the equation takes steps for flow.",

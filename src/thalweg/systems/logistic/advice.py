@@ -9,7 +9,7 @@ import numpy as np
 
 from ...adviser import Adviser, Recommendation
 from ...problem import Problem
-from ...rules import GradientDescent, GradientFlow
+from ...rules import SGD, GradientDescent, GradientFlow
 from ...theory import Setting
 from .problem import DatasetLogistic, LogisticSample, curvature, excess, safe_rate
 
@@ -62,6 +62,14 @@ def _rate(problem: DatasetLogistic, data: LogisticSample) -> Recommendation:
     edge, bend = float(safe_rate(problem, data)), float(curvature(data))
     if not math.isfinite(edge):
         kind = type(problem.rule).__name__
+        if isinstance(problem.rule, SGD):
+            safe = 8 / max(float(np.max(np.sum(np.asarray(data.inputs) ** 2, axis=1))), 1e-300)
+            why = (
+                f"How large the steps of SGD may be is not known. Up to {safe:.4g} = 8/(largest |x|^2) every step is "
+                "safe, whatever rows it draws: it brings no two weights further apart. The weights scatter around the "
+                "optimum, the less the smaller the rate; where all rows are separable the scatter dies out."
+            )
+            return Recommendation("largest_stable_rate", math.nan, why, evidence={"safe_rate": safe})
         return Recommendation(
             "largest_stable_rate", math.nan, f"No stability limit is known for {kind}, or it has no rate."
         )

@@ -18,7 +18,8 @@ RAY_CURVES = ("train_loss", "direction_error", "margin", "offset_error")
 
 FOLLOWED = Assumption(
     "stable descent",
-    "The rule must be gradient flow, descent or momentum; 1 is the rate that is stable at the largest curvature.",
+    "The rule must be gradient flow, descent or momentum (weights scatter under SGD, Adam has a bias of its own); "
+    "1 is the rate that is stable at the largest curvature.",
     stable,
 )
 SURE = Assumption("sure separation", "1 means that lp_margin is 1e-6, near the linear programme's tolerance.", unsure)

@@ -7,16 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...adviser import Adviser, Recommendation
-from ...events import FromDraw
 from ...problem import Problem
-from ...rules import has_filter, largest_stable_rate
-from ...tables import TableProblem
+from ...rules import SGD
 from ...theory import Setting
 from ..linear_classifier.dataset import DatasetClassifier
-from ..linear_classifier.problem import LARGEST_RATE
 from . import columns
 from .held_out_ridge import SIZES, STRENGTHS
-from .leave_one_out import nodes_for
+from .leave_one_out import followed, nodes_for
+from .rate_advice import largest_rate, too_fast
 from .regression import DatasetRegression
 from .resampling import LEVEL, TableEvidence, evidence, spread
 
@@ -49,14 +47,15 @@ class TableAdviser(Adviser):
 
     def advise(self, setting: Setting) -> tuple[Recommendation, ...]:
         problem, data = setting.problem, setting.data
-        times = columns.log_times(problem, points=TIMES) if has_filter(problem.rule) else None
+        times = columns.log_times(problem, points=TIMES) if followed(problem.rule, problem.samples) else None
         nodes = 0 if times is None else nodes_for(problem, times)
         found = evidence(problem, data, times, nodes)
-        stop, ridge = _stop(found, times), _ridge(found)
+        fast = too_fast(problem, problem.training(data))
+        stop, ridge = None if fast else _stop(found, times), _ridge(found)
         return (
-            _stopping(problem, found, stop, times),
+            _stopping(problem, found, stop, times, fast),
             _strength(found, ridge, stop),
-            _rate(problem, data),
+            largest_rate(problem, problem.training(data)),
             _expected(problem, found, stop, ridge),
             *_accuracy(problem, found, stop, times),
             _more(problem, found, stop, ridge),
@@ -91,17 +90,22 @@ def _ridge(found: TableEvidence) -> GridChoice:
     return made._replace(low=0.0) if made.low == STRENGTHS[0] else made
 
 
-def _stopping(problem: Any, found: TableEvidence, stop: GridChoice | None, times: np.ndarray | None) -> Recommendation:
+def _stopping(
+    problem: Any, found: TableEvidence, stop: GridChoice | None, times: np.ndarray | None, fast: str
+) -> Recommendation:
     if stop is None or times is None or found.path is None:
-        why = (
+        why = fast or (
             "The contour of the path failed its own check: the learning rate is beyond its limit, or inputs are scaled "
             "in another way than the problem does it."
-            if has_filter(problem.rule)
-            else f"{type(problem.rule).__name__} cannot be followed by modes; take a validation split, or another rule."
+            if followed(problem.rule, problem.samples)
+            else f"{_named(problem.rule)} cannot be followed by modes; take a validation split, or another rule."
         )
         return Recommendation("stopping_time", math.nan, why)
     mean = np.asarray(found.path.losses).mean(axis=1)
     told = {"held-out loss there": stop.loss, "at the start": float(mean[0]), "at the end": float(mean[-1])}
+    share = 0.5 * float(jnp.mean(found.path.noise[mean.argmin()])) / stop.loss
+    if share > 0:
+        told["share of the steps' noise"] = share
     if math.isnan(stop.value):
         last = mean.argmin() > 0
         why = (
@@ -114,8 +118,17 @@ def _stopping(problem: Any, found: TableEvidence, stop: GridChoice | None, times
     why = (
         f"Here the loss on points held out is least; trained to the end it is {mean[-1] / stop.loss - 1:.1%} higher. "
         "The optimum is flat: anywhere in the interval is nearly as good."
+        + (
+            ""
+            if share < 0.02
+            else f" The draws of SGD make {share:.1%} of it: a smaller rate or larger batch saves it."
+        )
     )
     return Recommendation("stopping_time", stop.value, why, stop.low, stop.high, problem.rule.clock, LEVEL, told, PATIL)
+
+
+def _named(rule: Any) -> str:
+    return type(rule).__name__ + (" without replacement" if isinstance(rule, SGD) else "")
 
 
 def _strength(found: TableEvidence, ridge: GridChoice, stop: GridChoice | None) -> Recommendation:
@@ -135,23 +148,6 @@ def _strength(found: TableEvidence, ridge: GridChoice, stop: GridChoice | None) 
         better = "no better than" if ridge.loss >= stop.loss else f"{stop.loss / ridge.loss - 1:.1%} better than"
         why += f" Trained to the end with it, the loss is {better} that of stopping; do one of the two."
     return Recommendation("ridge", ridge.value, why, ridge.low, ridge.high, "", LEVEL, told, ALLEN)
-
-
-def _rate(problem: TableProblem, data: Any) -> Recommendation:
-    part = problem.training(data)
-    detector = LARGEST_RATE.detector
-    limit = float(detector.function(problem, part)) if isinstance(detector, FromDraw) else math.nan
-    if math.isnan(limit):
-        why = f"No stability limit is known for {type(problem.rule).__name__}."
-        return Recommendation("largest_stable_rate", math.nan, why)
-    top = float(largest_stable_rate(problem.rule, jnp.ones(()))) / limit
-    rate = getattr(problem.rule, "learning_rate", None)
-    state = "" if rate is None else f" The rate given, {rate:.4g}, is {rate / limit:.0%} of it."
-    why = (
-        f"The largest curvature of the objective is {top:.4g}: with larger steps the weights along it grow without "
-        f"bound. Half of it is safe.{state}"
-    )
-    return Recommendation("largest_stable_rate", limit, why, 0.0, limit, evidence={"largest curvature": top})
 
 
 def _better(stop: GridChoice | None, ridge: GridChoice) -> tuple[str, GridChoice]:

@@ -148,10 +148,6 @@ class DatasetRegression(TableProblem):
         p = data.inputs.shape[1]
         return jnp.sqrt(self.init_variance / p) * jax.random.normal(key, (p,), dtype=jnp.float64)
 
-    def objective(self, params: Float[Array, " p"], data: TableSample) -> Float[Array, ""]:
-        missed = data.targets - data.inputs @ params
-        return 0.5 * jnp.mean(missed**2) + 0.5 * self.weight_decay * jnp.sum(params**2)
-
     def observe(self, params: Float[Array, " p"], data: TableSample) -> dict[str, Array]:
         return {
             "train_loss": 0.5 * jnp.mean((data.targets - data.inputs @ params) ** 2),

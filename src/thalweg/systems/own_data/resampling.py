@@ -14,10 +14,11 @@ import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.held_out import without_each
-from ...tables import TableProblem
+from ...rules import SGD
+from ...tables import TableProblem, TrainingPart
 from ..linear_classifier.marchenko_pastur import best_time
 from .held_out_ridge import RidgeTable, ridge_table
-from .leave_one_out import curves, sound, speed
+from .leave_one_out import curves, sound, speed, step_noise
 
 HALVES = 40
 DRAWS = 400
@@ -27,9 +28,11 @@ LEVEL = 0.8
 
 
 class PathEvidence(NamedTuple):
-    """Held-out losses along the path (times, n), the best time, and whether the contour is sound."""
+    """Held-out losses along the path (times, n), the variance in them that SGD's own draws make, outputs on the right
+    side, the best time, and whether the contour is sound."""
 
     losses: Array
+    noise: Array
     right: Array
     best: Array
     fits: Array
@@ -53,9 +56,12 @@ def _path(problem: TableProblem, inputs: Array, targets: Array, times: Array, no
         return jnp.mean(curves(problem, z, kernels, at).losses(), axis=1)
 
     seen = curves(problem, z, kernels, times)
+    noise = step_noise(problem, TrainingPart(inputs, targets), z, kernels, times)
     right = (seen.outputs * seen.targets[None, :] > 0).astype(inputs.dtype)
-    best = best_time(problem, mean_loss, times[-1], 1)
-    return PathEvidence(seen.losses(), right, best, sound(problem, z, kernels, times))
+    # the best step of noisy steps is read from the grid
+    drawn = isinstance(problem.rule, SGD)
+    best = jnp.asarray(jnp.nan) if drawn else best_time(problem, mean_loss, times[-1], 1)
+    return PathEvidence(seen.losses() + 0.5 * noise, noise, right, best, sound(problem, z, kernels, times))
 
 
 @eqx.filter_jit
@@ -100,7 +106,9 @@ def evidence(problem: TableProblem, data: Any, times: np.ndarray | None, nodes: 
         return TableEvidence(None, ridge, None, half_ridge, gain)
     axis = jnp.asarray(times)
     path = _path(problem, inputs, targets, axis, nodes)
-    return TableEvidence(path, ridge, _halves(problem, inputs, targets, rows, axis, nodes), half_ridge, gain)
+    # halves differ by the path of their mean weights; the noise around it, a power per step, is that of all points
+    halves = _halves(problem, inputs, targets, rows, axis, nodes) + 0.5 * jnp.mean(path.noise, axis=1)[None, :]
+    return TableEvidence(path, ridge, halves, half_ridge, gain)
 
 
 class GridSpread(NamedTuple):

@@ -1,0 +1,67 @@
+"""The largest stable learning rate of a user's table, and what is said where a rate is too large."""
+
+import dataclasses
+import math
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from ...adviser import Recommendation
+from ...rules import SGD, GradientDescent, draws_anew, largest_stable_rate, mean_rule
+from ...square_loss import draw_rate
+from ...tables import TableProblem, TrainingPart
+from .leave_one_out import CALM_SHARE, followed
+
+
+class _Ruled(NamedTuple):
+    """What a stability limit reads of a problem."""
+
+    rule: Any
+    weight_decay: Any
+
+
+def largest_rate(problem: TableProblem, part: TrainingPart) -> Recommendation:
+    """The rate at which these rows would let the rule's steps grow, or why it is not known."""
+    rule, name = problem.rule, "largest_stable_rate"
+    anew = dataclasses.replace(rule, replacement=True) if isinstance(rule, SGD) else rule
+    edge = float(draw_rate(_Ruled(anew, problem.weight_decay), part))
+    if isinstance(rule, SGD) and not followed(rule, problem.samples):
+        why = (
+            "No limit is known for epochs in random order. With batches drawn anew it is "
+            f"{edge:.4g}; half of that is a guess that no theory here backs."
+        )
+        return Recommendation(name, math.nan, why, evidence={"limit with replacement": edge})
+    limit = float(draw_rate(problem, part))
+    if math.isnan(limit):
+        return Recommendation(name, math.nan, f"No stability limit is known for {type(rule).__name__}.")
+    rate = getattr(rule, "learning_rate", None)
+    state = "" if rate is None else f" The rate given, {rate:.4g}, is {rate / limit:.0%} of it."
+    if draws_anew(rule):
+        whole = float(draw_rate(_Ruled(GradientDescent(), problem.weight_decay), part))
+        why = (
+            "With larger steps the noise of the drawn rows feeds itself, and the mean square of the weights grows "
+            f"without bound. Half of it is safe.{state}"
+        )
+        told = {"limit of descent on all points": whole}
+        return Recommendation(name, limit, why, 0.0, limit, evidence=told)
+    top = float(largest_stable_rate(mean_rule(rule), jnp.ones(()))) / limit
+    why = (
+        f"The largest curvature of the objective is {top:.4g}: with larger steps the weights along it grow without "
+        f"bound. Half of it is safe.{state}"
+    )
+    return Recommendation(name, limit, why, 0.0, limit, evidence={"largest curvature": top})
+
+
+def too_fast(problem: TableProblem, part: TrainingPart) -> str:
+    """The sentence for a rate at which no path can be foretold; empty where it can."""
+    rate, limit = getattr(problem.rule, "learning_rate", None), float(draw_rate(problem, part))
+    if rate is None or not rate > (CALM_SHARE if draws_anew(problem.rule) else 1.0) * limit:
+        return ""
+    if rate > limit:
+        return (
+            f"The learning rate, {rate:.4g}, is beyond the largest stable one, {limit:.4g}: the weights grow for ever."
+        )
+    return (
+        f"The learning rate, {rate:.4g}, is {rate / limit:.0%} of the largest stable one, {limit:.4g}: so near to it a "
+        "few rows decide what SGD does, and nothing can be foretold. Take half of it or less."
+    )

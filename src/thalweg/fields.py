@@ -155,12 +155,22 @@ def _check_array(owner: str, name: str, value: Any) -> None:
     if isinstance(value, jax.Array):
         return
     if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
-        raise ValueError(f"{owner}: {name} holds entries that are not numbers; convert text columns first.")
+        found = next((v for v in np.ravel(np.asarray(value, dtype=object)) if not _is_number(v)), None)
+        shown = "" if found is None else f" ({found!r:.30})"
+        raise ValueError(f"{owner}: {name} holds entries that are not numbers{shown}; convert text columns first.")
     if value.size == 0:
         raise ValueError(f"{owner}: {name} is empty; give at least one number.")
     if not np.all(np.isfinite(value)):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
         raise ValueError(f"{owner}: {name} has a missing or infinite entry at {where}; remove or fill such rows.")
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def vary(module: Any, changes: Mapping[str, Any]) -> Any:

@@ -12,7 +12,8 @@ from ...adviser import Adviser, Recommendation
 from ...fields import vary
 from ...mathematics import marchenko_pastur as law
 from ...problem import Problem
-from ...rules import has_filter
+from ...rules import SGD, has_filter
+from ...square_loss import draw_rate
 from ...theory import FiniteSize, Setting
 from .marchenko_pastur import MarchenkoPastur, moments
 from .problem import LinearClassifier
@@ -38,7 +39,8 @@ class MixtureAdviser(Adviser):
                 "Its theory speaks about gradient flow, gradient descent, heavy ball and Nesterov on isotropic inputs "
                 "(correlation = 0) only."
             )
-            return tuple(Recommendation(name, math.nan, why) for name in ("stopping_time", "ridge", "test_loss"))
+            silent = (Recommendation(name, math.nan, why) for name in ("stopping_time", "ridge", "test_loss"))
+            return *silent, _rate_of_the_draw(problem, setting.data)
         times = _late(problem)
         told = _told(problem, times)
         ridge, ridge_loss = _ridge(problem)
@@ -130,6 +132,16 @@ def _rate(problem: Any, limit: float, error: FiniteSize) -> Recommendation:
     top = 2 / limit
     why = f"Beyond it the weights grow without bound along the largest curvature; 2 / rate = {top:.3g}. Half is safe."
     return Recommendation("largest_stable_rate", limit, why, *_around(limit, error), source=SOURCE)
+
+
+def _rate_of_the_draw(problem: Any, data: Any) -> Recommendation:
+    """Where the limit is silent: the exact limit of one draw, where one is known."""
+    limit, name = float(draw_rate(problem, data)), type(problem.rule).__name__
+    if math.isnan(limit):
+        order = " in random order" if isinstance(problem.rule, SGD) else ""
+        return Recommendation("largest_stable_rate", math.nan, f"No stability limit is known for {name}{order}.")
+    why = "Of this draw: beyond it the weights, or their mean square under SGD, grow without bound. Half is safe."
+    return Recommendation("largest_stable_rate", limit, why, 0.0, limit)
 
 
 def _expected(problem: Any, loss: float, stopped: bool, error: FiniteSize) -> Recommendation:

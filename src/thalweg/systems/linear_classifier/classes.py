@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from ...fields import check_ranges, floats, is_traced
 from ...problem import Event, Observable, Remark, Rule, SampledProblem, array, scalar, size, spread_times
 from ...rules import GradientFlow
-from .dataset import BEST_DATA_LOSS, DatasetClassifier
+from .dataset import BEST_DATA_LOSS, COLUMN_REMARKS, DatasetClassifier
 from .problem import LARGEST_RATE, SQUARED_NORM, TEST_ACCURACY, TEST_LOSS, TRAIN_LOSS, accuracy
 
 SUMMED = "half the mean squared error, summed over outputs"
@@ -95,6 +95,7 @@ class DatasetClasses(SampledProblem):
     events: ClassVar[tuple[Event, ...]] = (BEST_DATA_LOSS, LARGEST_RATE)
     margins: ClassVar[Mapping[str, float]] = DatasetClassifier.margins
     remarks: ClassVar[tuple[Remark, ...]] = (
+        *COLUMN_REMARKS,
         Remark(
             "The start is zero, where all outputs are alike: accuracy at time 0 is the limit t -> 0+.",
             lambda problem: problem.init_variance == 0,

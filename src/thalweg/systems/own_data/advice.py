@@ -224,6 +224,13 @@ def _columns(problem: Any) -> tuple[Recommendation, ...]:
     """What is odd about the columns, where anything is."""
     still, copies, span = columns.constant(problem.inputs), columns.copied(problem.inputs), columns.span(problem.inputs)
     told = []
+    if isinstance(problem, DatasetRegression) and columns.named_like_classes(problem.targets):
+        kinds = np.unique(problem.targets).size
+        why = (
+            f"The targets hold {kinds} whole numbers only. If they name classes, this advice is not for them: use "
+            "tw.DatasetClasses, or tw.DatasetClassifier for one against the rest."
+        )
+        told.append(Recommendation("target_values", float(kinds), why))
     if still.size:
         which = _some(still.tolist())
         why = f"Columns {which} (from 0) never change; there is an intercept already, so they are left out."

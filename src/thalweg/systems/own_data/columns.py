@@ -1,8 +1,12 @@
-"""What a table's columns look like before anything is learned: constant, copied, of very different size."""
+"""Times to look at where columns are correlated, and what a table's columns look like."""
 
 from typing import Any
 
 import numpy as np
+
+from ...data.columns import constant, copied, named_like_classes, span
+
+__all__ = ["constant", "copied", "log_times", "named_like_classes", "span"]
 
 FLOW_END = 1000.0
 
@@ -16,34 +20,3 @@ def log_times(problem: Any, flow_end: float = FLOW_END, points: int = 200) -> np
     last = max(2.0, flow_end / per_step) if np.isfinite(per_step) else 1000.0
     steps = np.unique(np.round(np.geomspace(1.0, min(last, 100_000.0), points)))
     return np.concatenate([[0.0], steps]) / unit
-
-
-def constant(inputs: Any) -> np.ndarray:
-    """Positions of columns that never change (to 1e-12 of their size)."""
-    table = np.asarray(inputs)
-    return np.flatnonzero(np.ptp(table, axis=0) <= 1e-12 * np.max(np.abs(table), axis=0))
-
-
-def copied(inputs: Any) -> list[tuple[int, int]]:
-    """Pairs (first, later) of columns that are equal up to shift and scale (correlation +-1 within 1e-12)."""
-    table = np.asarray(inputs)
-    alive = np.setdiff1d(np.arange(table.shape[1]), constant(table))
-    centred = table[:, alive] - table[:, alive].mean(axis=0)
-    scaled = centred / np.linalg.norm(centred, axis=0)
-    # copies have the same projection on any direction: only neighbours in its order need be looked at
-    ray = np.random.default_rng(0).standard_normal(table.shape[0])
-    place = np.abs(ray @ scaled)
-    order = np.argsort(place, kind="stable")
-    breaks = np.flatnonzero(np.diff(place[order]) > 1e-9) + 1
-    found = []
-    for group in np.split(order, breaks):
-        first, *later = np.sort(group).tolist()
-        found += [(first, j) for j in later if abs(scaled[:, first] @ scaled[:, j]) > 1 - 1e-12]
-    return sorted(((int(alive[i]), int(alive[j])) for i, j in found), key=lambda pair: pair[1])
-
-
-def span(inputs: Any) -> float:
-    """Largest standard deviation of a column over the smallest, constant columns aside (1 if there is no other)."""
-    table = np.asarray(inputs)
-    deviations = np.delete(table.std(axis=0), constant(table))
-    return float(deviations.max() / deviations.min()) if deviations.size else 1.0

@@ -88,6 +88,11 @@ class DatasetRegression(TableProblem):
             lambda problem: columns.span(problem.inputs) > 1e3 and problem.deviation_floor == 0,
         ),
         Remark(
+            "The targets hold only a few whole numbers. If they name classes, use DatasetClasses, or DatasetClassifier "
+            "for one against the rest: as numbers, class 2 counts as twice class 1.",
+            lambda problem: columns.named_like_classes(problem.targets),
+        ),
+        Remark(
             "Seeds split one data set again and again; their spread says little about another data set.",
             lambda problem: True,
         ),

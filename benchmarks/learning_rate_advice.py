@@ -4,7 +4,7 @@ Truth: final training loss after all steps at six rates a decade over five decad
 sees the start and the data of a seed and names one rate. Regret at equal compute: what a method costs is taken off the
 steps of the training that follows; regret = (loss - best) / (first loss - best), best without any cost, at most 1.
 Where a method names none (a refusal, an infinite linear range) the usual default is used and counted as a miss.
-The advice and successive halving are asked with a third and with two thirds of the training to spend.
+The advice and successive halving are asked with several shares of the training to spend.
 Run: python benchmarks/learning_rate_advice.py [published | earlier | development] [file.json]
 """
 
@@ -29,7 +29,7 @@ from thalweg.diagnostics import own_loss, step_marks, updates
 SEEDS = (0, 1, 2)
 WINDOW = {"GradientDescent": (-3, 2), "HeavyBall": (-4, 1), "Optax": (-5, 0)}
 TIED = 0.002  # of the way from the first loss to the best
-BUDGETS = (0.3, 0.7)
+BUDGETS = (0.3, 0.5, 0.7)
 SETS = {
     "published": learning_rate_published.published,
     "earlier": problems.earlier,

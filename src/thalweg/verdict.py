@@ -33,8 +33,8 @@ class Verdict:
 def judge(budget: Sequence[Row], strain: tuple[str, float], resolution: float, seeds: int, seen: xr.Dataset) -> Verdict:
     """Mark each row as resolved or not, and sum up.
 
-    Agreement with assumptions held is "confirmed" (or "consistent" for limits) only where every functional was seen
-    as sharply as asked; else "inconclusive". With an assumption broken it is "better than promised". Disagreement is
+    Agreement counts only where every functional was seen as sharply as asked; else it is "inconclusive". It is
+    "confirmed" (or "consistent" for limits), or "better than promised" where an assumption is broken. Disagreement is
     "contradicted", or "outside its regime" where an assumption is broken.
     """
     notes = _lost(seen)
@@ -54,10 +54,10 @@ def judge(budget: Sequence[Row], strain: tuple[str, float], resolution: float, s
 def _word(usable: Sequence[Row], missed: Sequence[Row], broken: bool) -> str:
     if missed:
         return "outside its regime" if broken else "contradicted"
-    if broken:
-        return "better than promised"
     if not all(row.resolved for row in usable):
         return "inconclusive"
+    if broken:
+        return "better than promised"
     return "consistent" if all(row.claim == "limit" for row in usable) else "confirmed"
 
 
@@ -88,7 +88,7 @@ def _sentence(
             f"{worst.name} is off by {percent(abs(worst.gap) / worst.scale)}, allowed are "
             f"{percent(worst.seen)} ({len(missed)} of {len(usable)} functionals disagree)"
         )
-    if word in ("better than promised", "outside its regime"):
+    if strain[1] > 1:
         numbers += f"; {strain[0]!r} is strained to {strain[1]:.3g} (1 is the edge)"
     if word == "inconclusive":
         numbers += f", {resolution:.0%} was asked for; {_more(usable, resolution, seeds)}"

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from . import audit, training
-from .budget import Row, gap_curves, rows
+from .budget import TIGHTER, Row, gap_curves, rows
 from .parallel import Progress
 from .problem import Problem, seed_keys
 from .results import label, stamp
@@ -118,7 +118,7 @@ def _tighter_run(problem: Problem, axis: np.ndarray, seeds: list[int], data: Any
     tolerance = getattr(problem.rule, "tolerance", None)
     if tolerance is None:
         return None
-    tight: Problem = eqx.tree_at(lambda p: p.rule.tolerance, problem, tolerance / 10)
+    tight: Problem = eqx.tree_at(lambda p: p.rule.tolerance, problem, tolerance / TIGHTER)
     _, runs = training.run(tight, ticks_of(problem, axis), seeds, data, start)
     return {**runs.curves, **runs.events}
 
@@ -132,7 +132,7 @@ def _answer(
         return values, own, None
     import equinox as eqx
 
-    tight = eqx.tree_at(lambda t: t.tolerance, theory, theory.tolerance / 10)  # pyright: ignore
+    tight = eqx.tree_at(lambda t: t.tolerance, theory, theory.tolerance / TIGHTER)  # pyright: ignore
     return values, own, evaluate(tight, problem, axis, seeds if exact else seeds[:2], data, start)[0]
 
 

@@ -6,26 +6,36 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from ...mathematics.linear_riccati import riccati_factors, riccati_paths
-from ...mathematics.riccati import echelon
+from ...mathematics.linear_riccati import is_short, riccati_factors, riccati_rows
+from ...mathematics.riccati import Echelon, echelon
 from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Source, Theory, Variable
 from . import regime
-from .layers import Layers
+from .layers import Layers, product
 from .problem import DeepLinear
-from .task import RANK_TOLERANCE, WhiteTask
+from .task import RANK_TOLERANCE
 from .trajectories import CURVES, EVENTS, closed_form
+
+# products of three sizes up to which the loss is written out number by number (compiled in seconds)
+WRITTEN_OUT = 512
 
 
 class Pencil(NamedTuple):
     """Eigenvalues (n,) of F, descending, its eigenvectors (n, n), inputs above outputs, and the target s_k that each
-    eigenvector learns (0 for all but the growing one of a pair)."""
+    eigenvector learns (0 for all but the growing one of a pair).
+
+    `place`: where the growing and the falling one of each pair stand, those of the kernel of the inputs, of the
+    outputs. In the singular vectors of Z a pair is (low, high), (-high, low), inputs first.
+    """
 
     growth: Float[Array, " n"]
     vectors: Float[Array, "n n"]
     learns: Float[Array, " n"]
+    place: Int[Array, " n"]
+    low: Float[Array, " k"]
+    high: Float[Array, " k"]
 
 
 def pencil(target: Float[Any, "o d"], balance: Any) -> Pencil:
@@ -51,7 +61,7 @@ def pencil(target: Float[Any, "o d"], balance: Any) -> Pencil:
     learns = jnp.concatenate([values, jnp.zeros(inputs + outputs - count)])
     order = jnp.argsort(-growth)
     vectors = jnp.concatenate([growing, falling, kernel_in, kernel_out], axis=1)
-    return Pencil(growth[order], vectors[:, order], learns[order])
+    return Pencil(growth[order], vectors[:, order], learns[order], jnp.argsort(order), low, high)
 
 
 class TwoLayerRiccati(Theory[DeepLinear]):
@@ -120,12 +130,11 @@ def _approach_rate(solved: "Solved") -> Float[Array, ""]:
 
 
 class Solved(NamedTuple):
-    """lambda, the eigenvectors of F, the start in them and its rank at most, which of them it can grow into, decay."""
+    """lambda, the eigenvectors of F, half the start in them in echelon form, which of them it can grow into, rates."""
 
     balance: Float[Array, ""]
     frame: Pencil
-    factor: Float[Array, "n h"]
-    columns: int
+    form: Echelon
     kept: Any
     growth: Float[Array, " n"]
     inputs: int
@@ -146,21 +155,42 @@ def solution(problem: DeepLinear, data: Any, start: Any) -> Solved:
     factor = frame.vectors.T @ jnp.concatenate([first.T, second])
     # lambda = 0: rank at most that of W; else the hidden width is at most that of one end
     columns = min(hidden, max(inputs, outputs))
-    form = echelon(factor, columns)
+    form = echelon(0.5 * factor, columns)
     rows = jnp.arange(factor.shape[0])
     kept = jnp.any((rows[:, None] == form.pivot[None, :]) & form.live[None, :], axis=1)
     growth = frame.growth - problem.decays()[0]
-    factors = riccati_factors(growth, factor, columns)
-    return Solved(balance, frame, factor, columns, kept, growth, inputs, factors)
+    return Solved(balance, frame, form, kept, growth, inputs, riccati_factors(growth, form))
 
 
 def riccati_loss(problem: DeepLinear, data: Any, start: Any, times: Float[Array, " times"]) -> Float[Array, " times"]:
     """The loss alone, all times at once: the cheapest form of the solution."""
     solved = solution(problem, data, start)
-    both = riccati_paths(solved.growth, solved.factor, solved.frame.vectors, solved.columns, times)
-    inner, outer = both[: solved.inputs], both[solved.inputs :]
-    # a sum over few columns beats a product of small matrices for each time
-    whole = sum(outer[:, j][:, None, :] * inner[:, j][None, :, :] for j in range(solved.columns))
-    if isinstance(data, WhiteTask):
-        return 0.5 * jnp.sum((whole - data.target[:, :, None]) ** 2, axis=(0, 1))
-    return jax.vmap(data.loss, in_axes=-1)(whole)
+    outputs = solved.frame.growth.shape[0] - solved.inputs
+
+    def one_by_one() -> Float[Array, " times"]:
+        return jax.vmap(lambda time: data.loss(product(solved.at(time))))(times)
+
+    def written_out() -> Float[Array, " times"]:
+        rows = riccati_rows(solved.growth, solved.form, solved.frame.place, times)
+        return data.floor + 0.5 * _squared_miss(rows, solved.frame, outputs)
+
+    if solved.inputs * outputs * solved.form.lower.shape[1] > WRITTEN_OUT:
+        return one_by_one()
+    return jax.lax.cond(is_short(solved.growth, times), written_out, one_by_one)
+
+
+def _squared_miss(rows: list[list[Array]], frame: Pencil, outputs: int) -> Float[Array, " times"]:
+    """|W - Z|_F^2 from the rows of the factor: W in the singular vectors of Z, entry by entry."""
+    count = frame.low.shape[0]
+    pairs = list(zip(frame.low, frame.high, rows[:count], rows[count : 2 * count], strict=True))
+    inner = [[low * g - high * f for g, f in zip(up, down, strict=True)] for low, high, up, down in pairs]
+    outer = [[high * g + low * f for g, f in zip(up, down, strict=True)] for low, high, up, down in pairs]
+    kernels = len(rows) - outputs + count
+    inner, outer = inner + rows[2 * count : kernels], outer + rows[kernels:]
+    strengths = frame.learns[frame.place]
+    missed = jnp.zeros_like(rows[0][0])
+    for a, left in enumerate(outer):
+        for b, right in enumerate(inner):
+            entry = sum(x * y for x, y in zip(left, right, strict=True))
+            missed = missed + (entry - (strengths[a] if a == b else 0.0)) ** 2
+    return missed

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -11,12 +11,13 @@ import xarray as xr
 from . import audit, training
 from .budget import TIGHTER, Row, gap_curves, rows
 from .parallel import Progress
-from .problem import Problem, seed_keys
+from .problem import Problem
 from .results import label, stamp
 from .serial import to_json
 from .solve import (
     Seeds,
     describe,
+    differs,
     evaluate,
     existing,
     given,
@@ -27,6 +28,7 @@ from .solve import (
     ticks_of,
     time_axis,
     train,
+    two_cases,
 )
 from .theory import Setting, Theory
 from .verdict import Verdict, judge
@@ -64,18 +66,10 @@ def compare(
     seen = train(problem, axis, seeds=wanted, data=data, start=start, strict=False, progress=progress)
     done = [int(s) for s in seen["seed"].values]
     with jax.enable_x64():
-        exact = [_exact(t, random_parts(problem, data, start)) for t in theories]
-        tight = _tighter_run(problem, axis, done if any(exact) else done[:2], data, start)
-        answers = [
-            _answer(t, problem, axis, done, data, start, whole) for t, whole in zip(theories, exact, strict=True)
-        ]
-    parts = []
-    for one, found, (values, own_seeds, tighter), whole in zip(theories, strains, answers, exact, strict=True):
-        told = label(problem, existing(problem, values), axis, own_seeds, one)
-        budget = rows(problem, one, told, seen, [tight, tighter], whole)
-        outcome = judge(budget, audit.worst(found), resolution, len(done), seen)
-        told.attrs = describe("theory", problem, one, found, vars(outcome))
-        parts.append((one, told, gap_curves(problem, one, told, seen, budget), _table(budget), outcome))
+        tight, answers = _answers(theories, problem, axis, done, data, start)
+    parts = [
+        _judged(problem, axis, *one, seen, tight, resolution) for one in zip(theories, strains, answers, strict=True)
+    ]
     return _tree(problem, parts, seen, inputs(problem, axis, data, start), resolution, done)
 
 
@@ -92,18 +86,10 @@ def _theories(problem: Problem, theory: Any, setting: Setting) -> list[Theory]:
 
 def random_parts(problem: Problem, data: Any, start: Any) -> set[str]:
     """What differs from seed to seed: draw and start, unless given or the same for every key, and a rule's own path."""
-
-    def differs(make: Any) -> bool:
-        first, second = make(0), make(1)
-        return not all(map(np.array_equal, jax.tree.leaves(first), jax.tree.leaves(second)))
-
-    def begin(seed: int) -> Any:
-        draw, key, _ = seed_keys(np.int64(seed))
-        return problem.initial(key, problem.draw(draw) if data is None else data)
-
-    found = {"draw"} if data is None and differs(lambda seed: problem.draw(seed_keys(np.int64(seed))[0])) else set()
+    draw, begin = two_cases(problem, data, start)
+    found = {"draw"} if differs(draw) else set()
     found |= {"path"} if problem.rule.random else set()
-    return found | ({"start"} if start is None and differs(begin) else set())
+    return found | ({"start"} if differs(begin) else set())
 
 
 def _exact(theory: Theory, random: set[str]) -> bool:
@@ -123,17 +109,56 @@ def _tighter_run(problem: Problem, axis: np.ndarray, seeds: list[int], data: Any
     return {**runs.curves, **runs.events}
 
 
+class _Answer(NamedTuple):
+    """Predicted arrays with their seeds, the same at ten times tighter tolerance where the theory has one, and whether
+    it speaks of every single run."""
+
+    values: dict[str, np.ndarray]
+    seeds: list[int] | None
+    tighter: dict[str, np.ndarray] | None
+    exact: bool
+
+
+def _answers(
+    theories: Sequence[Theory], problem: Problem, axis: np.ndarray, seeds: list[int], data: Any, start: Any
+) -> tuple[dict[str, Any] | None, list[_Answer]]:
+    """The tighter runs, and what each theory says."""
+    random = random_parts(problem, data, start)
+    exact = [_exact(theory, random) for theory in theories]
+    tight = _tighter_run(problem, axis, seeds if any(exact) else seeds[:2], data, start)
+    answers = [_answer(t, problem, axis, seeds, data, start, e) for t, e in zip(theories, exact, strict=True)]
+    return tight, answers
+
+
 def _answer(
     theory: Theory, problem: Problem, axis: np.ndarray, seeds: list[int], data: Any, start: Any, exact: bool
-) -> Any:
-    """Predicted arrays, their seeds, and the same at ten times tighter tolerance where the theory has one."""
+) -> _Answer:
     values, own = evaluate(theory, problem, axis, seeds, data, start)
     if not hasattr(theory, "tolerance"):
-        return values, own, None
+        return _Answer(values, own, None, exact)
     import equinox as eqx
 
     tight = eqx.tree_at(lambda t: t.tolerance, theory, theory.tolerance / TIGHTER)  # pyright: ignore
-    return values, own, evaluate(tight, problem, axis, seeds if exact else seeds[:2], data, start)[0]
+    tighter, _ = evaluate(tight, problem, axis, seeds if exact else seeds[:2], data, start)
+    return _Answer(values, own, tighter, exact)
+
+
+def _judged(
+    problem: Problem,
+    axis: np.ndarray,
+    theory: Theory,
+    strains: dict[str, float],
+    answer: _Answer,
+    seen: xr.Dataset,
+    tight: dict[str, Any] | None,
+    resolution: float,
+) -> tuple[Theory, xr.Dataset, xr.Dataset, xr.Dataset, Verdict]:
+    """A theory beside what was seen: its labelled answer, the gap, the budget and the verdict."""
+    told = label(problem, existing(problem, answer.values), axis, answer.seeds, theory)
+    budget = rows(problem, theory, told, seen, [tight, answer.tighter], answer.exact)
+    outcome = judge(budget, audit.worst(strains), resolution, seen.sizes["seed"], seen)
+    told.attrs = describe("theory", problem, theory, strains, vars(outcome))
+    return theory, told, gap_curves(problem, theory, told, seen, budget), _table(budget), outcome
 
 
 def _table(budget: Sequence[Row]) -> xr.Dataset:

@@ -46,6 +46,9 @@ def map_seeds(one: Callable[[Any], Any], over: Any, count: Any) -> Any:
     if jax.default_backend() != "cpu":
         return jax.vmap(one)(over)
 
+    # traced once, not for the shapes and again for the loop
+    one = jax.jit(one, inline=True)
+
     def row(i: Any) -> Any:
         return jax.tree.map(lambda leaf: leaf[i], over)
 

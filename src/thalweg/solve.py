@@ -13,8 +13,8 @@ from jaxtyping import Array
 
 from . import audit, training
 from .fields import parameters
-from .parallel import Batch, Interrupted, Progress, map_seeds, over_seeds
-from .problem import Macrostate, Problem, present, seed_keys
+from .parallel import Batch, Interrupted, Progress, batches, map_seeds, over_seeds
+from .problem import Macrostate, Problem, present
 from .results import label, sentences, stamp
 from .serial import flatten, to_json
 from .theory import Setting, Theory
@@ -111,13 +111,23 @@ def conditioned(theory: Theory, data: Any, start: Any) -> bool:
     return any({"data": data, "draw": data, "start": start}[c] is None for c in theory.conditions_on)
 
 
+def two_cases(problem: Problem, data: Any, start: Any) -> tuple[Any, Any]:
+    """Draws and starts of seeds 0 and 1, by the program that training uses; None in place of what is given."""
+    drawn = cases(problem, (data, start), batches([0, 1], 1)[0])
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:2], (drawn.data, drawn.start))
+
+
+def differs(pair: Any) -> bool:
+    """Whether two cases, along the leading axis, are not the same."""
+    return not all(np.array_equal(leaf[0], leaf[1]) for leaf in jax.tree.leaves(pair))
+
+
 def sure_data(problem: Problem, start: Any) -> Any:
     """The draw of a problem that has only one, for a start that fixes all else; None where draws differ."""
     if start is None or isinstance(start, Macrostate):
         return None
-    first, second = (problem.draw(seed_keys(np.int64(seed))[0]) for seed in (0, 1))
-    same = all(map(np.array_equal, jax.tree.leaves(first), jax.tree.leaves(second)))
-    return first if same else None
+    drawn, _ = two_cases(problem, None, start)
+    return None if differs(drawn) else jax.tree.map(lambda leaf: leaf[0], drawn)
 
 
 def evaluate(

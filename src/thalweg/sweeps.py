@@ -45,9 +45,7 @@ def sweep(
         raise ValueError(f"over = {dict(over)} is not allowed; give at least one field with at least one value.")
     points: list[Point] = [dict(zip(names, p, strict=True)) for p in itertools.product(*(over[n] for n in names))]
     variants = [vary(problem, point) for point in points]
-    axis = np.asarray(variants[0].horizon() if times is None else times, dtype=np.float64)
-    if times is None and any(not np.array_equal(v.horizon(), axis) for v in variants):
-        raise ValueError(f"the points of this sweep over {', '.join(names)} look at different times; give times=.")
+    axis = _axis(variants, names, times)
     folder = _folder(out)
     jobs = [(variant, axis, theory, seeds, _place(folder, variant, axis, seeds)) for variant in variants]
     parts = _on_cluster(client, jobs, progress) if client is not None else _here(jobs, progress)
@@ -61,6 +59,14 @@ def sweep(
         verb="sweep", problem=to_json(problem)[0], over={k: [float(x) for x in v] for k, v in over.items()}
     )
     return tree
+
+
+def _axis(variants: list[Problem], names: list[str], times: Any) -> np.ndarray:
+    """The times that all points look at."""
+    axis = np.asarray(variants[0].horizon() if times is None else times, dtype=np.float64)
+    if times is None and any(not np.array_equal(v.horizon(), axis) for v in variants):
+        raise ValueError(f"the points of this sweep over {', '.join(names)} look at different times; give times=.")
+    return axis
 
 
 def _folder(out: str | os.PathLike[str] | None) -> Path | None:

@@ -8,6 +8,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from jaxtyping import Array
 
 from . import audit, solve, training
 from .budget import ROUNDING, student
@@ -209,14 +211,9 @@ def check_time_zero(theory: Theory, problem: Problem, seeds: int = SEEDS) -> Non
     axis = short_axis(problem)
     told = solve.predict(problem, axis, theory=theory, seeds=seeds).isel(time=0)
     check_predicted_once(theory.prepare(problem, axis), problem, seeds)
-
-    def start(seed: Any) -> Any:
-        draw, begin, _ = seed_keys(seed)
-        data = problem.draw(draw)
-        return problem.observe(problem.initial(begin, data), data)
-
+    skeleton, loose = training.split(problem)
     with jax.enable_x64():
-        begin = jax.jit(lambda numbers: jax.lax.map(start, numbers))(jnp.arange(seeds))
+        begin = _at_start(skeleton, loose, jnp.arange(seeds))
     exact = {"start", "draw"} <= set(theory.conditions_on)
     for name in (o.name for o in present(problem) if o.name in told and theory.claim(o.name).kind == "value"):
         gap = np.asarray(begin[name]) - told[name].values
@@ -227,6 +224,19 @@ def check_time_zero(theory: Theory, problem: Problem, seeds: int = SEEDS) -> Non
         error = student(seeds, len(told.data_vars)) * gap.std(axis=0, ddof=1) / math.sqrt(seeds)
         off, reach = (np.abs(gap), 1e-9 * scale) if exact else (np.abs(gap.mean(axis=0)), reach + error)
         _demand(np.all(off <= reach), theory, f"{name} starts {np.max(off):.3g} off, allowed are {np.max(reach):.3g}.")
+
+
+@partial(jax.jit, static_argnums=0)
+def _at_start(skeleton: training.Skeleton, loose: list[Any], seeds: Array) -> dict[str, Array]:
+    """What is observed before the first step, one program for all theories of a problem."""
+    problem = skeleton.join(loose)
+
+    def one(seed: Array) -> Any:
+        draw, begin, _ = seed_keys(seed)
+        data = problem.draw(draw)
+        return problem.observe(problem.initial(begin, data), data)
+
+    return jax.lax.map(one, seeds)
 
 
 def check_predicted_once(theory: Theory, problem: Problem, seeds: int) -> None:

@@ -1,5 +1,7 @@
 """Theories of the shallow ReLU network on orthogonal inputs against the card's reference values and each other."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.integrate
@@ -162,35 +164,27 @@ def test_minimal_norm_and_its_certificate():
 
 @pytest.mark.parametrize(("labels", "norms"), [(FOUR, (0.5, 1.0, 1.5, 2.0)), ((0.7, -1.1, 0.4), (1.0, 2.0, 0.6))])
 def test_minimal_norm_is_that_of_a_convex_program(labels, norms):
-    """min sum |v_p| over all sign patterns p: outputs sum_p s_p v_pk xi_k on p, v_p >= 0 there; dual of two cones.
+    """min sum |v_p| over all sign patterns p: outputs sum_p s_p v_pk xi_k on p, v_p >= 0 there.
 
-    On orthogonal inputs a unit of direction v on a pattern adds |a||w| = |v| and outputs xi_k v_k: minimise the sum of
-    norms over all 2^n patterns and both signs, as a smooth problem with a small constant under the root.
+    On orthogonal inputs a unit of direction v on a pattern adds |a||w| = |v| and outputs xi_k v_k. The value of this
+    cone program is that of its dual: max prices . y, no unit vector v >= 0 of any pattern and sign being worth more
+    than 1, that is sum_p (s prices_k xi_k)_+^2 <= 1.
     """
     y, xi = np.array(labels), np.array(norms)
-    n = y.size
-    patterns = np.array([[(p >> k) & 1 for k in range(n)] for p in range(1, 2**n)], dtype=float)
-    both = np.concatenate([patterns, -patterns])
+    patterns = np.array(list(itertools.product((0, 1), repeat=y.size))[1:], dtype=float)
+    worth = np.concatenate([patterns, -patterns]) * xi
 
-    def norm(flat: np.ndarray, small: float = 1e-9) -> tuple[float, np.ndarray]:
-        v = flat.reshape(both.shape) * np.abs(both)
-        size = np.sqrt(np.sum(v**2, axis=1) + small**2)
-        return float(np.sum(size)), (v / size[:, None]).ravel()
-
-    fit = {
-        "type": "eq",
-        "fun": lambda flat: xi * np.sum(flat.reshape(both.shape) * both, axis=0) - y,
-        "jac": lambda flat: np.stack([(np.eye(n)[k] * xi[k] * both).ravel() for k in range(n)]),
+    within = {
+        "type": "ineq",
+        "fun": lambda prices: 1 - np.sum(np.maximum(worth * prices, 0) ** 2, axis=1),
+        "jac": lambda prices: -2 * worth * np.maximum(worth * prices, 0),
     }
-    begin = 0.1 * np.abs(both).ravel()
-    bounds = [(0.0, 10.0 * on) for on in np.abs(both).ravel()]
-    options = {"maxiter": 1000, "ftol": 1e-13}
     found = scipy.optimize.minimize(
-        norm, begin, jac=True, bounds=bounds, constraints=[fit], method="SLSQP", options=options
+        lambda prices: -prices @ y, 0.1 * y, jac=lambda _: -y, constraints=[within], method="SLSQP", tol=1e-14
     )
     told = tw.predict(tw.OrthogonalReLU(labels=y, norms=xi), theory=tw.MinimalVariationNorm())
-    assert found.fun == pytest.approx(float(told.half_squared_norm), abs=2e-6)
-    # from below: the certificate is feasible, |sum over a pattern| <= 1 on the unit sphere, and reaches the value
+    assert -found.fun == pytest.approx(float(told.half_squared_norm), abs=1e-8)
+    # and the certificate is feasible, |sum over a pattern| <= 1 on the unit sphere, and reaches the value
     prices = told.certificate.values
     strongest = max(np.linalg.norm(np.maximum(sign * prices * xi, 0)) for sign in (1, -1))
     assert strongest == pytest.approx(1.0, abs=1e-12)

@@ -61,10 +61,15 @@ def draw_mixture(
     noise_key, label_key, flip_key = jax.random.split(key, 3)
     clean = jax.random.rademacher(label_key, (samples,), dtype=mean.dtype)
     noise = jax.random.normal(noise_key, (samples, mean.shape[0]), dtype=mean.dtype)
-    noise = jax.lax.cond(correlation == 0, lambda z: z, lambda z: _correlate(z, correlation), noise)
+    # branches at module level: outside jit, closures would be compiled at each call
+    noise = jax.lax.cond(correlation == 0, _as_it_is, _correlate, noise, correlation)
     flips = jax.random.uniform(flip_key, (samples,), dtype=mean.dtype) < label_flip
     labels = jnp.where(flips, -clean, clean)
     return MixtureSample(clean[:, None] * mean[None, :] + noise, labels, mean, clean)
+
+
+def _as_it_is(white: Float[Array, "n p"], correlation: Any) -> Float[Array, "n p"]:
+    return white
 
 
 def _correlate(white: Float[Array, "n p"], correlation: Any) -> Float[Array, "n p"]:

@@ -73,6 +73,7 @@ class Curves(NamedTuple):
     size: Float[Array, " times"]
 
 
+@jax.jit
 def largest_eigenvalue(
     eigenvalues: Spectrum, means: Means, fractions: PerClass, samples: Scalar, counts: Spectrum | None = None
 ) -> Number:

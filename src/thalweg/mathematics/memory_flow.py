@@ -207,12 +207,7 @@ def integrate(
 
     def proceed(carry: Any) -> Any:
         run, i, record = carry
-        due = run.now.time >= times[i]
-        # one step serves both: a new one from here, or a part of the last one up to the time to read at
-        origin = _choose(due, run.before, run.now)
-        h = jnp.where(due, times[i] - run.before.time, run.next)
-        guess = jnp.where(due, run.slopes, run.now.slope)
-        after, kernels, slopes, error = take(flow, origin, h, guess)
+        due, (after, kernels, slopes, error) = _attempt(flow, run, times[i])
 
         def write() -> Any:
             out = read(kernels, slopes[-1])
@@ -230,6 +225,15 @@ def integrate(
     if watch is None:
         return record, jnp.asarray(jnp.nan)
     return record, jnp.where(value >= 0, 0.0, _first_crossing(flow, run, watch, times[-1]))
+
+
+def _attempt(flow: Flow, run: Progress, time: Array) -> tuple[Bool[Array, ""], Any]:
+    """Whether `time` lies in the last step, and the part of that step up to it; else a new step from here."""
+    due = run.now.time >= time
+    # one step serves both, so that its program stands once
+    origin = _choose(due, run.before, run.now)
+    h = jnp.where(due, time - run.before.time, run.next)
+    return due, take(flow, origin, h, jnp.where(due, run.slopes, run.now.slope))
 
 
 def _blank(shapes: Any, count: int) -> Any:

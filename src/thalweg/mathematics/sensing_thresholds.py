@@ -32,7 +32,9 @@ def _falling(function: Any, low: Any, high: Any) -> Float[Array, ""]:
     ends = (jnp.asarray(low, float), jnp.asarray(high, float))
     root = jax.lax.stop_gradient(0.5 * sum(jax.lax.fori_loop(0, HALVINGS, halve, ends)))
     speed = jax.lax.stop_gradient(jax.jvp(function, (root,), (jnp.ones(()),))[1])
-    return root - jnp.where(jnp.abs(speed) > 1e-9, function(root) / jnp.where(speed == 0, 1.0, speed), 0.0)
+    found = root - jnp.where(jnp.abs(speed) > 1e-9, function(root) / jnp.where(speed == 0, 1.0, speed), 0.0)
+    # where the slope vanishes at an end, rounding leads past it
+    return jnp.clip(found, low, high)
 
 
 def with_vanishing_decay(width: Any, rank: Any) -> Float[Array, ""]:

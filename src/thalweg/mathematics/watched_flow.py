@@ -86,12 +86,18 @@ def watched_flow(
         )
 
     run = jax.lax.while_loop(go, step, _begun(velocity, term, start, times, observe, watch))
-    late = jnp.arange(times.shape[0]) >= run.pointer
-    broken = jax.tree.map(
-        lambda leaf: jnp.where(late.reshape(-1, *(1,) * (leaf.ndim - 1)), jnp.nan, leaf), run.observed
-    )
     roots, there = _refined(run.brackets, observe, watch)
-    return WatchedFlow(broken, roots, there, run.time >= end)
+    return WatchedFlow(_broken(run), roots, there, run.time >= end)
+
+
+def _broken(run: _Run) -> Any:
+    """What was observed, NaN from where the run broke off."""
+
+    def cut(leaf: Array) -> Array:
+        late = jnp.arange(leaf.shape[0]) >= run.pointer
+        return jnp.where(late.reshape(-1, *(1,) * (leaf.ndim - 1)), jnp.nan, leaf)
+
+    return jax.tree.map(cut, run.observed)
 
 
 def _begun(velocity: Velocity, term: Any, start: Any, times: Array, observe: Any, watch: Watch) -> _Run:

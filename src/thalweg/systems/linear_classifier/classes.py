@@ -1,6 +1,7 @@
 """A linear classifier on a user's own data of several classes: one output a class, and a bias."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
@@ -41,6 +42,7 @@ class ClassMoments(NamedTuple):
     pooled: Array
 
 
+@partial(jax.jit, static_argnums=2)
 def moments_by_class(inputs: Float[Array, "m p"], labels: Float[Array, " m"], classes: int) -> ClassMoments:
     """Sample moments of the classes 0 .. K-1; covariances are unbiased, those of absent classes are 0."""
     members = (labels[:, None] == jnp.arange(classes)[None, :]).astype(inputs.dtype)

@@ -77,6 +77,7 @@ class Moments(NamedTuple):
     covariance: Array
 
 
+@jax.jit
 def class_moments(inputs: Float[Array, "m p"], labels: Float[Array, " m"]) -> Moments:
     """Sample moments of two classes; the covariance is unbiased."""
     members = jnp.stack([labels < 0, labels > 0], axis=1).astype(inputs.dtype)

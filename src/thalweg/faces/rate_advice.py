@@ -25,7 +25,7 @@ def common_options() -> list[click.Parameter]:
     return [
         click.Option(["--steps"], type=int, default=1000, help="length of the training to come [default 1000]"),
         click.Option(
-            ["--budget"], type=float, default=0.3, help="share of the training to spend on advice [default 0.3]"
+            ["--budget"], type=float, default=0.5, help="share of the training to spend on advice [default 0.5]"
         ),
         click.Option(["--seed"], type=int, default=0, help="of the start, and the order of batches [default 0]"),
         click.Option(["--study"], is_flag=True, help="also every limit on one axis: run.nc and picture.png in --out"),

@@ -14,7 +14,8 @@ TORCH_STAMP := $(VENV)/.stamp-torch
 # `nightly` compiles as users do. A jaxlib that no longer knows these flags (it would abort) does without them.
 QUICK := --xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1 --xla_cpu_parallel_codegen_split_count=1
 QUICKLY = XLA_FLAGS="$$XLA_FLAGS $$(XLA_FLAGS='$(QUICK)' $(BIN)/python -c 'import jax; jax.devices()' 2>/dev/null && echo '$(QUICK)')"
-PYTEST := JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(VENV)/.jax JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.2 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
+# one BLAS thread for each test process: together they fight for the cores
+PYTEST := OPENBLAS_NUM_THREADS=1 JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(VENV)/.jax JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.2 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-torch nightly lint format bench docs clean

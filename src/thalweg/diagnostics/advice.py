@@ -68,11 +68,11 @@ def advise_rate(
     0.3 / sqrt(samples in a batch) decades for each decade between the longest short run and `steps`. With one batch
     and a rule of known limit there is no noise: the advice is then at least 0.8 of the stability limit.
 
-    More budget finds the best rate more often; for a single training that has to pay for it 0.3 to 0.5 is best
-    (docs/learning_rates.md; for a long one less will do). All runs go through the one training loop. It refuses (low, high, rate
-    NaN) where no rate makes the loss fall, where the best short run stays at the end of what was tried, where the best
-    rate moves by more than 1.5 decades between rounds, or where it lies 1.5 decades above every limit. A warning tells
-    when the advised rates come within a factor 2 of one that diverged. ValueError as for the study, and for steps
+    More budget finds the best rate more often; for a single training that has to pay for it 0.3 to 0.5 is best, for a
+    long one less will do (docs/learning_rates.md). All runs go through the one training loop. It refuses (low, high,
+    rate NaN) where no rate makes the loss fall, where the best short run stays at the end of what was tried, where the
+    best rate moves by more than 1.5 decades between rounds, or where it lies 1.5 decades above every limit. A warning
+    tells when the advised rates come within a factor 2 of one that diverged. ValueError as for the study, and for steps
     below 20 or a budget that is not positive. It fails where the loss of the start says nothing about the end:
     catapults, long plateaus, data seen once. Sources: Ni & Talnikar 2019; successive halving after Jamieson &
     Talwalkar 2016; the constants from benchmarks/learning_rate_advice.py.

@@ -83,11 +83,12 @@ class DiscreteRule(Rule):
 
         if self.block == 1:
             params, state = one(number, (now.params, now.state))
-            return Underway(params, state, *read_off(params), now.behind)
+            folds, broken = read_off(params)
+            return Underway(params, state, folds, broken, now.behind)
         low, high = jnp.maximum(span[0], begin), jnp.minimum(span[1], end)
         params, state = jax.lax.fori_loop(low, high, one, (now.params, now.state))
-        folds = jax.lax.cond(high == end, read_off, lambda params: (now.folds, now.broken), params)
-        return Underway(params, state, *folds, now.behind)
+        folds, broken = jax.lax.cond(high == end, read_off, lambda params: (now.folds, now.broken), params)
+        return Underway(params, state, folds, broken, now.behind)
 
 
 class Underway(NamedTuple):

@@ -64,9 +64,9 @@ class TableProblem(LeastSquaresProblem):
     @classmethod
     @abc.abstractmethod
     def from_table(cls, inputs: Any, targets: Any, samples: int) -> "TableProblem":
-        """The problem about this table, all else by default."""
+        """The problem about this table, all else by default; `targets` are numbers, classes 0, 1, ... where named."""
 
     @classmethod
     @abc.abstractmethod
     def suits(cls, targets: Any) -> bool:
-        """Whether such targets are what it is about."""
+        """Whether such targets, an array of numbers or of names, are what it is about."""

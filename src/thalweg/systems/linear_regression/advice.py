@@ -21,7 +21,6 @@ from .forecast import (
     broken,
     path_theory,
     plain,
-    quick_rate,
     ridge_of,
     scatter,
     stopping,
@@ -146,28 +145,40 @@ def _strength(problem: LinearRegression, ridge: Ridge, stop: Stopping | None, se
 
 
 def _rate(setting: Setting, problem: LinearRegression, seen: Scatter | None) -> Recommendation:
-    """In the limit where a theory gives it; else, and for a data set that is given, that of the draw."""
-    name, rule = "largest_stable_rate", problem.rule
-    given, theory = setting.given_data is not None, _rate_theory(problem)
-    limit = float(draw_rate(problem, setting.data)) if given or theory is None or quick_rate(problem) else math.nan
-    if math.isnan(limit) and theory is None:
-        order = " without replacement" if isinstance(rule, SGD) else ""
-        why = f"No stability limit is known for {type(rule).__name__}{order}, or it has no rate."
-        return Recommendation(name, math.nan, why)
-    grows = "the mean square of the weights grows" if draws_anew(rule) else "the weights grow"
-    why = f"Beyond it {grows} without bound. Half of it is safe."
-    if given:
-        return Recommendation(name, limit, f"Of this data set, exactly. {why}", 0.0, limit)
-    drawn, told = None if seen is None else seen.rate, {"of the draw of seed 0": limit}
-    if theory is None:
-        value = limit if drawn is None else float(np.median(drawn))
-        low, high, level = _range(value, drawn)
-        why += " The largest eigenvalue of uneven inputs has no limit here: this is the middle of what draws have."
-        return Recommendation(name, value, why, low, high, "", level, told)
-    value, error = theory
-    low, high, level = _range(value, drawn, error)
-    told = {} if math.isnan(limit) else told
-    return Recommendation(name, value, why, low, high, "", level, told, _source(problem))
+    """In the limit where a theory gives it; else the middle of draws; for a data set that is given, its own."""
+    name, theory, drawn = "largest_stable_rate", _rate_theory(problem), None if seen is None else seen.rate
+    if setting.given_data is not None or (theory is None and drawn is None):
+        return _rate_of_the_draw(setting, problem)
+    # the first of the generated data sets is the draw of seed 0
+    told = {} if drawn is None or math.isnan(drawn[0]) else {"of the draw of seed 0": float(drawn[0])}
+    if theory is not None:
+        value, error = theory
+        low, high, level = _range(value, drawn, error)
+        return Recommendation(name, value, _grows(problem), low, high, "", level, told, _source(problem))
+    if drawn is None or not told:
+        return Recommendation(name, math.nan, _no_limit(problem))
+    value = float(np.median(drawn))
+    low, high, level = _range(value, drawn)
+    why = " The largest eigenvalue of uneven inputs has no limit here: this is the middle of what draws have."
+    return Recommendation(name, value, _grows(problem) + why, low, high, "", level, told)
+
+
+def _rate_of_the_draw(setting: Setting, problem: LinearRegression) -> Recommendation:
+    limit = float(draw_rate(problem, setting.data))
+    if math.isnan(limit):
+        return Recommendation("largest_stable_rate", math.nan, _no_limit(problem))
+    whose = "this data set" if setting.given_data is not None else "the draw of seed 0"
+    return Recommendation("largest_stable_rate", limit, f"Of {whose}, exactly. {_grows(problem)}", 0.0, limit)
+
+
+def _grows(problem: LinearRegression) -> str:
+    what = "the mean square of the weights grows" if draws_anew(problem.rule) else "the weights grow"
+    return f"Beyond it {what} without bound. Half of it is safe."
+
+
+def _no_limit(problem: LinearRegression) -> str:
+    order = " without replacement" if isinstance(problem.rule, SGD) else ""
+    return f"No stability limit is known for {type(problem.rule).__name__}{order}, or it has no rate."
 
 
 def _rate_theory(problem: LinearRegression) -> tuple[float, FiniteSize] | None:

@@ -155,12 +155,12 @@ def scatter(problem: LinearRegression, stop: Stopping | None, ridge: Ridge) -> S
     followed = dataclasses.replace(problem, rule=rule)
     last = 1.0 if stop is None else stop.last
     strength = min(max(ridge.strength, NONE), ALL) * 1.0
-    rated = _traced(problem) if quick_rate(problem) else None
+    rated = _traced(problem) if _quick_rate(problem) else None
     asked = (jnp.asarray([time, last]), jnp.asarray(strength), jnp.arange(DRAWS))
     return Scatter(*(np.asarray(one) for one in _scatter(_traced(followed), rated, *asked)))
 
 
-def quick_rate(problem: LinearRegression) -> bool:
+def _quick_rate(problem: LinearRegression) -> bool:
     """Whether the largest stable rate of a draw is found in a moment; that of SGD takes O(n min(n, p)^2)."""
     size = problem.samples * min(problem.samples, problem.dimension) ** 2
     return size <= MOST_WORK or not draws_anew(problem.rule)

@@ -247,6 +247,12 @@ def test_advice_about_a_table_of_named_classes(tmp_path, monkeypatch):
     plain = run("advise", "numbers.csv", "--target", "kind", "--samples", "20")
     assert "Classes of" not in plain.stdout
     assert shown.stdout.split("Advice for")[1] == plain.stdout.split("Advice for")[1]
+    # of three names each has its output
+    (tmp_path / "three.csv").write_text((tmp_path / "text.csv").read_text().replace(",tall", ",big", 20))
+    three = run("advise", "three.csv", "--target", "kind", "--samples", "50")
+    assert three.exit_code == 0, three.output
+    assert "big = output 0, small = output 1, tall = output 2" in three.stdout
+    assert "Advice for DatasetClasses" in three.stdout
     spoken = run("advise", "text.csv", "--target", "kind", "--samples", "20", "--json")
     assert "ridge" in {item["name"] for item in json.loads(spoken.stdout)}
     assert "small = -1" in spoken.stderr

@@ -98,6 +98,7 @@ from .systems.linear_classifier.presets import CouilletLiao2022 as CouilletLiao2
 from .systems.linear_classifier.presets import DigitsClassifier as DigitsClassifier
 from .systems.linear_classifier.presets import LiaoCouillet2018 as LiaoCouillet2018
 from .systems.linear_classifier.problem import LinearClassifier as LinearClassifier
+from .systems.linear_regression.advice import RegressionAdviser as RegressionAdviser
 from .systems.linear_regression.equivalent import DeterministicEquivalent as DeterministicEquivalent
 from .systems.linear_regression.isotropic import IsotropicLimit as IsotropicLimit
 from .systems.linear_regression.modes import RegressionModes as RegressionModes

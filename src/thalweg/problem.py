@@ -78,10 +78,19 @@ class Event:
 
 @dataclasses.dataclass(frozen=True)
 class Remark:
-    """A sentence that belongs beside the results whenever `when(problem)` is true."""
+    """A sentence that belongs beside the results whenever `when(problem)` is true.
+
+    `amount`: what stands for {amount} in the words; `slow`: a reason why a flow may need very many steps.
+    """
 
     words: str
     when: Callable[[Any], bool]
+    amount: Callable[[Any], float] | None = None
+    slow: bool = False
+
+    def told(self, problem: Any) -> str:
+        """The sentence about this problem."""
+        return self.words if self.amount is None else self.words.format(amount=self.amount(problem))
 
 
 class Trajectory(NamedTuple):

@@ -167,7 +167,7 @@ def existing(problem: Problem, values: dict[str, np.ndarray]) -> dict[str, np.nd
 
 def remarks(problem: Problem) -> list[str]:
     """Sentences that belong beside the results."""
-    return [r.words for r in problem.remarks if r.when(problem)]
+    return [r.told(problem) for r in problem.remarks if r.when(problem)]
 
 
 def predict(
@@ -263,6 +263,9 @@ def _repair(problem: Problem, result: xr.Dataset) -> str:
     if limit is not None and rate is not None and np.all(np.isfinite(limit)):
         return f"Its learning rate is {rate:g}; on this draw the largest stable one is {float(limit.min()):.4g}."
     if rate is None:
+        slow = [r.told(problem) for r in problem.remarks if r.slow and r.when(problem)]
+        if slow:
+            return f"{' '.join(slow)} Or ask for earlier times, or raise the step ceiling."
         return "Raise the step ceiling; where gradients jump, as at the kinks of ReLU units, set smallest_step."
     return "Lower the learning rate."
 

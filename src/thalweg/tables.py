@@ -16,16 +16,16 @@ else:
 
 
 class TrainingPart(NamedTuple):
-    """Rows and targets that a rule descends on, as it sees them."""
+    """Rows and targets that a rule descends on, as it sees them; targets (n,), or (n, K) for K outputs."""
 
     inputs: Float[Array, "n p"]
-    targets: Float[Array, " n"]
+    targets: Float[Array, " n *outputs"]
 
 
 class LeastSquaresProblem(SampledProblem):
-    """Linear output w.x and square loss on stored rows, whoever made them.
+    """Linear output w.x, or K of them, and square loss on stored rows, whoever made them.
 
-    objective = (1/2n) sum (y_i - w.x_i)^2 + (weight_decay/2)|w|^2 over the rows, or over a batch of them.
+    objective = (1/2n) sum |y_i - w.x_i|^2 + (weight_decay/2)|w|^2 over the rows, or over a batch of them.
     """
 
     weight_decay: eqx.AbstractVar[float]
@@ -34,20 +34,23 @@ class LeastSquaresProblem(SampledProblem):
     def training(self, data: Any) -> TrainingPart:
         """The rows of a draw that the rule descends on, and their targets."""
 
-    def objective(self, params: Float[Array, " p"], data: Any) -> Float[Array, ""]:
+    def objective(self, params: Float[Array, " p *outputs"], data: Any) -> Float[Array, ""]:
         inputs, targets = self.training(data)
         return self.penalised(targets - inputs @ params, params)
 
     def sample_count(self, data: Any) -> int:
         return self.training(data).targets.shape[0]
 
-    def batch_objective(self, params: Float[Array, " p"], data: Any, indices: Int[Array, " batch"]) -> Float[Array, ""]:
+    def batch_objective(
+        self, params: Float[Array, " p *outputs"], data: Any, indices: Int[Array, " batch"]
+    ) -> Float[Array, ""]:
         inputs, targets = (jnp.asarray(part)[indices] for part in self.training(data))
         return self.penalised(targets - inputs @ params, params)
 
     def penalised(self, missed: Array, params: Array) -> Float[Array, ""]:
-        """Half the mean square of what is missed, and the penalty."""
-        return 0.5 * jnp.mean(missed**2) + 0.5 * self.weight_decay * jnp.sum(params**2)
+        """Half the mean square of what is missed, summed over outputs, and the penalty."""
+        squares = missed**2 if missed.ndim < 2 else jnp.sum(missed**2, axis=1)
+        return 0.5 * jnp.mean(squares) + 0.5 * self.weight_decay * jnp.sum(params**2)
 
 
 class TableProblem(LeastSquaresProblem):
@@ -64,9 +67,9 @@ class TableProblem(LeastSquaresProblem):
     @classmethod
     @abc.abstractmethod
     def from_table(cls, inputs: Any, targets: Any, samples: int) -> "TableProblem":
-        """The problem about this table, all else by default."""
+        """The problem about this table, all else by default; `targets` are numbers, classes 0, 1, ... where named."""
 
     @classmethod
     @abc.abstractmethod
     def suits(cls, targets: Any) -> bool:
-        """Whether such targets are what it is about."""
+        """Whether such targets, an array of numbers or of names, are what it is about."""

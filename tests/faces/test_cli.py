@@ -14,7 +14,7 @@ from thalweg.faces.cli import cli
 from thalweg.faces.console import exit_code
 from thalweg.faces.index import index
 from thalweg.faces.subject import build
-from thalweg.faces.tables import read_arrays
+from thalweg.faces.tables import read_arrays, read_table
 
 from .conftest import TIMES
 
@@ -228,6 +228,48 @@ def test_advice_about_a_table(tmp_path, monkeypatch):
     assert "there is no such file" in run("advise", "u.csv", "--target", "a").output
     assert "NAME|FILE.csv" in run("advise", "--help").output
     assert run("predict", "t.csv").exit_code == 2
+
+
+def test_advice_about_a_table_of_named_classes(tmp_path, monkeypatch):
+    """Names become classes in their order, and the user is told; the advice is that about the same numbers."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((80, 3))
+    side = x @ [1.0, 0.5, 0.0] + 0.3 * rng.standard_normal(80) > 0
+    rows = [",".join(f"{v:.6f}" for v in row) for row in x]
+    for name, words in (("text.csv", ("tall", "small")), ("numbers.csv", ("1", "0"))):
+        kinds = [words[0] if one else words[1] for one in side]
+        lines = [f"{row},{kind}" for row, kind in zip(rows, kinds, strict=True)]
+        (tmp_path / name).write_text("a,b,c,kind\n" + "\n".join(lines))
+    shown = run("advise", "text.csv", "--target", "kind", "--samples", "20")
+    assert shown.exit_code == 0, shown.output
+    assert "Classes of 'kind': small = -1, tall = +1." in shown.stdout
+    plain = run("advise", "numbers.csv", "--target", "kind", "--samples", "20")
+    assert "Classes of" not in plain.stdout
+    assert shown.stdout.split("Advice for")[1] == plain.stdout.split("Advice for")[1]
+    # of three names each has its output
+    (tmp_path / "three.csv").write_text((tmp_path / "text.csv").read_text().replace(",tall", ",big", 20))
+    three = run("advise", "three.csv", "--target", "kind", "--samples", "50")
+    assert three.exit_code == 0, three.output
+    assert "big = output 0, small = output 1, tall = output 2" in three.stdout
+    assert "Advice for DatasetClasses" in three.stdout
+    spoken = run("advise", "text.csv", "--target", "kind", "--samples", "20", "--json")
+    assert "ridge" in {item["name"] for item in json.loads(spoken.stdout)}
+    assert "small = -1" in spoken.stderr
+
+
+@pytest.mark.parametrize(
+    ("column", "sentence"),
+    [
+        (["a", "a", "a"], "'a' in every row; there is nothing to learn"),
+        (["1", "2", "red"], r"text \('red'\) among numbers"),
+        (["a", "", "b"], "missing entry in row 2"),
+    ],
+)
+def test_names_that_are_no_classes(column, sentence, tmp_path):
+    (tmp_path / "t.csv").write_text("x,kind\n" + "".join(f"{i},{one}\n" for i, one in enumerate(column)))
+    with pytest.raises(ValueError, match=sentence):
+        read_table(str(tmp_path / "t.csv"), "kind")
 
 
 def test_other_bad_data_are_sentences(tmp_path):

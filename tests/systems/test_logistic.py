@@ -278,7 +278,18 @@ def test_columns_out_of_scale_strain_the_limits_and_are_remarked():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", tw.TheoryWarning)
         told = tw.predict(problem, [0.0, 1.0], theory=tw.RayPlusOffset())
-    assert any("factor 1000" in one for one in np.atleast_1d(told.attrs["remarks"]).tolist())
+    assert any("factor 1000 (here 1.0e+08)" in one for one in np.atleast_1d(told.attrs["remarks"]).tolist())
+
+
+def test_a_flow_over_uneven_columns_that_needs_too_many_steps_says_why():
+    wild = tw.DatasetLogistic(
+        inputs=CARD["inputs"] * [1e4, 1.0, 1e-4], labels=CARD["labels"], rule=tw.GradientFlow(step_ceiling=50)
+    )
+    with pytest.raises(FloatingPointError, match=r"step ceiling.*differ in size by .* \(here .*changes the path"):
+        tw.train(wild, [0.0, 1.0])
+    even = tw.DatasetLogistic(**CARD, rule=tw.GradientFlow(step_ceiling=5))
+    with pytest.raises(FloatingPointError, match="Raise the step ceiling"):
+        tw.train(even, [0.0, 1000.0])
 
 
 def test_distance_bounds_what_self_concordance_allows():

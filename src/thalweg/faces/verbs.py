@@ -123,19 +123,24 @@ def advise_table(path: str, target: str | None, samples: int | None, as_json: bo
     from .. import registry
     from ..tables import TableProblem
     from .summary import clean
-    from .tables import read_table
+    from .tables import mapping, numbered, read_table
 
     inputs, targets = read_table(path, target)
     kinds = [kind for kind in registry.problems().values() if issubclass(kind, TableProblem) and kind.suits(targets)]
+    numbers, names = numbered(targets)
     count, columns = inputs.shape
     used = 4 * count // 5 if samples is None else samples
-    problem = kinds[0].from_table(inputs, targets, used)
-    told = tw.advise(problem)
+    told = tw.advise(kinds[0].from_table(inputs, numbers, used))
     if as_json:
         click.echo(json.dumps([clean(vars(item)) for item in told], indent=1))
     else:
         kept = f"{path}: {count} rows, {columns} columns to predict {target!r} from; {used} rows are training points"
-        click.echo(f"{kept}{'' if samples else ' (four fifths; --samples N takes others)'}.\n\n{told}")
+        click.echo(f"{kept}{'' if samples else ' (four fifths; --samples N takes others)'}.")
+    if names:
+        # beside the JSON, not in it: a list of recommendations stays one
+        click.echo(f"Classes of {target!r}: {mapping(names)}.", err=as_json)
+    if not as_json:
+        click.echo(f"\n{told}")
     return 0
 
 

@@ -8,11 +8,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from ...fields import check_ranges, floats, is_traced
-from ...problem import Event, Observable, Remark, Rule, SampledProblem, array, scalar, size, spread_times
+from ...problem import Event, Observable, Remark, Rule, array, scalar, size, spread_times
 from ...rules import GradientFlow
+from ...tables import TableProblem, TrainingPart
 from .dataset import BEST_DATA_LOSS, COLUMN_REMARKS, DatasetClassifier
 from .problem import LARGEST_RATE, SQUARED_NORM, TEST_ACCURACY, TEST_LOSS, TRAIN_LOSS, accuracy
 
@@ -60,7 +61,7 @@ def one_hot(labels: Float[Array, " n"], classes: int) -> Float[Array, "n K"]:
     return 1.0 * (labels[:, None] == jnp.arange(classes)[None, :])
 
 
-class DatasetClasses(SampledProblem):
+class DatasetClasses(TableProblem):
     """Linear outputs W'x + b, one a class, trained with the square loss on one-hot targets: a user's own data.
 
     `inputs` (N, p), `labels` (N,) with K different numbers, K >= 2; outputs follow them in order. Each seed is a new
@@ -87,6 +88,7 @@ class DatasetClasses(SampledProblem):
     deviation_floor: float = scalar("added to each standard deviation, units of the inputs", default=0.0, low=0.0)
     rule: Rule = GradientFlow()
 
+    centred: ClassVar[bool] = False
     observables: ClassVar[tuple[Observable, ...]] = (
         Observable("train_loss", f"training loss, {SUMMED}", TRAIN_LOSS.symbol, low=0.0),
         Observable("test_loss", f"test loss, {SUMMED}", TEST_LOSS.symbol, low=0.0),
@@ -170,17 +172,17 @@ class DatasetClasses(SampledProblem):
         weights = jnp.sqrt(self.init_variance / p) * jax.random.normal(key, (p, self.classes), dtype=jnp.float64)
         return jnp.concatenate([weights, jnp.zeros((self.bias, self.classes))])
 
-    def objective(self, params: Float[Array, "d K"], data: ClassSample) -> Float[Array, ""]:
-        return self._loss(params, data.inputs, data.labels) + 0.5 * self.weight_decay * jnp.sum(params**2)
+    @classmethod
+    def from_table(cls, inputs: Any, targets: Any, samples: int) -> "DatasetClasses":
+        return cls(inputs=inputs, labels=targets, samples=samples)
 
-    def sample_count(self, data: ClassSample) -> int:
-        return data.labels.shape[0]
+    @classmethod
+    def suits(cls, targets: Any) -> bool:
+        # numbers stay numbers: only names are taken for classes
+        return targets.dtype.kind == "U" and np.unique(targets).size > 2
 
-    def batch_objective(
-        self, params: Float[Array, "d K"], data: ClassSample, indices: Int[Array, " batch"]
-    ) -> Float[Array, ""]:
-        inputs, labels = jnp.asarray(data.inputs)[indices], jnp.asarray(data.labels)[indices]
-        return self._loss(params, inputs, labels) + 0.5 * self.weight_decay * jnp.sum(params**2)
+    def training(self, data: ClassSample) -> TrainingPart:
+        return TrainingPart(jnp.asarray(data.inputs), one_hot(jnp.asarray(data.labels), self.classes))
 
     def _loss(self, params: Float[Array, "d K"], inputs: Array, labels: Array) -> Float[Array, ""]:
         missed = one_hot(jnp.asarray(labels), self.classes) - inputs @ params

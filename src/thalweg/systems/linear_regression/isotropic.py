@@ -38,11 +38,12 @@ STABLE = (
 
 def _isotropic_step(setting: Setting) -> float:
     problem = setting.problem
-    return step_strain(getattr(problem.rule, "learning_rate", None), largest_stable_rate(problem.rule, _top(problem)))
+    return step_strain(getattr(problem.rule, "learning_rate", None), isotropic_rate(problem))
 
 
-def _top(problem: LinearRegression) -> Array:
-    return law.edges(problem.dimension / problem.samples)[1] + problem.weight_decay
+def isotropic_rate(problem: LinearRegression) -> Array:
+    """Largest stable rate by the limit of the largest eigenvalue."""
+    return largest_stable_rate(problem.rule, law.edges(problem.dimension / problem.samples)[1] + problem.weight_decay)
 
 
 def best_values(problem: Any, curve: Callable[[Array], Array], horizon: Array) -> dict[str, Array]:
@@ -98,7 +99,7 @@ class IsotropicLimit(Theory[LinearRegression]):
         return {
             **isotropic_curves(problem, rule, times),
             **best_values(problem, lambda t: isotropic_curves(problem, rule, t)["test_loss"], times[-1]),
-            "largest_stable_rate": largest_stable_rate(problem.rule, _top(problem)),
+            "largest_stable_rate": isotropic_rate(problem),
         }
 
     def finite_size(self, problem: LinearRegression) -> Mapping[str, FiniteSize]:

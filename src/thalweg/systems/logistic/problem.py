@@ -133,10 +133,13 @@ class DatasetLogistic(SampledProblem):
     remarks: ClassVar[tuple[Remark, ...]] = (
         Remark("The start is zero: directions at time 0 are the limit t -> 0+.", lambda problem: True),
         Remark(
-            "The columns differ in size by more than a factor 1000: descent moves along a column at a rate that goes "
-            "with its square, so that small columns wait. Scaling them changes ray, offset and margin, and neither the "
-            "separable rows nor the infimum of the loss.",
+            "The columns differ in size by more than a factor 1000 (here {amount:.1e}): descent moves along a column "
+            "at a rate that goes with its square, so that small columns wait, and flow needs steps as short as the "
+            "largest column asks for. Divide each column by its standard deviation: that changes the path, its clock, "
+            "ray, offset and margin, and neither the separable rows nor the infimum of the loss.",
             lambda problem: column_spread(np.asarray(problem.inputs)) > UNEVEN,
+            amount=lambda problem: column_spread(np.asarray(problem.inputs)),
+            slow=True,
         ),
         Remark(
             "Which rows are separable hangs on rounding (lp_margin below 1e-6).",

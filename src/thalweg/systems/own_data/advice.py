@@ -8,8 +8,9 @@ import numpy as np
 
 from ...adviser import Adviser, Recommendation
 from ...problem import Problem
-from ...rules import SGD
+from ...rules import SGD, draws_anew
 from ...theory import Setting
+from ..linear_classifier.classes import DatasetClasses
 from ..linear_classifier.dataset import DatasetClassifier
 from . import columns
 from .held_out_ridge import SIZES, STRENGTHS
@@ -43,11 +44,11 @@ class TableAdviser(Adviser):
     splits of each table of benchmarks/own_data.py they held about four times in five, which is the level they state.
     """
 
-    of: ClassVar[tuple[type[Problem], ...]] = (DatasetClassifier, DatasetRegression)
+    of: ClassVar[tuple[type[Problem], ...]] = (DatasetClassifier, DatasetRegression, DatasetClasses)
 
     def advise(self, setting: Setting) -> tuple[Recommendation, ...]:
         problem, data = setting.problem, setting.data
-        times = columns.log_times(problem, points=TIMES) if followed(problem.rule, problem.samples) else None
+        times = columns.log_times(problem, points=TIMES) if followed(problem) else None
         nodes = 0 if times is None else nodes_for(problem, times)
         found = evidence(problem, data, times, nodes)
         fast = too_fast(problem, problem.training(data))
@@ -97,8 +98,8 @@ def _stopping(
         why = fast or (
             "The contour of the path failed its own check: the learning rate is beyond its limit, or inputs are scaled "
             "in another way than the problem does it."
-            if followed(problem.rule, problem.samples)
-            else f"{_named(problem.rule)} cannot be followed by modes; take a validation split, or another rule."
+            if followed(problem)
+            else f"{_named(problem)} cannot be followed by modes; take a validation split, or another rule."
         )
         return Recommendation("stopping_time", math.nan, why)
     mean = np.asarray(found.path.losses).mean(axis=1)
@@ -127,8 +128,9 @@ def _stopping(
     return Recommendation("stopping_time", stop.value, why, stop.low, stop.high, problem.rule.clock, LEVEL, told, PATIL)
 
 
-def _named(rule: Any) -> str:
-    return type(rule).__name__ + (" without replacement" if isinstance(rule, SGD) else "")
+def _named(problem: Any) -> str:
+    more = " with several outputs" if draws_anew(problem.rule) else " without replacement"
+    return type(problem.rule).__name__ + (more if isinstance(problem.rule, SGD) else "")
 
 
 def _strength(found: TableEvidence, ridge: GridChoice, stop: GridChoice | None) -> Recommendation:
@@ -157,9 +159,10 @@ def _better(stop: GridChoice | None, ridge: GridChoice) -> tuple[str, GridChoice
 def _expected(problem: Any, found: TableEvidence, stop: GridChoice | None, ridge: GridChoice) -> Recommendation:
     how, best = _better(stop, ridge)
     alone = 0.5 * float(jnp.mean(found.ridge.errors[-1] ** 2))
+    without = "The mean alone" if problem.centred else "No input at all"
     why = (
         f"Half the mean squared error to expect on fresh points of the same kind, with {how} as advised: that of "
-        f"{problem.samples} points, each predicted from the others. The mean alone would give {alone:.4g}. It is a "
+        f"{problem.samples} points, each predicted from the others. {without} would give {alone:.4g}. It is a "
         "little too low for having been chosen, and says nothing about points of another kind."
     )
     told = {"root mean squared error": math.sqrt(2 * best.loss), "explained share": 1 - best.loss / alone}

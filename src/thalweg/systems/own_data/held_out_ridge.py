@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -12,6 +13,7 @@ from ...mathematics.ridge_equivalent import at_other_size, equivalent, noise_var
 from ...problem import Problem
 from ...tables import TableProblem
 from ...theory import Assumption, FiniteSize, Source, Theory, Variable
+from ..linear_classifier.classes import DatasetClasses
 from ..linear_classifier.dataset import DatasetClassifier
 from .leave_one_out import ENOUGH
 from .regression import DatasetRegression
@@ -58,7 +60,10 @@ def best_strength(losses: Float[Array, "s n"]) -> BestRidge:
 
 
 class RidgeTable(NamedTuple):
-    """All that ridge tells of a table; losses are half squared errors on the point held out."""
+    """All that ridge tells of a table; losses are half squared errors on the point held out.
+
+    `errors` of several outputs are the norms of theirs.
+    """
 
     errors: Float[Array, "s n"]
     best: BestRidge
@@ -67,16 +72,20 @@ class RidgeTable(NamedTuple):
     learning: Float[Array, " sizes"]
 
 
-def ridge_table(inputs: Float[Array, "n p"], targets: Float[Array, " n"], centred: bool) -> RidgeTable:
+def ridge_table(inputs: Float[Array, "n p"], targets: Float[Array, " n *outputs"], centred: bool) -> RidgeTable:
     """Everything above from one eigenproblem and one more for the errors."""
     n = inputs.shape[0]
     rows = float(n - centred)
     strengths = jnp.asarray(STRENGTHS)
-    errors = ridge_errors(inputs, targets, centred, strengths)
+    # several outputs share the rows: their squared errors and noises add up
+    columns = targets.reshape(n, -1)
+    missed = jax.vmap(lambda y: ridge_errors(inputs, y, centred, strengths), in_axes=1)(columns)
+    errors = jnp.sqrt(jnp.sum(missed**2, axis=0))
     each = 0.5 * errors**2
     losses = jnp.mean(each, axis=1)
-    found = scatter(inputs, targets)
-    noise = noise_variance(found, targets, rows, n * strengths)
+    found = scatter(inputs, columns[:, 0])
+    noises = jax.vmap(lambda y: noise_variance(scatter(inputs, y), y, rows, n * strengths), in_axes=1)(columns)
+    noise = jnp.sum(noises)
     total = jnp.sum(targets**2) / rows
     # a mean fitted from m points adds the share 1/m to the loss
     share = 1.0 if centred else 0.0
@@ -94,7 +103,7 @@ class HeldOutRidge(Theory[TableProblem]):
 
     Ridge of strength lambda minimises (1/2n) sum (y - x.w)^2 + (lambda/2)|w|^2: the end of the path at weight_decay =
     lambda. With e the residuals and H the hat matrix of penalty (n-1) lambda,
-        ridge_loss(lambda) = (1/2n) sum_i [e_i / (1 - H_ii)]^2        on the strengths `ridge`, 1e-6 to 1e3;
+        ridge_loss(lambda) = (1/2n) sum_i |e_i / (1 - H_ii)|^2        on the strengths `ridge`, 1e-6 to 1e3;
     `best_ridge` is its minimum (of several that are even by one standard error, the strongest; 0 where no ridge is
     best, NaN where the mean alone is best), `best_ridge_loss` the loss there, too low by having been chosen.
     `noise`: standard deviation of what no linear function explains, from the residuals where points are ample (rank
@@ -108,7 +117,7 @@ class HeldOutRidge(Theory[TableProblem]):
     Source: Allen 1974; other sample sizes after Wei, Hu & Steinhardt 2022.
     """
 
-    of: ClassVar[tuple[type[Problem], ...]] = (DatasetClassifier, DatasetRegression)
+    of: ClassVar[tuple[type[Problem], ...]] = (DatasetClassifier, DatasetRegression, DatasetClasses)
     source: ClassVar[tuple[Source, ...]] = (Source("Allen1974"), Source("WeiHuSteinhardt2022"))
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
     estimates: ClassVar[bool] = True

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -16,6 +17,7 @@ from ...rules import SGD, draws_anew, has_filter, is_descent, mean_rule, spectra
 from ...square_loss import REPLACED, draw_rate
 from ...tables import TableProblem, TrainingPart
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
+from ..linear_classifier.classes import DatasetClasses
 from ..linear_classifier.dataset import DatasetClassifier
 from ..linear_classifier.marchenko_pastur import best_time
 from .regression import DatasetRegression
@@ -32,14 +34,25 @@ CALM_SHARE = 0.8
 SPLITS = 8
 
 
-def followed(rule: Any, count: int) -> bool:
-    """Whether the path on `count` points can be followed by modes, in the mean over a rule's own draws."""
-    return has_filter(rule) or draws_anew(rule) or is_descent(rule, count)
+def followed(problem: Problem) -> bool:
+    """Whether the path can be followed by modes, in the mean over a rule's own draws."""
+    rule: Any = problem.rule
+    drawn = draws_anew(rule) and not isinstance(problem, DatasetClasses)
+    return has_filter(rule) or drawn or is_descent(rule, problem.samples)  # pyright: ignore
 
 
 def _rule_strain(setting: Setting) -> float:
-    rule = setting.problem.rule
-    return 0.0 if has_filter(rule) or isinstance(rule, SGD) else math.inf
+    rule, several = setting.problem.rule, isinstance(setting.problem, DatasetClasses)
+    # sampling without replacement is another assumption's
+    fits = has_filter(rule) or (isinstance(rule, SGD) and not (several and draws_anew(rule)))
+    return 0.0 if fits else math.inf
+
+
+def _start_strain(setting: Setting) -> float:
+    problem = setting.problem
+    if not isinstance(problem, DatasetClasses) or not problem.bias:
+        return 0.0
+    return problem.classes * problem.init_variance / np.shape(problem.inputs)[1] / problem.margins["test_loss"]
 
 
 def _noise_strain(setting: Setting) -> float:
@@ -56,7 +69,8 @@ def _noise_strain(setting: Setting) -> float:
 
 LINEAR = Assumption(
     "linear rule",
-    "The rule must be gradient flow, gradient descent, heavy ball, Nesterov or SGD; no other can be followed by modes.",
+    "The rule must be gradient flow, gradient descent, heavy ball, Nesterov or, for one output, SGD; no other can be "
+    "followed by modes.",
     _rule_strain,
 )
 CALM = Assumption(
@@ -65,19 +79,36 @@ CALM = Assumption(
     "given); beyond, the noise of few rows grows.",
     _noise_strain,
 )
+START = Assumption(
+    "start of the bias",
+    "1 means that taking the bias to start like the weights, where it starts at 0, may cost as much as the margin.",
+    _start_strain,
+)
 ENOUGH = Assumption("enough points", "1 means that leaving one point out costs as much as the margin.", _size_strain)
 
 
 class HeldOutPath(NamedTuple):
-    """For each time (rows) and each training point held out: its target, the mean output, the spread of the start."""
+    """For each time (rows) and each training point held out: its target, the mean output, the spread of the start.
 
-    targets: Float[Array, " n"]
-    outputs: Float[Array, "times n"]
-    spread: Float[Array, "times n"]
+    Several outputs stand before all other axes.
+    """
+
+    targets: Float[Array, "*outputs n"]
+    outputs: Float[Array, "*outputs times n"]
+    spread: Float[Array, "*outputs times n"]
 
     def losses(self) -> Float[Array, "times n"]:
-        """Half the squared error on each point held out, averaged over the start."""
-        return 0.5 * ((self.targets[None, :] - self.outputs) ** 2 + self.spread)
+        """Half the squared error on each point held out, averaged over the start, summed over outputs."""
+        each = 0.5 * ((self.targets[..., None, :] - self.outputs) ** 2 + self.spread)
+        return jnp.sum(each, axis=0) if each.ndim == 3 else each
+
+    def right(self) -> Float[Array, "times n"]:
+        """1 where the mean output has the sign of the label, or the largest is that of the own class; else 0."""
+        if self.outputs.ndim == 3:
+            hits = jnp.argmax(self.outputs, axis=0) == jnp.argmax(self.targets, axis=0)[None, :]
+        else:
+            hits = self.outputs * self.targets[None, :] > 0
+        return hits.astype(self.outputs.dtype)
 
 
 def speed(problem: Problem) -> Any:
@@ -93,11 +124,27 @@ def nodes_for(problem: TableProblem, times: np.ndarray) -> int:
     return contour_nodes(1.5 * float(top), float(times[-1] * speed(problem)))
 
 
+def held_out(problem: TableProblem, part: TrainingPart, end: Array | float, nodes: int) -> tuple[Array, HeldOut]:
+    """Nodes and kernels for times up to `end`; kernels have one more axis, the first, for several outputs."""
+    horizon = end * speed(problem)
+
+    def one(targets: Array) -> tuple[Array, HeldOut]:
+        return without_each(part.inputs, targets, problem.centred, horizon, nodes)
+
+    # rows and nodes are the same for all outputs: one eigenproblem
+    return one(part.targets) if part.targets.ndim == 1 else jax.vmap(one, in_axes=1, out_axes=(None, 0))(part.targets)
+
+
 def curves(problem: TableProblem, z: Array, kernels: HeldOut, times: Array) -> HeldOutPath:
     """What each point held out sees along the path of the mean weights."""
     p = np.shape(problem.inputs)[1]
     f, g = spectral_filter(mean_rule(problem.rule), z + problem.weight_decay, times)
-    return HeldOutPath(kernels.targets, act(g, kernels.outputs), problem.init_variance / p * act(f**2, kernels.spreads))
+
+    def one(kernels: HeldOut) -> HeldOutPath:
+        start = problem.init_variance / p * act(f**2, kernels.spreads)
+        return HeldOutPath(kernels.targets, act(g, kernels.outputs), start)
+
+    return one(kernels) if kernels.targets.ndim == 1 else jax.vmap(one)(kernels)
 
 
 def step_noise(
@@ -106,7 +153,7 @@ def step_noise(
     """Variance of the output on each point held out that the steps' own draws add; 0 where they add none."""
     rule: Any = problem.rule
     if not draws_anew(rule):
-        return jnp.zeros((times.shape[0], kernels.targets.shape[0]))
+        return jnp.zeros((times.shape[0], kernels.targets.shape[-1]))
     inputs, targets = jnp.asarray(part.inputs), jnp.asarray(part.targets)
     start = problem.init_variance / inputs.shape[1]
     ticks = jnp.round(times).astype(int)
@@ -119,6 +166,8 @@ def step_noise(
 def sound(problem: TableProblem, z: Array, kernels: HeldOut, times: Array) -> Array:
     """Whether the contour reproduces a sum over eigenvalues at the last time."""
     last = times[-1:]
+    if kernels.targets.ndim == 2:
+        kernels = jax.tree.map(lambda leaf: leaf[0], kernels)
     told = act(spectral_filter(mean_rule(problem.rule), z + problem.weight_decay, last)[1], kernels.trace)[0, 0]
     known = spectral_filter(mean_rule(problem.rule), kernels.values + problem.weight_decay, last)[1]
     return jnp.abs(told - jnp.sum(known)) <= 1e-7 * jnp.sum(jnp.abs(known))
@@ -135,6 +184,7 @@ class LeaveOneOut(Theory[TableProblem]):
     (1/2n) sum_i [e_i/(1 - H_ii)]^2, e the residuals and H the hat matrix of penalty (n-1) gamma.
     Leaving a row out is a change of rank one, so that one eigenproblem and a contour integral of that closed form over
     complex ridge serve all points, times and rules (mathematics/held_out.py); NaN where the contour fails its check.
+    Several outputs (DatasetClasses): the same for every column of one-hot targets, summed; the largest is the answer.
     `test_accuracy` is the share of points held out that are classified rightly by their mean output. Event:
     `best_time_loss`, the root of the derivative of this curve. Clock: the rule's own. Conditions on the draw; the
     moment part and the test part are not used. The scale of the columns is not taken again without the point.
@@ -145,7 +195,7 @@ class LeaveOneOut(Theory[TableProblem]):
 
     nodes: int | None = None
 
-    of: ClassVar[tuple[type[Problem], ...]] = (DatasetClassifier, DatasetRegression)
+    of: ClassVar[tuple[type[Problem], ...]] = (DatasetClassifier, DatasetRegression, DatasetClasses)
     source: ClassVar[tuple[Source, ...]] = (
         Source("Patil2024", "leave-one-out along the path"),
         Source("Allen1974", "the closed form of ridge"),
@@ -154,7 +204,7 @@ class LeaveOneOut(Theory[TableProblem]):
     estimates: ClassVar[bool] = True
     speaks_of: ClassVar[tuple[str, ...]] = ("test_loss", "test_accuracy", "best_time_loss")
     shapes: ClassVar[tuple[str, ...]] = ("samples", "moments")
-    assumptions: ClassVar[tuple[Assumption, ...]] = (LINEAR, REPLACED, CALM, ENOUGH)
+    assumptions: ClassVar[tuple[Assumption, ...]] = (LINEAR, REPLACED, CALM, START, ENOUGH)
 
     def prepare(self, problem: TableProblem, times: np.ndarray) -> "LeaveOneOut":
         if self.nodes is not None:
@@ -165,7 +215,7 @@ class LeaveOneOut(Theory[TableProblem]):
         assert self.nodes is not None
         times = jnp.asarray(times)
         part = problem.training(data)
-        z, kernels = without_each(*part, problem.centred, times[-1] * speed(problem), self.nodes)
+        z, kernels = held_out(problem, part, times[-1], self.nodes)
 
         def loss(at: Array) -> Array:
             return jnp.mean(curves(problem, z, kernels, at).losses(), axis=1)
@@ -184,9 +234,9 @@ class LeaveOneOut(Theory[TableProblem]):
 
 
 def _accuracy(problem: TableProblem, z: Array, kernels: HeldOut, times: Array) -> Array:
-    """Share of points held out whose mean output has the sign of their label."""
+    """Share of points held out that are classified rightly by their mean output."""
     seen = curves(problem, z, kernels, times)
     # at a zero start the sign is that of the limit t -> 0+
     still = (problem.init_variance == 0) & (times == 0)
-    output = jnp.where(still[:, None], kernels.direction[None, :], seen.outputs)
-    return jnp.mean((output * seen.targets[None, :] > 0).astype(output.dtype), axis=1)
+    outputs = jnp.where(still[:, None], kernels.direction[..., None, :], seen.outputs)
+    return jnp.mean(seen._replace(outputs=outputs).right(), axis=1)

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from ...adviser import Recommendation
-from ...rules import SGD, GradientDescent, draws_anew, largest_stable_rate, mean_rule
+from ...rules import SGD, GradientDescent, draws_anew, is_descent, largest_stable_rate, mean_rule
 from ...square_loss import draw_rate
 from ...tables import TableProblem, TrainingPart
-from .leave_one_out import CALM_SHARE, followed
+from .leave_one_out import CALM_SHARE
 
 
 class _Ruled(NamedTuple):
@@ -25,7 +25,7 @@ def largest_rate(problem: TableProblem, part: TrainingPart) -> Recommendation:
     rule, name = problem.rule, "largest_stable_rate"
     anew = dataclasses.replace(rule, replacement=True) if isinstance(rule, SGD) else rule
     edge = float(draw_rate(_Ruled(anew, problem.weight_decay), part))
-    if isinstance(rule, SGD) and not followed(rule, problem.samples):
+    if isinstance(rule, SGD) and not (draws_anew(rule) or is_descent(rule, problem.samples)):
         why = (
             "No limit is known for epochs in random order. With batches drawn anew it is "
             f"{edge:.4g}; half of that is a guess that no theory here backs."

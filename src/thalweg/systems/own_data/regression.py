@@ -127,7 +127,7 @@ class DatasetRegression(TableProblem):
 
     @classmethod
     def suits(cls, targets: Any) -> bool:
-        return np.unique(targets).size != 2
+        return targets.dtype.kind != "U" and np.unique(targets).size != 2
 
     def training(self, data: TableSample) -> TrainingPart:
         return TrainingPart(data.inputs, data.targets)

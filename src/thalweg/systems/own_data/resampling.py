@@ -13,12 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...mathematics.held_out import without_each
 from ...rules import SGD
 from ...tables import TableProblem, TrainingPart
 from ..linear_classifier.marchenko_pastur import best_time
 from .held_out_ridge import RidgeTable, ridge_table
-from .leave_one_out import curves, sound, speed, step_noise
+from .leave_one_out import curves, held_out, sound, step_noise
 
 HALVES = 40
 DRAWS = 400
@@ -50,25 +49,25 @@ class TableEvidence(NamedTuple):
 
 @eqx.filter_jit
 def _path(problem: TableProblem, inputs: Array, targets: Array, times: Array, nodes: int) -> PathEvidence:
-    z, kernels = without_each(inputs, targets, problem.centred, times[-1] * speed(problem), nodes)
+    part = TrainingPart(inputs, targets)
+    z, kernels = held_out(problem, part, times[-1], nodes)
 
     def mean_loss(at: Array) -> Array:
         return jnp.mean(curves(problem, z, kernels, at).losses(), axis=1)
 
     seen = curves(problem, z, kernels, times)
-    noise = step_noise(problem, TrainingPart(inputs, targets), z, kernels, times)
-    right = (seen.outputs * seen.targets[None, :] > 0).astype(inputs.dtype)
+    noise = step_noise(problem, part, z, kernels, times)
     # the best step of noisy steps is read from the grid
     drawn = isinstance(problem.rule, SGD)
     best = jnp.asarray(jnp.nan) if drawn else best_time(problem, mean_loss, times[-1], 1)
-    return PathEvidence(seen.losses() + 0.5 * noise, noise, right, best, sound(problem, z, kernels, times))
+    return PathEvidence(seen.losses() + 0.5 * noise, noise, seen.right(), best, sound(problem, z, kernels, times))
 
 
 @eqx.filter_jit
 def _halves(problem: TableProblem, inputs: Array, targets: Array, rows: Array, times: Array, nodes: int) -> Array:
     def one(chosen: Array) -> Array:
-        x, y = _recentred(problem, inputs[chosen], targets[chosen])
-        z, kernels = without_each(x, y, problem.centred, times[-1] * speed(problem), nodes)
+        part = TrainingPart(*_recentred(problem, inputs[chosen], targets[chosen]))
+        z, kernels = held_out(problem, part, times[-1], nodes)
         return jnp.mean(curves(problem, z, kernels, times).losses(), axis=1)
 
     return jax.lax.map(one, rows)

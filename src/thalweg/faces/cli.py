@@ -10,7 +10,8 @@ import click
 from .._version import __version__
 from . import rate_advice, verbs
 from .console import INTERRUPTED, Sentence, keep_compiled, note, spoken_warnings
-from .index import PresetEntry, index
+from .entries import PresetEntry
+from .index import index
 from .subject import entry_of, options_of
 
 MEANING = {

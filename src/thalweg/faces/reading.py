@@ -180,17 +180,28 @@ def _same(default: Any, value: Any) -> bool:
 
 def rule_of(described: dict[str, Any]) -> str:
     """The rule with its main parameters: `GradientDescent (η = 0.1)`."""
-    rule = described["fields"].get("rule")
-    if not isinstance(rule, dict):
+    return part_text(described["fields"].get("rule"))
+
+
+def part_text(part: Any) -> str:
+    """A rule, a start or another part with its main parameters: `BalancedLayers (r = 1)`; empty for anything else."""
+    if not isinstance(part, dict) or "class" not in part:
         return ""
-    told = [p.text for p in parameters(rule) if p.symbol or p.path == "maker"]
-    return rule["class"] + (f" ({', '.join(told)})" if told else "")
+    inside = [part_text(value) for value in part["fields"].values()]
+    told = [
+        p.text
+        for p in parameters(part)
+        if "." not in p.path and p.value is not None and (p.symbol or p.path == "maker")
+    ]
+    listed = ", ".join([t for t in inside if t] + told)
+    return part["class"] + (f" ({listed})" if listed else "")
 
 
 def title_of(result: Any) -> str:
     """Problem, main parameters, rule and number of seeds in one line."""
     described = problem_of(result)
-    listed = [described["class"], ", ".join(p.text for p in main_parameters(described)), rule_of(described)]
+    parts = [part_text(value) for name, value in described["fields"].items() if name != "rule"]
+    listed = [described["class"], ", ".join(p.text for p in main_parameters(described)), *parts, rule_of(described)]
     seeds = result.attrs.get("seeds")
     if seeds:
         listed.append(counted(len(json.loads(seeds)), "seed"))

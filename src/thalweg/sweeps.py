@@ -47,7 +47,11 @@ def sweep(
     variants = [vary(problem, point) for point in points]
     axis = np.asarray(variants[0].horizon() if times is None else times, dtype=np.float64)
     if times is None and any(not np.array_equal(v.horizon(), axis) for v in variants):
-        raise ValueError(f"the points of this sweep over {', '.join(names)} look at different times; give times=.")
+        longest = max(float(v.horizon()[-1]) for v in variants)
+        raise ValueError(
+            f"the points of this sweep over {', '.join(names)} look at different times (the longest to {longest:g}); "
+            "give times=."
+        )
     folder = _folder(out)
     jobs = [(variant, axis, theory, seeds, _place(folder, variant, axis, seeds)) for variant in variants]
     parts = _on_cluster(client, jobs, progress) if client is not None else _here(jobs, progress)
@@ -90,8 +94,10 @@ def _place(folder: Path | None, variant: Problem, axis: np.ndarray, seeds: Any) 
 def run_point(problem: Problem, axis: np.ndarray, theory: Any, seeds: Any, place: Path | None) -> dict[str, xr.Dataset]:
     """One point, read back where it was finished before. It stands at module level so that a cluster can reach it."""
     found: dict[str, xr.Dataset] = {}
+    # a theory of the draw or start is asked about those that are trained
+    same = {} if seeds is None else {"seeds": seeds}
     tasks = {
-        "theory": None if theory is False else lambda: predict(problem, axis, theory=theory),
+        "theory": None if theory is False else lambda: predict(problem, axis, theory=theory, **same),
         "training": None if seeds is None else lambda: train(problem, axis, seeds=seeds, strict=False),
     }
     for kind, task in tasks.items():

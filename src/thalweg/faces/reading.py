@@ -20,6 +20,7 @@ class Parameter:
     words: str = ""
     symbol: str = ""
     unit: str = ""
+    log: bool = False
 
     @property
     def text(self) -> str:
@@ -133,7 +134,7 @@ def parameters(described: dict[str, Any], head: str = "") -> list[Parameter]:
             found += parameters(value, f"{head}{name}.")
         else:
             about = declared.get(name)
-            words = {k: getattr(about, k) for k in ("words", "symbol", "unit")} if about else {}
+            words = {k: getattr(about, k) for k in ("words", "symbol", "unit", "log")} if about else {}
             found.append(Parameter(head + name, value, **words))
     return found
 
@@ -187,7 +188,13 @@ def part_text(part: Any) -> str:
     """A rule, a start or another part with its main parameters: `BalancedLayers (r = 1)`; empty for anything else."""
     if not isinstance(part, dict) or "class" not in part:
         return ""
-    inside = [part_text(value) for value in part["fields"].values()]
+    usual = _defaults(part)
+    # a part without parameters that is there by default says nothing
+    inside = [
+        part_text(value)
+        for name, value in part["fields"].items()
+        if isinstance(value, dict) and (value.get("fields") or value.get("class") != type(usual.get(name)).__name__)
+    ]
     told = [
         p.text
         for p in parameters(part)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.faces import again, reading, verbs
+from thalweg.faces import again, rate_advice, reading, verbs
 from thalweg.faces.cli import Subject, cli
 from thalweg.faces.index import index
 from thalweg.faces.subject import build, options_of
@@ -109,3 +109,12 @@ def test_a_result_says_its_parts_and_the_words_that_make_it_again():
     assert "Scheduled (HeavyBall (η = 0.1, β = 0.9))" in reading.title_of(result)
     said = shlex.split(again.command(result, np.linspace(0, 3, 4)))[2:]
     assert eqx.tree_equal(parsed(said[0], *said[1 : said.index("--times")]), problem)
+
+
+def test_a_seed_of_the_preset_is_not_that_of_the_advice(monkeypatch):
+    asked = []
+    monkeypatch.setattr(rate_advice, "on_problem", lambda name, said, **more: asked.append((said["seed"], more)) or 0)
+    assert run("advise-rate", "JiTelgarsky2019.plane", "--seed", "3", "--steps", "7").exit_code == 0
+    assert asked[0][0] == 3
+    assert asked[0][1]["steps"] == 7
+    assert "seed" not in asked[0][1]

@@ -40,6 +40,16 @@ def test_a_sweep_is_told_in_lines(swept):
     assert "  sizes (event): (10 values, from 0 to 9), (10 values, from 10 to 19)" in said
 
 
+def test_a_limit_without_time_is_told_and_drawn_beside_curves(swept):
+    seen = swept["theory"].to_dataset()[["train_loss"]]
+    limit = seen.isel(time=-1, drop=True).assign_coords(time=seen["time"]) + 0.5
+    limit["train_loss"].attrs = seen["train_loss"].attrs
+    tree = xr.DataTree.from_dict({"/": xr.Dataset(), "theory": limit, "training": seen})
+    tree.attrs = swept.attrs
+    assert "  train_loss (limit): 0.5, 0.5" in lines(tree)
+    np.testing.assert_array_equal(plot(tree).axes[0].lines[0].get_ydata(), [0.5, 0.5, 0.5])
+
+
 def test_components_have_lines_of_their_own_on_an_axis_in_words(swept):
     with warnings.catch_warnings():
         # a loss of 0 has no logarithm

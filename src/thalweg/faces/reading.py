@@ -204,11 +204,16 @@ def part_text(part: Any) -> str:
     return part["class"] + (f" ({listed})" if listed else "")
 
 
+def own_parts(described: dict[str, Any]) -> list[str]:
+    """The parts of a problem beside its rule: its start, its inputs."""
+    return [text for name, value in described["fields"].items() if name != "rule" and (text := part_text(value))]
+
+
 def title_of(result: Any) -> str:
     """Problem, main parameters, rule and number of seeds in one line."""
     described = problem_of(result)
-    parts = [part_text(value) for name, value in described["fields"].items() if name != "rule"]
-    listed = [described["class"], ", ".join(p.text for p in main_parameters(described)), *parts, rule_of(described)]
+    numbers = ", ".join(p.text for p in main_parameters(described))
+    listed = [described["class"], numbers, *own_parts(described), rule_of(described)]
     seeds = result.attrs.get("seeds")
     if seeds:
         listed.append(counted(len(json.loads(seeds)), "seed"))

@@ -85,8 +85,10 @@ def _values(dataset: Any) -> list[str]:
     """Curves at their end and events, a line each, below the theory that says them."""
     found = _numbers(dataset)
     said = [f"theory: {dataset.attrs['theory']}"] if "theory" in dataset.attrs else []
-    for kind, word in (("end", "at the end"), ("events", "event")):
+    for kind in ("end", "events"):
         for name, value in found[kind].items():
+            # what stands without time though it is a curve of the problem (they alone have a scale) is its limit
+            word = "at the end" if kind == "end" else "limit" if "scale" in dataset[name].attrs else "event"
             unit = str(dataset[name].attrs.get("units", "")) if kind == "events" else ""
             told = _short(value)
             said.append(f"  {name} ({word}): {told}{f' {unit}' if unit and not told.endswith('happen') else ''}")

@@ -68,7 +68,10 @@ def _over_time(axes: Axes, parts: dict[str, xr.Dataset], name: str, parameter: s
     for kind, part in parts.items():
         if name not in part:
             continue
-        shown = part[name].isel(time=visible(part["time"].values))
+        values = part[name]
+        # a limit that is told without time axis stands at all times
+        values = values if "time" in values.dims else values.expand_dims(time=part["time"].values)
+        shown = values.isel(time=visible(part["time"].values))
         times, mean = shown["time"].values, mean_over_seeds(shown)
         some = dots(times, 16)
         for i in range(mean.sizes[parameter]):

@@ -118,3 +118,17 @@ def test_a_seed_of_the_preset_is_not_that_of_the_advice(monkeypatch):
     assert asked[0][0] == 3
     assert asked[0][1]["steps"] == 7
     assert "seed" not in asked[0][1]
+
+
+def test_a_sweep_can_train_where_no_theory_speaks(monkeypatch, tmp_path):
+    asked = {}
+
+    def stop(*args, **more):
+        asked.update(more)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(tw, "sweep", stop)
+    words = ["sweep", "LinearClassifier", "--over", "mean-norm=1,2", "--theory", "none", "--out", tmp_path]
+    assert "unknown theory 'none'" in run(*words).stderr
+    assert "enough" in run(*words, "--train").stderr
+    assert (asked["theory"], asked["seeds"]) == (False, 8)

@@ -44,7 +44,7 @@ def _shared(*names: str) -> list[click.Option]:
         "over": lambda: click.Option(
             ["--over"], multiple=True, metavar="FIELD=A,B,..", help="a field and its values; may be repeated"
         ),
-        "train": lambda: click.Option(["--train"], is_flag=True, help="train too, not only predict"),
+        "train": lambda: click.Option(["--train"], is_flag=True, help="train too; with --theory none, train alone"),
         "out": lambda: click.Option(["--out"], default="out", metavar="FOLDER", help="for the results [default out]"),
         "json": lambda: click.Option(["as_json", "--json"], is_flag=True, help="a summary for machines on stdout"),
     }

@@ -235,7 +235,7 @@ def sweep(
     grid = read_grid(over)
     if len(theory) > 1:
         raise ValueError(f"sweep takes one theory, not {len(theory)}.")
-    chosen = _theory(theory)
+    chosen = False if theory == ("none",) and train else _theory(theory)
     asked = Asked(name, said, times, seeds)
     trained = asked.seeds or 8 if train or seeds is not None else None
     more = _said(theory=chosen, seeds=trained)

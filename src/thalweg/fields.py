@@ -186,7 +186,13 @@ def vary(module: Any, changes: Mapping[str, Any]) -> Any:
         if name not in known:
             raise ValueError(unknown("field", name, known, f" of {type(module).__name__}"))
     for head, inner in nested.items():
-        direct[head] = vary(direct.get(head, getattr(module, head)), inner)
+        held = direct.get(head, getattr(module, head))
+        if not dataclasses.is_dataclass(held):
+            raise ValueError(
+                f"{type(module).__name__}: {head} is {held!r:.40}, so {head}.{next(iter(inner))} is no field; give "
+                f"{head} first, if it is a part with fields of its own."
+            )
+        direct[head] = vary(held, inner)
     return dataclasses.replace(module, **direct)
 
 

@@ -51,7 +51,7 @@ def label(
         # a limit may be told without a time axis: one dimension less
         timeless = np.ndim(value) == len(lead) + len(about.dims)
         dims = (*lead, *(("time",) if is_curve(problem, name) and not timeless else ()), *about.dims)
-        unit = clock if about.unit == "clock" else about.unit
+        unit = about.unit.replace("clock", clock)
         attrs = {"long_name": about.words, "units": unit}
         if is_curve(problem, name):
             attrs |= {"symbol": about.symbol, "scale": "log" if about.log else "linear"}

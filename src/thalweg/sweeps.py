@@ -65,7 +65,11 @@ def _axis(variants: list[Problem], names: list[str], times: Any) -> np.ndarray:
     """The times that all points look at."""
     axis = np.asarray(variants[0].horizon() if times is None else times, dtype=np.float64)
     if times is None and any(not np.array_equal(v.horizon(), axis) for v in variants):
-        raise ValueError(f"the points of this sweep over {', '.join(names)} look at different times; give times=.")
+        longest = max(float(v.horizon()[-1]) for v in variants)
+        raise ValueError(
+            f"the points of this sweep over {', '.join(names)} look at different times (the longest to {longest:g}); "
+            "give times=."
+        )
     return axis
 
 
@@ -96,8 +100,10 @@ def _place(folder: Path | None, variant: Problem, axis: np.ndarray, seeds: Any) 
 def run_point(problem: Problem, axis: np.ndarray, theory: Any, seeds: Any, place: Path | None) -> dict[str, xr.Dataset]:
     """One point, read back where it was finished before. It stands at module level so that a cluster can reach it."""
     found: dict[str, xr.Dataset] = {}
+    # a theory of the draw or start is asked about those that are trained
+    same = {} if seeds is None else {"seeds": seeds}
     tasks = {
-        "theory": None if theory is False else lambda: predict(problem, axis, theory=theory),
+        "theory": None if theory is False else lambda: predict(problem, axis, theory=theory, **same),
         "training": None if seeds is None else lambda: train(problem, axis, seeds=seeds, strict=False),
     }
     for kind, task in tasks.items():

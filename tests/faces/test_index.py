@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import typing
 
 import equinox as eqx
 import numpy as np
@@ -20,8 +21,8 @@ def real(kind):
 
 
 def pairs():
-    known = {**real(Problem), **real(Rule), **real(Theory)}
-    told = {**index().problems, **index().rules, **index().theories}
+    known = {**real(Problem), **real(Theory), **real(fields.Parametrised)}
+    told = {**index().problems, **index().parts, **index().theories}
     return [(known[name], told[name]) for name in sorted(known.keys() & told.keys())]
 
 
@@ -42,11 +43,26 @@ def test_the_same_fields(kind, entry):
     for told in entry.fields:
         default = declared[told.name].default
         assert told.required == (default is dataclasses.MISSING)
-        if told.kind == "module":
+        if told.kind == "module" and told.default is not None:
             assert eqx.tree_equal(eval(told.default, registry.everything(fields.Parametrised)), default)
         elif not told.required:
             assert np.array_equal(told.default, default)
     assert entry.doc == inspect.getdoc(kind)
+
+
+def test_every_field_that_holds_a_module_has_its_family():
+    """Whatever base class a field names, its heirs can be chosen: rules, schedules, starts, laws of inputs."""
+    assert {"Rule", "Schedule", "LayerLaw", "FactorLaw", "InputLaw"} <= index().families.keys()
+    known = real(fields.Parametrised)
+    for family in index().families:
+        heirs = {n for n, c in known.items() if family in (k.__name__ for k in c.__mro__)}
+        assert index().members(family).keys() == heirs
+    for kind, entry in pairs():
+        for field in entry.fields:
+            held = [a for a in typing.get_args(kind.__annotations__.get(field.name)) or () if a is not type(None)]
+            named = held[0] if len(held) == 1 else kind.__annotations__.get(field.name)
+            module = isinstance(named, type) and issubclass(named, fields.Parametrised)
+            assert not module or field.family == named.__name__
 
 
 def test_theories_say_what_they_speak_about():
@@ -97,6 +113,7 @@ def test_a_package_of_the_readers_own(tmp_path):
         ("width", True, "size"),
         ("rule", False, "module"),
     ]
+    assert [f.family for f in found.problems["Net"].fields] == ["", "Rule"]
     figure = found.presets["Paper2020.figure"]
     assert [(f.name, f.required, f.low) for f in figure.fields] == [("width", False, 2), ("path", True, None)]
     assert found.theories["Limit"].source == ("Paper2020, theorem 1",)

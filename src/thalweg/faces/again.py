@@ -13,8 +13,7 @@ from .reading import problem_of
 def _changed(described: dict[str, Any]) -> dict[str, Any]:
     """The fields that differ from their defaults; all of them where the class is none of thalweg's."""
     found = index()
-    entry = found.problems.get(described["class"]) or found.rules.get(described["class"])
-    entry = entry or found.theories.get(described["class"])
+    entry = {**found.problems, **found.parts, **found.theories}.get(described["class"])
     usual = {f.name: f.default for f in entry.fields if not f.required} if entry else {}
     return {k: v for k, v in described["fields"].items() if k not in usual or not _usual(v, usual[k])}
 

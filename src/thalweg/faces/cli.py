@@ -10,7 +10,8 @@ import click
 from .._version import __version__
 from . import rate_advice, verbs
 from .console import INTERRUPTED, Sentence, keep_compiled, note, spoken_warnings
-from .index import PresetEntry, index
+from .entries import PresetEntry
+from .index import index
 from .subject import entry_of, options_of
 
 MEANING = {
@@ -43,7 +44,7 @@ def _shared(*names: str) -> list[click.Option]:
         "over": lambda: click.Option(
             ["--over"], multiple=True, metavar="FIELD=A,B,..", help="a field and its values; may be repeated"
         ),
-        "train": lambda: click.Option(["--train"], is_flag=True, help="train too, not only predict"),
+        "train": lambda: click.Option(["--train"], is_flag=True, help="train too; with --theory none, train alone"),
         "out": lambda: click.Option(["--out"], default="out", metavar="FOLDER", help="for the results [default out]"),
         "json": lambda: click.Option(["as_json", "--json"], is_flag=True, help="a summary for machines on stdout"),
     }
@@ -164,24 +165,18 @@ class Advice(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """The command about one of them; ValueError with the nearest name otherwise."""
         common = rate_advice.common_options()
-        taken = {p.name for p in common}
-
-        def callback(**said: Any) -> None:
-            mine = {k: said.pop(k) for k in taken if k}
-            if cmd_name == rate_advice.NETWORK:
-                ctx.exit(rate_advice.on_network(said, **mine))
-            ctx.exit(rate_advice.on_problem(cmd_name, said, **mine))
-
-        if cmd_name == rate_advice.NETWORK:
-            words = "A small dense network on your own table."
-            return click.Command(
-                cmd_name, callback=callback, params=[*rate_advice.network_options(), *common], help=words
-            )
-        own, fields = options_of(cmd_name)
-        # a field of the problem goes before an option of the same name
+        network = cmd_name == rate_advice.NETWORK
+        own, fields = (rate_advice.network_options(), []) if network else options_of(cmd_name)
+        # a field of the problem (the seed of a preset's data) goes before an option of the same name
         names = {p.name for p in [*own, *fields]}
         common = [p for p in common if p.name not in names]
-        words = entry_of(cmd_name).words
+
+        def callback(**said: Any) -> None:
+            mine = {p.name: said.pop(p.name) for p in common if p.name}
+            told = rate_advice.on_network(said, **mine) if network else rate_advice.on_problem(cmd_name, said, **mine)
+            ctx.exit(told)
+
+        words = "A small dense network on your own table." if network else entry_of(cmd_name).words
         return click.Command(cmd_name, callback=callback, params=[*own, *fields, *common], help=words, short_help=words)
 
 

@@ -1,94 +1,19 @@
-"""What exists by name, read from the source text: an index of problems, presets, rules and theories without jax."""
+"""What exists by name, read from the source text: problems, their parts, presets and theories, without jax."""
 
 import ast
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from .entries import Entry, Field, Index, PresetEntry
 from .syntax import Module, assignments, doc_of, keywords, last_name, parse, texts, value_of
-from .words import plain_number
 
 PACKAGE = Path(__file__).parent.parent
-ROOTS = {"Problem": "problem.py", "Rule": "problem.py", "Theory": "theory.py"}
+ROOTS = {"Problem": "problem.py", "Theory": "theory.py"}
 MAKERS = ("size", "scalar", "vector", "array")
-
-
-@dataclasses.dataclass(frozen=True)
-class Field:
-    """A parameter of a class or of a preset. `kind`: size, scalar, vector, array, module (a rule) or plain."""
-
-    name: str
-    kind: str
-    annotation: str = ""
-    required: bool = True
-    default: Any = None
-    words: str = ""
-    symbol: str = ""
-    unit: str = ""
-    low: float | None = None
-    high: float | None = None
-    above: float | None = None
-    below: float | None = None
-    log: bool = False
-
-    def allowed(self) -> str:
-        """The range in words; empty where anything goes."""
-        signs = ((">=", self.low), (">", self.above), ("<=", self.high), ("<", self.below))
-        bounds = [f"{sign} {plain_number(bound)}" for sign, bound in signs if bound is not None]
-        noun = {"size": "a whole number", "scalar": "a number", "vector": "numbers with commas between"}
-        return " ".join(filter(None, [noun.get(self.kind, ""), " and ".join(bounds)]))
-
-
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """A concrete class: a problem, a rule or a theory (of, source and conditions_on are for theories)."""
-
-    name: str
-    kind: str
-    doc: str
-    file: str
-    fields: tuple[Field, ...]
-    of: tuple[str, ...] = ()
-    source: tuple[str, ...] = ()
-    conditions_on: tuple[str, ...] = ()
-    ancestors: tuple[str, ...] = ()
-
-    @property
-    def words(self) -> str:
-        """The first sentence of the docstring."""
-        return self.doc.partition("\n")[0].partition(". ")[0].removesuffix(".")
-
-
-@dataclasses.dataclass(frozen=True)
-class PresetEntry:
-    """A published setting: its own parameters, and the problem class that it returns."""
-
-    name: str
-    words: str
-    doc: str
-    file: str
-    fields: tuple[Field, ...]
-    returns: str
-    source: str | None = None
-    seeds: int | None = None
-    recalled: bool = False
-    theories: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Index:
-    """All entries by name."""
-
-    problems: dict[str, Entry]
-    rules: dict[str, Entry]
-    theories: dict[str, Entry]
-    presets: dict[str, PresetEntry]
-
-    def subjects(self) -> list[str]:
-        """What a verb can be asked about: problems, then presets."""
-        return [*self.problems, *self.presets]
+Told = TypeVar("Told", Entry, PresetEntry)
 
 
 @functools.cache
@@ -115,8 +40,7 @@ def _field(node: ast.AnnAssign, constants: dict[str, ast.expr]) -> Field:
     if call and maker == "field":
         said = keywords(call, constants)
         return Field(name, "plain", annotation, "default" not in said, said.get("default"))
-    kind = "module" if annotation in ROOTS or (call and maker[:1].isupper()) else "plain"
-    return Field(name, kind, annotation, node.value is None, value_of(node.value, constants))
+    return Field(name, "plain", annotation, node.value is None, value_of(node.value, constants))
 
 
 class _Classes:
@@ -137,13 +61,11 @@ class _Classes:
         return [*{older_node.name: (older_node, place) for older_node, place in older}.values(), (node, home)]
 
     def entries(self) -> Iterator[Entry]:
-        """Every public concrete class below a root."""
+        """Every public class; its kind is its root, or the oldest of its ancestors."""
         for module in self.modules:
             for name in module.classes:
-                line = self.lineage(name, module)
-                kind = next((node.name for node, _ in line if node.name in ROOTS), None)
-                if kind and name not in ROOTS and not name.startswith("_") and not _unfinished(line):
-                    yield _entry(kind, line)
+                if not name.startswith("_"):
+                    yield _entry(self.lineage(name, module))
 
 
 def _unfinished(line: list[tuple[ast.ClassDef, Module]]) -> set[str]:
@@ -168,7 +90,7 @@ def _is_no_field(annotation: ast.expr) -> bool:
     return last_name(annotation) in ("ClassVar", "AbstractVar", "AbstractClassVar")
 
 
-def _entry(kind: str, line: list[tuple[ast.ClassDef, Module]]) -> Entry:
+def _entry(line: list[tuple[ast.ClassDef, Module]]) -> Entry:
     fields: dict[str, Field] = {}
     said: dict[str, Any] = {"of": (), "source": (), "conditions_on": ()}
     for node, module in line:
@@ -178,8 +100,17 @@ def _entry(kind: str, line: list[tuple[ast.ClassDef, Module]]) -> Entry:
         own = dict(assignments(node.body))
         said |= {k: texts(own[k], module.constants) for k in said if k in own}
     node, module = line[-1]
-    ancestors = tuple(dict.fromkeys(older.name for older, _ in line[:-1]))
-    return Entry(node.name, kind, doc_of(node), module.file, tuple(fields.values()), **said, ancestors=ancestors)
+    older = tuple(ancestor.name for ancestor, _ in line[:-1])
+    return Entry(
+        node.name,
+        next((name for name in older if name in ROOTS), line[0][0].name),
+        doc_of(node),
+        module.file,
+        tuple(fields.values()),
+        **said,
+        ancestors=older,
+        concrete=node.name not in ROOTS and not _unfinished(line),
+    )
 
 
 def _presets(module: Module) -> Iterator[PresetEntry]:
@@ -218,10 +149,38 @@ def read(folder: Path = PACKAGE) -> Index:
     paths = [*sorted((folder / "rules").glob("*.py")), *shared, *sorted((folder / "systems").rglob("*.py"))]
     roots = [parse(folder / file, folder) for file in dict.fromkeys(ROOTS.values())]
     modules = [parse(path, folder) for path in paths]
-    entries = {e.name: e for e in _Classes([*roots, *modules]).entries()}
-    kinds = ({n: e for n, e in entries.items() if e.kind == kind} for kind in ROOTS)
-    presets = (_with_words(p, entries.get(p.returns)) for m in modules for p in _presets(m))
-    return Index(*kinds, presets={p.name: p for p in presets})
+    classes = {e.name: e for e in _Classes([*roots, *modules]).entries()}
+    bases = {older for e in classes.values() if e.concrete for older in e.ancestors} & classes.keys() - ROOTS.keys()
+    known = {name: _with_families(e, bases) for name, e in classes.items()}
+    problems, theories = ({n: e for n, e in known.items() if e.concrete and e.kind == kind} for kind in ROOTS)
+    settled = (_with_families(_with_words(p, problems.get(p.returns)), bases) for m in modules for p in _presets(m))
+    presets = {p.name: p for p in settled}
+    families = _reached([*problems.values(), *presets.values()], known)
+    parts = {n: e for n, e in known.items() if e.concrete and families.keys() & {n, *e.ancestors}}
+    return Index(problems, families, parts, theories, presets)
+
+
+def _with_families(entry: Told, bases: Set[str]) -> Told:
+    """The entry, told of those fields that hold a module: their annotation is a class with concrete heirs."""
+    return dataclasses.replace(entry, fields=tuple(_with_family(f, bases) for f in entry.fields))
+
+
+def _with_family(field: Field, bases: Set[str]) -> Field:
+    named = [part.strip() for part in field.annotation.split("|") if part.strip() != "None"]
+    told = len(named) == 1 and named[0] in bases
+    return dataclasses.replace(field, kind="module", family=named[0]) if told else field
+
+
+def _reached(subjects: Iterable[Entry | PresetEntry], known: dict[str, Entry]) -> dict[str, Entry]:
+    """The families that fields of these hold, then those that fields of their members hold."""
+    found: dict[str, Entry] = {}
+    waiting = [f.family for s in subjects for f in s.fields if f.family]
+    for name in waiting:
+        if name not in found:
+            found[name] = known[name]
+            heirs = [e for e in known.values() if e.concrete and name in (e.name, *e.ancestors)]
+            waiting += [f.family for e in heirs for f in e.fields if f.family]
+    return found
 
 
 def _with_words(preset: PresetEntry, problem: Entry | None) -> PresetEntry:

@@ -1,9 +1,10 @@
-"""`thalweg list`: systems, theories, rules and presets, from the index alone."""
+"""`thalweg list`: systems, their parts, theories and presets, from the index alone."""
 
 import dataclasses
 from typing import Any
 
-from .index import Entry, Field, Index, PresetEntry
+from .entries import Entry, Field, Index, PresetEntry
+from .options import brief
 from .words import plain_number, pretty, unknown
 
 WHOLE = ("name", "about", "problem", "theory")
@@ -65,10 +66,28 @@ def tables(found: Index) -> list[Any]:
     systems = _table("Problems", "name", "what happens", "parameters")
     for entry in found.problems.values():
         systems.add_row(entry.name, entry.words, ", ".join(f.name for f in entry.fields))
-    rules = _table("Rules", "name", "law of motion", "parameters")
-    for entry in found.rules.values():
-        rules.add_row(entry.name, entry.words, ", ".join(f.name for f in entry.fields))
-    return [systems, rules, _theory_table(list(found.theories.values())), _preset_table(list(found.presets.values()))]
+    parts = [_family_table(found, family) for family in found.families.values()]
+    return [systems, *parts, _theory_table(list(found.theories.values())), _preset_table(list(found.presets.values()))]
+
+
+def _family_table(found: Index, family: Entry) -> Any:
+    table = _table(f"{family.name}: {brief(family)} ({_holders(found, family.name)})", "name", "about it", "parameters")
+    for entry in found.members(family.name).values():
+        table.add_row(entry.name, entry.words, ", ".join(f.name for f in entry.fields))
+    return table
+
+
+def _holders(found: Index, family: str) -> str:
+    """The fields that hold a member, and whose they are."""
+    holders: dict[str, list[str]] = {}
+    for entry in [*found.problems.values(), *found.parts.values()]:
+        for field in entry.fields:
+            if field.family == family:
+                holders.setdefault(field.name, []).append(entry.name)
+    every = [*found.problems]
+    told = {name: ["every problem", *(o for o in owners if o not in every)] if {*every} <= {*owners} else owners
+            for name, owners in holders.items()}  # fmt: skip
+    return "; ".join(f"{name} of {', '.join(owners)}" for name, owners in told.items())
 
 
 def about(found: Index, name: str) -> list[Any]:
@@ -84,7 +103,10 @@ def about(found: Index, name: str) -> list[Any]:
         parts.append(_field_table("Parameters", entry.fields))
     if isinstance(entry, PresetEntry):
         parts.insert(1, _preset_table([entry]))
+    elif name in found.families:
+        parts.append(_family_table(found, entry))
     elif entry.kind == "Problem":
+        parts += [_family_table(found, found.families[f]) for f in dict.fromkeys(f.family for f in entry.fields) if f]
         parts += [_theory_table(theories_about(found, name)), _preset_table(presets_of(found, name))]
     elif entry.kind == "Theory":
         parts.append(_theory_table([entry]))

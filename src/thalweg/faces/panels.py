@@ -33,7 +33,9 @@ def name_axes(axes: Axes, values: xr.DataArray, values_at: str | None = None) ->
     axes.set_title(wrapped(words[:1].upper() + words[1:]))
     symbol, unit = pretty(values.attrs.get("symbol", "")), values.attrs.get("units", "")
     axes.set_ylabel(f"{symbol} ({unit})" if symbol and unit else symbol or unit)
-    if values.attrs.get("scale") == "log":
+    # a loss that is predicted to be 0 has no place on a logarithmic axis
+    shown = [values.values, *(np.asarray(line.get_ydata(), dtype=float) for line in axes.lines)]
+    if values.attrs.get("scale") == "log" and any(np.any(part > 0) for part in shown):
         axes.set_yscale("log")
     if values_at:
         axes.set_xlabel(values_at)
@@ -57,9 +59,11 @@ def draw_theory(axes: Axes, part: TheoryPart, name: str, position: int) -> None:
         axes.plot(times, curve, lw=1.9, zorder=4, **look(position))
     if f"{name}_allowance" in part.gap:
         allowed = part.gap[f"{name}_allowance"].isel(time=some).broadcast_like(mean)
+        count = min(mean.size // mean.sizes["time"], MOST_COMPONENTS)
         for curve, width in zip(components(mean), components(allowed), strict=True):
             if np.nanmax(width, initial=0.0) > 0:
-                band = {"color": band_colour(position), "alpha": 0.2, "lw": 0, "zorder": 2}
+                # bands that lie on each other stay pale
+                band = {"color": band_colour(position), "alpha": 0.2 / count**0.5, "lw": 0, "zorder": 2}
                 axes.fill_between(times, curve - width, curve + width, **band)
 
 

@@ -23,6 +23,10 @@ COLUMNS = 3
 FORMATS = (".png", ".svg", ".pdf", ".jpg", ".jpeg")
 
 
+class NothingToDraw(ValueError):
+    """A result of single numbers, such as a critical rate."""
+
+
 def plot(
     result: Any,
     path: str | os.PathLike[str] | None = None,
@@ -92,7 +96,7 @@ def select(known: list[str], chosen: Sequence[str] | None) -> list[str]:
             raise ValueError(unknown("observable", name, known))
     found = known if chosen is None else list(chosen)
     if not found:
-        raise ValueError("this result holds no curve over time, so there is nothing to draw.")
+        raise NothingToDraw("this result holds no curve over time, so there is nothing to draw.")
     return found
 
 

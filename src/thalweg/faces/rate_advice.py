@@ -85,7 +85,7 @@ def on_network(said: dict[str, Any], steps: int, budget: float, seed: int, study
 
 
 def on_problem(
-    name: str, said: dict[str, Any], steps: int, budget: float, seed: int, study: bool, out: str, as_json: bool
+    name: str, said: dict[str, Any], steps: int, budget: float, study: bool, out: str, as_json: bool, seed: int = 0
 ) -> int:
     """`advise-rate NAME`, with the stable rates that are known exactly."""
     import jax

@@ -20,6 +20,7 @@ class Parameter:
     words: str = ""
     symbol: str = ""
     unit: str = ""
+    log: bool = False
 
     @property
     def text(self) -> str:
@@ -133,7 +134,7 @@ def parameters(described: dict[str, Any], head: str = "") -> list[Parameter]:
             found += parameters(value, f"{head}{name}.")
         else:
             about = declared.get(name)
-            words = {k: getattr(about, k) for k in ("words", "symbol", "unit")} if about else {}
+            words = {k: getattr(about, k) for k in ("words", "symbol", "unit", "log")} if about else {}
             found.append(Parameter(head + name, value, **words))
     return found
 
@@ -180,17 +181,39 @@ def _same(default: Any, value: Any) -> bool:
 
 def rule_of(described: dict[str, Any]) -> str:
     """The rule with its main parameters: `GradientDescent (η = 0.1)`."""
-    rule = described["fields"].get("rule")
-    if not isinstance(rule, dict):
+    return part_text(described["fields"].get("rule"))
+
+
+def part_text(part: Any) -> str:
+    """A rule, a start or another part with its main parameters: `BalancedLayers (r = 1)`; empty for anything else."""
+    if not isinstance(part, dict) or "class" not in part:
         return ""
-    told = [p.text for p in parameters(rule) if p.symbol or p.path == "maker"]
-    return rule["class"] + (f" ({', '.join(told)})" if told else "")
+    usual = _defaults(part)
+    # a part without parameters that is there by default says nothing
+    inside = [
+        part_text(value)
+        for name, value in part["fields"].items()
+        if isinstance(value, dict) and (value.get("fields") or value.get("class") != type(usual.get(name)).__name__)
+    ]
+    told = [
+        p.text
+        for p in parameters(part)
+        if "." not in p.path and p.value is not None and (p.symbol or p.path == "maker")
+    ]
+    listed = ", ".join([t for t in inside if t] + told)
+    return part["class"] + (f" ({listed})" if listed else "")
+
+
+def own_parts(described: dict[str, Any]) -> list[str]:
+    """The parts of a problem beside its rule: its start, its inputs."""
+    return [text for name, value in described["fields"].items() if name != "rule" and (text := part_text(value))]
 
 
 def title_of(result: Any) -> str:
     """Problem, main parameters, rule and number of seeds in one line."""
     described = problem_of(result)
-    listed = [described["class"], ", ".join(p.text for p in main_parameters(described)), rule_of(described)]
+    numbers = ", ".join(p.text for p in main_parameters(described))
+    listed = [described["class"], numbers, *own_parts(described), rule_of(described)]
     seeds = result.attrs.get("seeds")
     if seeds:
         listed.append(counted(len(json.loads(seeds)), "seed"))

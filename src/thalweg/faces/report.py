@@ -1,5 +1,6 @@
 """report: one self-contained HTML page about a comparison, for a reader who has two minutes."""
 
+import contextlib
 import io
 import json
 import math
@@ -14,11 +15,12 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from . import again, sources
-from .plot import drawn, viewed
+from .plot import NothingToDraw, drawn, viewed
 from .reading import (
     Comparison,
     TheoryPart,
     main_parameters,
+    own_parts,
     parameters,
     problem_of,
     rule_of,
@@ -73,12 +75,14 @@ def content(result: Any) -> dict[str, Any]:
     times = _times(result)
     return {
         "title": described["class"],
-        "subtitle": " · ".join(filter(None, [", ".join(p.text for p in listed), rule_of(described)])),
+        "subtitle": " · ".join(
+            filter(None, [", ".join(p.text for p in listed), *own_parts(described), rule_of(described)])
+        ),
         "whole_title": title_of(result),
         "verb": result.attrs["verb"],
         "theories": _theories(result),
         "resolution": result.attrs.get("resolution"),
-        "pictures": [picture(drawn, result), *(picture(viewed, result, view) for view in views_in(result))],
+        "pictures": _pictures(result),
         "parameters": parameters(described),
         "run": _run(result, times),
         "remarks": json.loads(result.attrs.get("remarks", "[]")),
@@ -89,6 +93,13 @@ def content(result: Any) -> dict[str, Any]:
         "command": again.command(result, times),
         "versions": [f"{k} {result.attrs[k]}" for k in ("thalweg", "jax", "precision") if k in result.attrs],
     }
+
+
+def _pictures(result: Any) -> list[str]:
+    """Curves, where there are any, and the problem's own views."""
+    with contextlib.suppress(NothingToDraw):
+        return [picture(drawn, result), *(picture(viewed, result, view) for view in views_in(result))]
+    return []
 
 
 def picture(draw: Callable[..., Figure], *shown: Any) -> str:

@@ -95,7 +95,9 @@ def header(figure: Figure, title: str, sentences: Sequence[tuple[str, str]], han
     """Title, verdict sentences (text, verdict) and one legend above all panels; the panels keep clear of them."""
     width, panels = figure.get_size_inches()
     most = int(width * CHARACTERS_PER_INCH)
-    rows = [(line, 11.5, "bold", INK) for line in textwrap.wrap(title, int(most * 0.8))]
+    # no line ends inside `p = 16`
+    kept = title.replace(" = ", "\u00a0=\u00a0")
+    rows = [(line, 11.5, "bold", INK) for line in textwrap.wrap(kept, int(most * 0.8))]
     for text, verdict in sentences:
         colour = VERDICT_COLOURS.get(verdict, INK)
         rows += [(line, 9.5, "normal", colour) for line in textwrap.wrap(text, most)]

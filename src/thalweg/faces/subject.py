@@ -1,95 +1,15 @@
-"""From words on the command line to a problem: options made from the index, and the values that they carry."""
+"""From words on the command line to a problem: what options it takes, and how it is built from them."""
 
-import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import click
 
-from .index import Entry, Field, PresetEntry, index
+from .entries import Entry, Field, PresetEntry
+from .index import index
+from .options import NEST, flag, options
 from .tables import read_arrays
-from .words import plain_number, pretty, unknown
-
-NEST = "__"
-
-
-class FieldValue(click.ParamType):
-    """The text of one field as a value; ranges are checked by the problem itself."""
-
-    def __init__(self, field: Field) -> None:
-        self.field = field
-        self.name = {"size": "int", "scalar": "number", "vector": "a,b,..", "module": "name"}.get(field.kind, "value")
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """A number, a list of numbers, or what the annotation asks for."""
-        if not isinstance(value, str):
-            return value
-        if self.field.kind not in ("size", "scalar", "vector"):
-            return _literal(value, self.field.annotation)
-        try:
-            if self.field.kind == "vector":
-                return [float(part) for part in value.split(",")]
-            number = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is no number; give {self.field.allowed()}.", param, ctx)
-        return int(number) if self.field.kind == "size" and number.is_integer() else number
-
-
-def _literal(text: str, annotation: str) -> Any:
-    """Python literals such as `3,8` or `true`; `a=1,b=2` as pairs; anything else stays text."""
-    if annotation in ("str", "Path", "str | None", "str | Path", "Rule", "str | os.PathLike[str]"):
-        return text
-    if text.lower() in ("true", "false", "none"):
-        return {"true": True, "false": False}.get(text.lower())
-    if "=" in text:
-        pairs = [part.partition("=") for part in text.split(",")]
-        return tuple((name.strip(), _literal(value, "float")) for name, _, value in pairs)
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-
-
-def flag(path: str) -> str:
-    """`rule.learning_rate` as an option."""
-    return f"--{path.replace('_', '-')}"
-
-
-def describe(field: Field, with_default: bool = True) -> str:
-    """What a field means and takes, in one line."""
-    symbol = f" {pretty(field.symbol)}" if field.symbol else ""
-    allowed = f"; {field.allowed()}" if field.kind != "plain" and field.allowed() else ""
-    default = " [required]" if field.required else f" [default {plain_number(field.default)}]"
-    return f"{field.words or field.annotation}{symbol}{allowed}{default if with_default else ''}"
-
-
-def _option(field: Field, path: str, words: str) -> click.Option:
-    return click.Option([path.replace(".", NEST), flag(path)], type=FieldValue(field), help=words)
-
-
-def _options(fields: Iterable[Field], with_default: bool = True) -> Iterator[click.Option]:
-    for field in fields:
-        if field.kind == "array":
-            continue
-        words = describe(field, with_default)
-        if field.kind == "module":
-            words = f"law of motion: {', '.join(index().rules)}{words.removeprefix(field.annotation)}"
-        yield _option(field, field.name, words)
-        if field.kind == "module":
-            yield from _inner_options(field.name)
-
-
-def _inner_options(head: str) -> Iterator[click.Option]:
-    """One option for each field of any rule, saying whose it is."""
-    owners: dict[str, list[tuple[str, Field]]] = {}
-    for rule in index().rules.values():
-        for field in rule.fields:
-            owners.setdefault(field.name, []).append((rule.name, field))
-    for name, owned in owners.items():
-        field = owned[0][1]
-        allowed = f"; {field.allowed()}" if field.kind != "plain" else ""
-        defaults = ", ".join(f"{rule} {'(required)' if f.required else plain_number(f.default)}" for rule, f in owned)
-        yield _option(field, f"{head}.{name}", f"{field.words or field.annotation}{allowed} [{defaults}]")
+from .words import unknown
 
 
 def entry_of(name: str) -> Entry | PresetEntry:
@@ -132,8 +52,8 @@ def options_of(name: str) -> tuple[list[click.Parameter], list[click.Parameter]]
         if not _owns_target(own, fields):
             words = "column of FILE.csv to be learned"
             extra.append(click.Option(["target", "--target"], metavar="COLUMN", help=words))
-    of_problem = _options(fields, with_default=isinstance(entry_of(name), Entry))
-    return list(_options(own)), [*of_problem, *extra]
+    of_problem = options(fields, with_default=isinstance(entry_of(name), Entry))
+    return list(options(own)), [*of_problem, *extra]
 
 
 def _owns_target(*fields: list[Field]) -> bool:
@@ -155,7 +75,7 @@ def build(name: str, said: dict[str, Any]) -> Any:
         values |= read_arrays(source, arrays, target)
     entry = entry_of(name)
     _ask_for_missing(name, entry.fields, values)
-    _make_rules(name, values)
+    _make_parts([*own, *fields], values)
     if isinstance(entry, PresetEntry):
         mine = {f.name for f in own} & values.keys()
         made = registry.presets()[name](**{k: values.pop(k) for k in mine})
@@ -166,7 +86,7 @@ def build(name: str, said: dict[str, Any]) -> Any:
 
 
 def _ask_for_missing(name: str, fields: Iterable[Field], values: dict[str, Any], head: str = "") -> None:
-    missing = [f for f in fields if f.required and head + f.name not in values]
+    missing = [f for f in fields if f.required and f.name not in values]
     if missing:
         ways = ["--data FILE" if f.kind == "array" else flag(head + f.name) for f in missing]
         raise ValueError(
@@ -174,30 +94,29 @@ def _ask_for_missing(name: str, fields: Iterable[Field], values: dict[str, Any],
         )
 
 
-def _make_rules(name: str, values: dict[str, Any]) -> None:
-    """Replace the name of a rule, with its dotted fields, by the rule itself."""
-    from .. import registry
-
-    _, fields = fields_of(name)
+def _make_parts(fields: Iterable[Field], values: dict[str, Any], above: str = "") -> None:
+    """Replace the name of a rule, a start or another part, with its dotted fields, by the part itself."""
     for field in fields:
-        chosen = values.get(field.name)
-        if field.kind != "module" or not isinstance(chosen, str):
-            continue
-        if chosen not in index().rules:
-            raise ValueError(unknown(field.name, chosen, index().rules))
-        entry, head = index().rules[chosen], f"{field.name}."
-        inner = {k: values[k] for k in values if k.startswith(head)}
-        known = {head + f.name: f for f in entry.fields}
-        for path in inner:
-            if path not in known:
-                raise ValueError(unknown("option", flag(path), [flag(k) for k in known], f" of {chosen}"))
-        _ask_for_missing(chosen, entry.fields, values, head)
-        parts = {k[len(head) :]: _part(known[k], values.pop(k)) for k in inner}
-        values[field.name] = registry.rules()[chosen](**parts)
+        chosen, head = values.get(field.name), f"{field.name}."
+        if field.family and isinstance(chosen, str):
+            said = {k.removeprefix(head): values.pop(k) for k in list(values) if k.startswith(head)}
+            values[field.name] = _made(field, chosen, said, above + head)
 
 
-def _part(field: Field, value: Any) -> Any:
-    """A part of a rule that is a module itself (a schedule), from its name; any other value as it is."""
+def _made(field: Field, chosen: str, said: dict[str, Any], head: str) -> Any:
+    """A member of the field's family, by name. `head` is the path of its own fields."""
     from .. import registry
+    from ..fields import vary
 
-    return registry.find(value)() if field.kind == "module" and isinstance(value, str) else value
+    choices = index().members(field.family)
+    if chosen not in choices:
+        raise ValueError(unknown(field.name, chosen, choices))
+    own = {f.name: f for f in choices[chosen].fields}
+    for path in said:
+        first, inside, _ = path.partition(".")
+        if first not in own or (inside and not own[first].family):
+            raise ValueError(unknown("option", flag(head + path), [flag(head + k) for k in own], f" of {chosen}"))
+    _ask_for_missing(chosen, own.values(), said, head)
+    _make_parts(own.values(), said, head)
+    direct = {k: said.pop(k) for k in list(said) if "." not in k}
+    return vary(registry.find(chosen)(**direct), said)

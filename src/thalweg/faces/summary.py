@@ -2,10 +2,14 @@
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from .reading import Comparison, is_curve, mean_over_seeds, parts_of, title_of
 from .words import plain_number
+
+# as many values are shown one by one
+MOST = 8
 
 
 def clean(value: Any) -> Any:
@@ -59,20 +63,53 @@ def summary(result: Any, files: dict[str, str] | None = None) -> dict[str, Any]:
 def lines(result: Any) -> list[str]:
     """The same for people: the verdict or the last values, and what must be said beside them."""
     said: list[str] = []
+    theories: list[Any] = []
     if result.attrs["verb"] == "compare":
         theories = Comparison(result).theories
         prefix = len(theories) > 1
         said += [(f"{t.name}: " if prefix else "") + t.sentence for t in theories]
     said.append(title_of(result))
+    if result.attrs["verb"] == "compare" and len(theories) == 1:
+        said.append(f"theory: {theories[0].name}")
     if result.attrs["verb"] in ("predict", "train"):
-        found = _numbers(result)
-        for kind, word in (("end", "at the end"), ("events", "event")):
-            said += [f"  {n} ({word}): {_short(v)}" for n, v in found[kind].items()]
+        said += _values(result)
+    if result.attrs["verb"] == "sweep":
+        said += [f"  {n} = {', '.join(map(plain_number, v))}" for n, v in json.loads(result.attrs["over"]).items()]
+        for kind, node in result.children.items():
+            said += [*(["training:"] if kind == "training" else []), *_values(node.to_dataset())]
     remarks = json.loads(result.attrs.get("remarks", "[]"))
     return said + [f"  {remark}" for remark in remarks]
 
 
+def _values(dataset: Any) -> list[str]:
+    """Curves at their end and events, a line each, below the theory that says them."""
+    found = _numbers(dataset)
+    said = [f"theory: {dataset.attrs['theory']}"] if "theory" in dataset.attrs else []
+    for kind in ("end", "events"):
+        for name, value in found[kind].items():
+            # what stands without time though it is a curve of the problem (they alone have a scale) is its limit
+            word = "at the end" if kind == "end" else "limit" if "scale" in dataset[name].attrs else "event"
+            unit = str(dataset[name].attrs.get("units", "")) if kind == "events" else ""
+            told = _short(value)
+            said.append(f"  {name} ({word}): {told}{f' {unit}' if unit and not told.endswith('happen') else ''}")
+    return said
+
+
 def _short(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(_short(v) for v in value)
-    return "did not happen" if value is None else plain_number(float(f"{value:.5g}"))
+    if not isinstance(value, list):
+        return "did not happen" if value is None else plain_number(float(f"{value:.5g}"))
+    nested = any(isinstance(v, list) for v in value)
+    if len(value) <= MOST:
+        return ", ".join(f"({_short(v)})" if nested else _short(v) for v in value)
+    every = list(_flat(value))
+    known = [v for v in every if v is not None]
+    span = f", from {_short(min(known))} to {_short(max(known))}" if known else ""
+    return f"{len(every)} values{span}" + (
+        f"; {len(every) - len(known)} did not happen" if len(known) < len(every) else ""
+    )
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    """The numbers of nested lists."""
+    for one in value:
+        yield from _flat(one) if isinstance(one, list) else (one,)

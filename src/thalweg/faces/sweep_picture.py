@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
-from .panels import clock_of, components, name_axes
+from .panels import MOST_COMPONENTS, clock_of, components, name_axes
 from .plot import Parts, empty_for, grid, select
 from .reading import curves_of, mean_over_seeds, parameters, problem_of
 from .style import INK, dots, scale_time, visible
@@ -26,8 +27,10 @@ def sweep_picture(result: xr.DataTree, chosen: Sequence[str] | None) -> Parts:
     parts = {name: result[name].to_dataset() for name in ("theory", "training") if name in result.children}
     first = next(iter(parts.values()))
     swept = [str(d) for d in _swept(result)]
-    curves = select(list(dict.fromkeys(n for part in parts.values() for n in curves_of(part, result))), chosen)
+    known = list(dict.fromkeys(n for part in parts.values() for n in curves_of(part, result)))
     events = [n for n in _events(first) if any(_varies(p, n) for p in parts.values())] if chosen is None else []
+    # single numbers against the parameter are a picture too
+    curves = select(known, chosen) if known or not events else []
     figure = empty_for(len(curves) + len(events))
     axes = grid(figure, len(curves) + len(events))
     for one, name in zip(axes, [*curves, *events], strict=True):
@@ -36,11 +39,15 @@ def sweep_picture(result: xr.DataTree, chosen: Sequence[str] | None) -> Parts:
             _over_time(one, parts, name, swept[0])
         else:
             _over_parameter(one, parts, name, swept)
-            one.set_xlabel(_label(result, swept[0]))
+            _name_parameter(one, result, swept[0], first[swept[0]].values)
         name_axes(one, values)
         if name in curves and len(swept) > 1:
             one.set_title(f"{one.get_title(loc='left')}\nat the last time", loc="left")
-    return figure, [(f"sweep over {', '.join(swept)}", "")], _legend(parts, first, swept)
+    return (
+        figure,
+        [(f"sweep over {', '.join(swept)}", "")],
+        _legend(parts, first, swept, bool(curves) or len(swept) > 1),
+    )
 
 
 def _swept(result: xr.DataTree) -> list[str]:
@@ -61,7 +68,10 @@ def _over_time(axes: Axes, parts: dict[str, xr.Dataset], name: str, parameter: s
     for kind, part in parts.items():
         if name not in part:
             continue
-        shown = part[name].isel(time=visible(part["time"].values))
+        values = part[name]
+        # a limit that is told without time axis stands at all times
+        values = values if "time" in values.dims else values.expand_dims(time=part["time"].values)
+        shown = values.isel(time=visible(part["time"].values))
         times, mean = shown["time"].values, mean_over_seeds(shown)
         some = dots(times, 16)
         for i in range(mean.sizes[parameter]):
@@ -77,37 +87,48 @@ def _over_time(axes: Axes, parts: dict[str, xr.Dataset], name: str, parameter: s
 
 
 def _over_parameter(axes: Axes, parts: dict[str, xr.Dataset], name: str, swept: list[str]) -> None:
-    """Values against the first parameter; a colour for each value of the second, means over any others."""
+    """Values against the first parameter: a colour for each value of the second, a line for each component."""
     for kind, part in parts.items():
         if name not in part:
             continue
         values = part[name].isel(time=-1) if "time" in part[name].dims else part[name]
         mean = mean_over_seeds(values)
-        rest = [d for d in mean.dims if d not in swept[:2]]
-        table = mean.mean(rest) if rest else mean
-        lines = table.transpose(swept[0], ...).values.reshape(table.sizes[swept[0]], -1)
-        for i in range(lines.shape[1]):
+        # means over what a third parameter does
+        table = mean.mean([d for d in mean.dims if d in swept[2:]])
+        lines = table.transpose(*swept[:2], ...).values.reshape(*(table.sizes[d] for d in swept[:2]), -1)
+        lines = lines if len(swept) > 1 else lines[:, None]
+        for i, j in np.ndindex(lines.shape[1], min(lines.shape[2], MOST_COMPONENTS)):
             colour = _shade(i, lines.shape[1]) if len(swept) > 1 else INK
             style = (
                 {"lw": 1.7, "marker": "o", "ms": 2.8}
                 if kind == "theory"
                 else {"ls": "none", "marker": "o", "ms": 4, "mfc": "white"}
             )
-            axes.plot(part[swept[0]].values, lines[:, i], color=colour, **style)
+            axes.plot(part[swept[0]].values, lines[:, i, j], color=colour, **style)
 
 
-def _label(result: xr.DataTree, path: str) -> str:
-    """A parameter's words and symbol for an axis."""
+def _name_parameter(axes: Axes, result: xr.DataTree, path: str, values: np.ndarray) -> None:
+    """A parameter's words and symbol below its axis, which is logarithmic where the field says so."""
+    axes.set_xlabel(path)
     for one in parameters(problem_of(result)):
-        if one.path == path and one.words:
-            return f"{one.words} {pretty(one.symbol)}".strip()
-    return path
+        if one.path == path:
+            axes.set_xlabel(f"{one.words.partition(';')[0] or path} {pretty(one.symbol)}".strip())
+            if one.log and np.all(values > 0):
+                axes.set_xscale("log")
+    if np.all(values == np.round(values)) and axes.get_xscale() == "linear":
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
 
 
-def _legend(parts: dict[str, xr.Dataset], first: xr.Dataset, swept: list[str]) -> list[Any]:
+def _legend(parts: dict[str, xr.Dataset], first: xr.Dataset, swept: list[str], coloured: bool) -> list[Any]:
     shaded = swept[0] if len(swept) == 1 else swept[1]
     values = first[shaded].values
-    shown = range(len(values)) if len(values) <= 6 else np.unique(np.linspace(0, len(values) - 1, 5).astype(int))
+    shown = (
+        ()
+        if not coloured
+        else range(len(values))
+        if len(values) <= 6
+        else np.unique(np.linspace(0, len(values) - 1, 5).astype(int))
+    )
     listed = [
         Line2D([], [], color=_shade(int(i), len(values)), lw=2.4, label=f"{shaded} = {plain_number(float(values[i]))}")
         for i in shown

@@ -1,5 +1,6 @@
 """What each command does: build the problem, call the verb, write and print the result."""
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -209,7 +210,8 @@ def compare(
         return deliver(result, out, as_json)
 
 
-def _grid(over: tuple[str, ...]) -> dict[str, Any]:
+def read_grid(over: tuple[str, ...]) -> dict[str, Any]:
+    """Fields with their values from `FIELD=A,B,..`."""
     grid: dict[str, Any] = {}
     for text in over:
         field, sign, values = text.partition("=")
@@ -235,10 +237,10 @@ def sweep(
     """`sweep`."""
     import thalweg as tw
 
-    grid = _grid(over)
+    grid = read_grid(over)
     if len(theory) > 1:
         raise ValueError(f"sweep takes one theory, not {len(theory)}.")
-    chosen = _theory(theory)
+    chosen = False if theory == ("none",) and train else _theory(theory)
     asked = Asked(name, said, times, seeds)
     trained = asked.seeds or 8 if train or seeds is not None else None
     more = _said(theory=chosen, seeds=trained)
@@ -264,15 +266,16 @@ def deliver(result: Any, out: str, as_json: bool) -> int:
     """Write a result, its picture and (for a comparison) its report; print it; say the exit code."""
     import thalweg as tw
 
-    from .plot import plot
+    from .plot import NothingToDraw, plot
     from .report import report
     from .summary import lines, summary
     from .view_picture import views_in
 
     target = Path(out)
     files = {"result": str(tw.save(result, target / "run.nc"))}
-    plot(result, target / "picture.png")
-    files["picture"] = str(target / "picture.png")
+    with contextlib.suppress(NothingToDraw):
+        plot(result, target / "picture.png")
+        files["picture"] = str(target / "picture.png")
     for view in views_in(result):
         files[view.name] = str(target / f"{view.name}.png")
         plot(result, files[view.name], view=view.name)

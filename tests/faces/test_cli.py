@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.faces import verbs
 from thalweg.faces.cli import cli
 from thalweg.faces.console import exit_code
 from thalweg.faces.index import index
 from thalweg.faces.subject import build
 from thalweg.faces.tables import read_arrays, read_table
+from thalweg.faces.values import read_numbers, read_seeds
 
 from .conftest import TIMES
 
@@ -302,10 +302,10 @@ def test_a_theory_outside_its_regime_warns_in_one_sentence(tmp_path):
 
 
 def test_times_and_seeds_in_words():
-    np.testing.assert_array_equal(verbs.read_numbers("0:10:201", ""), np.linspace(0, 10, 201))
-    np.testing.assert_array_equal(verbs.read_numbers("0,1.5,2", ""), [0, 1.5, 2])
-    assert verbs.read_seeds("24") == 24
-    assert verbs.read_seeds("0,3") == [0, 3]
+    np.testing.assert_array_equal(read_numbers("0:10:201", ""), np.linspace(0, 10, 201))
+    np.testing.assert_array_equal(read_numbers("0,1.5,2", ""), [0, 1.5, 2])
+    assert read_seeds("24") == 24
+    assert read_seeds("0,3") == [0, 3]
 
 
 def test_advice_about_a_rate(tmp_path):

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.faces import again, rate_advice, reading, verbs
+from thalweg.faces import again, rate_advice, reading
 from thalweg.faces.cli import Subject, cli
 from thalweg.faces.index import index
 from thalweg.faces.subject import build, options_of
+from thalweg.faces.values import read_grid
 from thalweg.serial import to_json
 
 
@@ -92,7 +93,7 @@ def test_a_wrong_part_is_a_sentence(words, sentence):
 
 def test_a_sweep_inside_a_part():
     words = ["--widths", "2,2,2", "--target", "2,1", "--start", "BalancedLayers"]
-    grid = verbs.read_grid(("start.rank=1,2",))
+    grid = read_grid(("start.rank=1,2",))
     swept = tw.sweep(parsed("DeepLinear", *words), grid, [0.0, 1.0], theory="TwoLayerRiccati")
     assert swept["theory"]["late_rate"].attrs["units"] == "1/flow time"
     values = swept["theory"]["singular_values"].isel(time=0, seed=0)

@@ -12,42 +12,13 @@ from . import listing
 from .console import exit_code, finish, folder, hear_theories, printer, progress
 from .index import index
 from .subject import build
+from .values import read_grid, read_numbers, read_seeds
 from .words import unknown
 
 
 def _said(**options: Any) -> dict[str, Any]:
     """Options that were given; the verb's own defaults stand for the others."""
     return {k: v for k, v in options.items() if v is not None and v != ()}
-
-
-def read_numbers(text: str, what: str) -> Any:
-    """`start:stop:count` or numbers with commas, as an array; ValueError otherwise."""
-    import numpy as np
-
-    try:
-        if ":" in text:
-            start, stop, count = text.split(":")
-            if not 1 <= int(count) <= 10_000_000:
-                raise ValueError
-            return np.linspace(float(start), float(stop), int(count))
-        return np.asarray([float(part) for part in text.split(",")])
-    except ValueError:
-        raise ValueError(
-            f"{what} {text!r} cannot be read; give start:stop:count (0:10:201) or numbers: 0,1,2."
-        ) from None
-
-
-def read_seeds(text: str | None) -> Any:
-    """A number of seeds, or a list with commas."""
-    if text is None:
-        return None
-    try:
-        listed = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError(
-            f"--seeds {text!r} is not allowed; give a whole number >= 1, or a list such as 0,3,7."
-        ) from None
-    return listed if "," in text else listed[0]
 
 
 def _theory(names: Sequence[str]) -> Any:
@@ -208,19 +179,6 @@ def compare(
         with progress("training") as told:
             result = finish(lambda: tw.compare(asked.problem, asked.times, progress=told, **more), target)
         return deliver(result, out, as_json)
-
-
-def read_grid(over: tuple[str, ...]) -> dict[str, Any]:
-    """Fields with their values from `FIELD=A,B,..`."""
-    grid: dict[str, Any] = {}
-    for text in over:
-        field, sign, values = text.partition("=")
-        if not sign:
-            raise ValueError(f"--over {text!r} cannot be read; give FIELD=A,B,.. such as --over learning_rate=0.1,0.2.")
-        grid[field.strip().replace("-", "_")] = read_numbers(values, f"--over {field}").tolist()
-    if not grid:
-        raise ValueError("sweep needs at least one --over FIELD=A,B,..")
-    return grid
 
 
 def sweep(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .fields import Parametrised, unknown
 from .problem import Problem
-from .theory import Setting
+from .theory import FiniteSize, Setting
 
 if TYPE_CHECKING:
     from typing import ClassVar as AbstractClassVar
@@ -84,6 +84,12 @@ class Advice:
 
     def __str__(self) -> str:
         return "\n\n".join([f"Advice for {self.subject}", *(str(item) for item in self.items)])
+
+
+def around(value: float, error: FiniteSize) -> tuple[float, float]:
+    """Ends of what a limit leaves out at this size, for a number that is not negative."""
+    reach = error.amount * (value if error.relative else 1.0)
+    return max(value - reach, 0.0), value + reach
 
 
 class Adviser(Parametrised):

@@ -35,8 +35,8 @@ class Menu(pandas.DataFrame):
         lines = [line(SHOWN)]
         for row, told in zip(rows, self.to_dict("records"), strict=True):
             lines += [line(row), *_indented(f"of: {told['speaks_of']}")]
-            if not told["applies"]:
-                lines += _indented(f"why not: {told['why']}")
+            if told["why"]:
+                lines += _indented(f"{'condition' if told['applies'] else 'why not'}: {told['why']}")
             lines += _indented(f"source: {told['source']}")
         return "\n".join(lines)
 

@@ -15,7 +15,7 @@ from .mathematics.extremum import integer_extremum, interior_extremum
 from .mathematics.linear_equivalent import LinearLaw
 from .mathematics.mean_square import mean_square_edge
 from .problem import Event, Observable
-from .rules import SGD, GradientDescent, draws_anew, has_filter, is_descent, largest_stable_rate
+from .rules import SGD, as_descent, draws_anew, has_filter, is_descent, largest_stable_rate
 from .tables import LeastSquaresProblem
 from .theory import Assumption, Setting
 
@@ -32,8 +32,7 @@ def draw_rate(problem: Any, data: Any) -> Float[Array, ""]:
         return mean_square_edge(inputs, problem.weight_decay, rule.batch)
     n, p = inputs.shape
     gram = inputs.T @ inputs if p <= n else inputs @ inputs.T
-    followed = GradientDescent() if is_descent(rule, n) else rule
-    return largest_stable_rate(followed, jnp.linalg.eigvalsh(gram)[-1] / n + problem.weight_decay)
+    return largest_stable_rate(as_descent(rule, n), jnp.linalg.eigvalsh(gram)[-1] / n + problem.weight_decay)
 
 
 BEST_LOSS = Event(
@@ -125,3 +124,15 @@ def best_time(problem: Any, curve: Callable[[Array], Array], horizon: Array, sig
 def clock_speed(rule: Any) -> Any:
     """Flow time of one unit of the clock of a rule with a filter; momentum runs up to 1/(1 - beta) times faster."""
     return getattr(rule, "learning_rate", 1.0) / (1 - getattr(rule, "momentum", 0.0))
+
+
+# the run that advice looks at, in usual lengths, so that it has an end that is one
+LONG = 20.0
+
+
+def long_times(problem: Any) -> np.ndarray:
+    """LONG usual lengths, dense at the beginning: decades, and the first 200 steps of a rule that has them."""
+    times = LONG * problem.horizon()
+    decades = np.geomspace(1e-5 * times[-1], times[-1], 300)
+    flow = problem.rule.steps_per_unit(problem) is None
+    return np.union1d(times, decades if flow else np.concatenate([np.arange(200.0), np.round(decades)]))

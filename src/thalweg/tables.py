@@ -7,12 +7,31 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .problem import SampledProblem
+from .data import columns
+from .problem import Remark, SampledProblem
 
 if TYPE_CHECKING:
     from typing import ClassVar as AbstractClassVar
 else:
     from equinox import AbstractClassVar
+
+# of problems whose columns are scaled, each by its own deviation and `deviation_floor`
+COLUMN_REMARKS = (
+    Remark(
+        "Some columns are constant (an intercept among the inputs, perhaps): they are set to 0 and change nothing.",
+        lambda problem: columns.constant(problem.inputs).size > 0,
+    ),
+    Remark(
+        "Some columns are copies of others up to shift and scale. What they say is learned that many times as fast and "
+        "shared out among their weights; predictions are well defined, single weights mean little.",
+        lambda problem: bool(columns.copied(problem.inputs)),
+    ),
+    Remark(
+        "The standard deviations of the columns span more than a factor 1000. Each is divided by its own, so that all "
+        "are learned alike; unscaled, the largest would be learned first and the smallest practically never.",
+        lambda problem: columns.span(problem.inputs) > 1e3 and problem.deviation_floor == 0,
+    ),
+)
 
 
 class TrainingPart(NamedTuple):

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from sgd_moments import moments
 from sklearn.datasets import load_iris
 
 import thalweg as tw
@@ -55,6 +56,9 @@ def test_ridge_of_points_held_out_is_that_of_every_fold():
     strengths = told.ridge.values[0][[10, 50, 80]]
     loss, _ = seen(folds(x, y, [lambda v, s=s: 1 / (v + s) for s in strengths]), y)
     np.testing.assert_allclose(told.ridge_loss[0, [10, 50, 80]], loss, rtol=1e-8)
+    with jax.enable_x64():
+        given = tw.predict(problem, theory=tw.HeldOutRidge(), data=problem.draw(seed_keys(np.int64(0))[0]))
+    np.testing.assert_allclose(given.ridge_loss, told.ridge_loss[0], rtol=1e-12)
     # noise: residual variance of each output, added
     missed = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
     assert float(told.noise[0]) ** 2 == pytest.approx(np.sum(missed**2) / (len(x) - x.shape[1]), rel=1e-6)
@@ -87,11 +91,25 @@ def test_advice_about_several_classes():
     assert "No input at all" in advice["test_loss"].reason
 
 
-def test_sgd_with_several_outputs_has_a_rate_and_no_path():
-    advice = tw.advise(tw.DatasetClasses(**SMALL, rule=tw.SGD(learning_rate=0.001)))
-    assert "SGD with several outputs" in advice["stopping_time"].reason
+def test_sgd_with_several_outputs_is_every_fold_and_output_in_the_mean_over_draws():
+    """Outputs share the rows that are drawn, but the loss adds their mean squares: covariances do not count."""
+    steps, batch, rate = 60, 2, 0.02
+    problem = tw.DatasetClasses(**SMALL, rule=tw.SGD(rate, batch))
+    x, y = drawn(problem)
+    with jax.enable_x64():
+        data = problem.draw(seed_keys(np.int64(0))[0])
+    told = tw.predict(problem, [0, steps], theory=tw.LeaveOneOut(), data=data)
+    silent, noise = np.zeros(len(x)), np.zeros(len(x))
+    for i in range(len(x)):
+        rest = np.delete(np.arange(len(x)), i)
+        for k in range(3):
+            mean, spread = moments(x[rest], y[rest, k], rate, batch, steps)
+            silent[i] += 0.5 * (y[i, k] - x[i] @ mean) ** 2
+            noise[i] += 0.5 * x[i] @ spread @ x[i]
+    assert noise.mean() > 0.01 * silent.mean()
+    assert float(told.test_loss[-1]) - silent.mean() == pytest.approx(noise.mean(), rel=0.15)
+    advice = tw.advise(problem)
+    assert np.isfinite(advice["stopping_time"].value)
+    assert "share of the steps' noise" in advice["stopping_time"].evidence
     # in the mean square every output is stable where one is
-    x, _ = drawn(tw.DatasetClasses(**SMALL))
-    assert advice["largest_stable_rate"].value < 2 / np.mean(np.sum(x**2, axis=1)) * 1.001
-    with pytest.raises(ValueError, match="linear rule"):
-        tw.predict(tw.DatasetClasses(**SMALL, rule=tw.SGD()), theory=tw.LeaveOneOut())
+    assert advice["largest_stable_rate"].value < 2 * batch / np.mean(np.sum(x**2, axis=1)) * 1.001

@@ -9,9 +9,8 @@ from scipy.optimize import brentq, minimize_scalar
 from sklearn.linear_model import Ridge
 
 import thalweg as tw
-from thalweg.data import tables
+from thalweg.data import columns, tables
 from thalweg.problem import seed_keys
-from thalweg.systems.own_data import columns
 from thalweg.systems.own_data.held_out_ridge import STRENGTHS, best_strength
 
 POINTS = 12

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import jax
 import numpy as np
 import pytest
+from sgd_moments import moments
 
 import thalweg as tw
 from thalweg.fields import vary
@@ -143,19 +144,6 @@ def test_a_rule_without_replacement_survives_a_file_and_is_refused_where_nothing
     rows = np.zeros((4, 2))
     with pytest.raises(ValueError, match=r"batch = 3 does not divide the 4 samples.*give batch = 2 or 4"):
         tw.SGD(RATE, 3, replacement=False).begin(problem, None, tw.TableSample(rows, rows[:, 0], rows, rows[:, 0]))
-
-
-def moments(x, y, rate: float, batch: int, steps: int):
-    """Mean and covariance of the weights after some steps from 0, by the plain recursion."""
-    n, p = x.shape
-    s, b = x.T @ x / n, x.T @ y / n
-    mean, spread = np.zeros(p), np.zeros((p, p))
-    for _ in range(steps):
-        missed = (y - x @ mean) ** 2 + np.sum((x @ spread) * x, axis=1)
-        slope, keep = s @ mean - b, np.eye(p) - rate * s
-        noise = (x.T * missed) @ x / n - np.outer(slope, slope) - s @ spread @ s
-        mean, spread = mean - rate * slope, keep @ spread @ keep + rate**2 / batch * noise
-    return mean, spread
 
 
 def test_leave_one_out_under_sgd_is_refitting_in_the_mean_over_draws():

@@ -5,13 +5,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 import pandas as pd
 
 from ..rules import GradientDescent, HeavyBall, Nesterov
 from .contest import Contest
-from .own_loss import Task, checked, ramp
+from .own_loss import Task, batch_size, checked, ramp
 from .step_marks import Mark, centre, limits, lowest_of_sweep, watch
 
 # chosen on the 34 problems of benchmarks/learning_rate_problems.py, before those of learning_rate_published.py were run
@@ -99,8 +98,7 @@ def _without_chance(task: Task) -> bool:
 
 def _noise(task: Task) -> float:
     """One over the root of the size of a batch; 0 where all data are one batch."""
-    shape = jax.tree.leaves(task.batches[0])[0].shape
-    return (shape[0] if shape else 1) ** -0.5 if len(task.batches) > 1 else 0.0
+    return batch_size(task) ** -0.5 if len(task.batches) > 1 else 0.0
 
 
 def _judged(contest: Contest, marks: Sequence[Mark], steps: int) -> RateAdvice:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .own_loss import Courses, Task
+from .own_loss import FORWARD, Courses, Task
 from .regimes import DIVERGENT, regimes
-from .step_marks import FORWARD, watch
+from .step_marks import watch
 
 APART = 0.5  # decades between neighbours
 OFFSETS = (-1.5, -1.0, -0.5, 0.0)  # decades from the lowest point of the sweep

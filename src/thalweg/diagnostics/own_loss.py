@@ -19,6 +19,8 @@ from .parameters import check_finite
 from .parameters import split as split_parameters
 
 Loss = Callable[[Any, Any], Any]
+# cost of a forward pass in gradients
+FORWARD = 1 / 3
 
 
 class _OwnLoss(BatchedProblem):
@@ -119,6 +121,12 @@ def checked(loss: Any, params: Any, batches: Any, rule: Any, order: str = "cycli
     return Task(own, moving, fixed, listed, stacked, rule, order, seed)
 
 
+def batch_size(task: Task) -> int:
+    """Samples of one batch: the leading axis of its first array."""
+    shape = jax.tree.leaves(task.batches[0])[0].shape
+    return shape[0] if shape else 1
+
+
 class Runs(NamedTuple):
     """Short runs: watched loss (rates, ticks), and the gradient evaluations that they cost."""
 
@@ -136,18 +144,22 @@ def _runs(skeleton: Skeleton, loose: list[Any], ticks: Array, start: Any, data: 
     return map_seeds(one, loose, jax.tree.leaves(loose)[0].shape[0])
 
 
+def _parts(task: Task, rule: Any, watched: int) -> tuple[Skeleton, list[Any]]:
+    """The task under this rule, apart for compiling; numbers in the precision of the weights."""
+    skeleton, loose = split(_OwnLoss(task.loss, watched, rule=Minibatches(rule, task.order)))  # pyright: ignore
+    kind = jnp.result_type(*jax.tree.leaves(task.params))
+    return skeleton, jax.tree.map(lambda number: jnp.asarray(number, kind), loose)
+
+
 def follow(task: Task, rules: Sequence[Any], ticks: Any, watched: int) -> Runs:
     """Train from the start of the task by each rule, alike but for their numbers: one compiled program for all."""
     seen = min(watched, len(task.batches))
-    own = [_OwnLoss(task.loss, seen, rule=Minibatches(rule, task.order)) for rule in rules]  # pyright: ignore
-    parts = [split(problem) for problem in own]
-    # rates in the precision of the weights
-    kind = jnp.result_type(*jax.tree.leaves(task.params))
-    loose = jax.tree.map(lambda *leaves: jnp.asarray(leaves, kind), *(part for _, part in parts))
+    parts = [_parts(task, rule, seen) for rule in rules]
+    loose = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(part for _, part in parts))
     steps = np.asarray(ticks, dtype=np.int64)
     losses = _runs(parts[0][0], loose, jnp.asarray(steps), task.params, task.stacked, jax.random.key(task.seed))
-    # a forward pass is a third of a gradient
-    return Runs(steps, np.asarray(losses, dtype=np.float64), len(own) * (steps[-1] + seen * len(steps) / 3))
+    cost = len(parts) * (steps[-1] + seen * len(steps) * FORWARD)
+    return Runs(steps, np.asarray(losses, dtype=np.float64), cost)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -173,16 +185,11 @@ class Courses:
         self.task, self.watched = task, min(watched, len(task.batches))
         _, self.first = self._begin(1.0)
         self.losses: dict[float, list[float]] = {}
-        self.cost = self.watched / 3
+        self.cost = self.watched * FORWARD
         self._underway: dict[float, Any] = {}
 
     def _parts(self, rate: float) -> tuple[Skeleton, list[Any]]:
-        rule = Minibatches(at_rate(self.task.rule, rate), self.task.order)
-        skeleton, loose = split(_OwnLoss(self.task.loss, self.watched, rule=rule))  # pyright: ignore
-        # rates in the precision of the weights
-        return skeleton, jax.tree.map(
-            lambda x: jnp.asarray(x, jnp.result_type(*jax.tree.leaves(self.task.params))), loose
-        )
+        return _parts(self.task, at_rate(self.task.rule, rate), self.watched)
 
     def _begin(self, rate: float) -> tuple[Any, float]:
         run, loss = _set_out(*self._parts(rate), self.task.params, self.task.stacked)
@@ -201,7 +208,7 @@ class Courses:
         self._underway[rate] = run
         found = np.asarray(losses, dtype=np.float64)
         self.losses.setdefault(rate, []).extend(found.tolist())
-        self.cost += max(0, int(steps[-1]) - before) + self.watched * len(steps) / 3
+        self.cost += max(0, int(steps[-1]) - before) + self.watched * len(steps) * FORWARD
         return found
 
 

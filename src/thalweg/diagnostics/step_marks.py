@@ -14,13 +14,12 @@ import numpy as np
 
 from ..rules import GradientDescent
 from .expansion import Expansion, expand
-from .own_loss import Runs, Task, mean_loss
+from .own_loss import FORWARD, Runs, Task, batch_size, mean_loss
 from .suggestion import inputs_of
 from .updates import Updates, frozen_updates, losses_along, stability_limit, top_curvature
 
 # updates that fill the memory of a rule before any is measured: ten times the memory of momentum 0.9
 WARM = 10
-FORWARD = 1 / 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,6 +200,4 @@ def centre(marks: Sequence[Mark]) -> float:
 
 def watch(task: Task, batches: int = 4, samples: int = 32) -> int:
     """How many batches the loss is read on: at least so many, and so many samples."""
-    shape = jax.tree.leaves(task.batches[0])[0].shape
-    size = shape[0] if shape else 1
-    return min(len(task.batches), max(batches, math.ceil(samples / size)))
+    return min(len(task.batches), max(batches, math.ceil(samples / batch_size(task))))

@@ -111,15 +111,3 @@ def about(found: Index, name: str) -> list[Any]:
     elif entry.kind == "Theory":
         parts.append(_theory_table([entry]))
     return parts
-
-
-def strain_table(rows: list[dict[str, Any]]) -> Any:
-    """`thalweg theories`: who speaks about a problem, and what presses hardest on each."""
-    table = _table(
-        "Theories about this problem", "theory", "applies", "worst strain", "what 1 means", "given", "source"
-    )
-    for row in rows:
-        strain = f"{row['strain']:.2g} {row['assumption']}"
-        applies = "yes" if row["applies"] else "no"
-        table.add_row(row["theory"], applies, strain, row["why"], row["conditions_on"], row["source"])
-    return table

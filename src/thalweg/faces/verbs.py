@@ -73,7 +73,7 @@ def theories(name: str, said: dict[str, Any], as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps([clean(row) for row in table.to_dict("records")], indent=1))
     else:
-        _print(listing.strain_table(table.to_dict("records")))
+        click.echo(str(table))
     return 0
 
 

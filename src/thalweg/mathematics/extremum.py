@@ -17,6 +17,8 @@ Vector = Float[Array, " m"]
 Curve = Callable[[Vector], Vector]
 
 _FIRST = 1e-6
+# by how much a time on a grid must be better than the root of the derivative to be taken instead
+SLACK = 1e-3
 _STEPS = 64
 
 
@@ -122,3 +124,18 @@ def _neighbours(curve: Curve, steps: Vector, last: Number, sign: int) -> tuple[N
     low = jnp.max(jnp.where(steps < best, steps, 0.0))
     high = jnp.min(jnp.where(steps > best, steps, last))
     return low, best, high
+
+
+def least_time(
+    times: np.ndarray, losses: np.ndarray, root: float, at: float = np.nan, slack: float = SLACK
+) -> tuple[float, float]:
+    """The time of the least loss, and that loss: `root`, a zero of the derivative, unless a time on the grid is better.
+
+    Momentum oscillates, so that a root need not be the least. `at`: the loss at the root, read from the grid where it
+    is NaN. The time is NaN where the least loss stands at an end of the grid.
+    """
+    least = int(np.argmin(losses))
+    at = at if np.isfinite(at) else float(np.interp(root, times, losses)) if np.isfinite(root) else np.inf
+    if at <= losses[least] * (1 + slack):
+        return float(root), float(at)
+    return (float(times[least]) if 0 < least < len(times) - 1 else np.nan), float(losses[least])

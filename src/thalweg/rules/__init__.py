@@ -6,7 +6,7 @@ from .filters import has_filter, largest_stable_rate, spectral_filter
 from .flow import GradientFlow
 from .one_pass import OnePassNaturalGradient, OnePassSGD
 from .optimiser import Optax
-from .sampled import SGD, draws_anew, is_descent, mean_rule
+from .sampled import SGD, as_descent, draws_anew, is_descent, mean_rule
 from .schedules import Constant, Drop, Geometric, InverseTime, Schedule
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Schedule",
     "Scheduled",
     "Underway",
+    "as_descent",
     "at_rate",
     "draws_anew",
     "has_filter",

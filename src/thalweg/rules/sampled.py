@@ -114,3 +114,8 @@ def draws_anew(rule: Any) -> bool:
 def is_descent(rule: Any, count: int) -> bool:
     """Whether it is SGD each of whose batches holds all `count` samples once: gradient descent."""
     return isinstance(rule, SGD) and not rule.replacement and rule.batch == count
+
+
+def as_descent(rule: Any, count: int) -> Any:
+    """Gradient descent in place of SGD that is nothing else on `count` samples; any other rule as it is."""
+    return GradientDescent(rule.learning_rate) if is_descent(rule, count) else rule

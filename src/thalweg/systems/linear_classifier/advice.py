@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...adviser import Adviser, Recommendation
+from ...adviser import Adviser, Recommendation, around
 from ...fields import vary
 from ...mathematics import marchenko_pastur as law
+from ...mathematics.extremum import least_time
 from ...problem import Problem
 from ...rules import SGD, has_filter
-from ...square_loss import draw_rate
+from ...square_loss import draw_rate, long_times
 from ...theory import FiniteSize, Setting
 from .marchenko_pastur import MarchenkoPastur, moments
 from .problem import LinearClassifier
@@ -41,12 +42,12 @@ class MixtureAdviser(Adviser):
             )
             silent = (Recommendation(name, math.nan, why) for name in ("stopping_time", "ridge", "test_loss"))
             return *silent, _rate_of_the_draw(problem, setting.data)
-        times = _late(problem)
+        times = long_times(problem)
         told = _told(problem, times)
         ridge, ridge_loss = _ridge(problem)
         double = vary(problem, {"samples": 2 * problem.samples})
         errors = MarchenkoPastur().finite_size(problem)
-        stop, at = _best(times, told["test_loss"], float(told["best_time_loss"]))
+        stop, at = least_time(times, told["test_loss"], float(told["best_time_loss"]))
         return (
             _stopping(problem, told, stop, at, errors["best_time_loss"]),
             _strength(ridge, ridge_loss, at),
@@ -54,22 +55,6 @@ class MixtureAdviser(Adviser):
             _expected(problem, min(at, ridge_loss), at < ridge_loss, errors["test_loss"]),
             _more(problem, ridge_loss, _ridge(double)[1]),
         )
-
-
-def _late(problem: LinearClassifier) -> np.ndarray:
-    """Times to 20 times the usual length, dense at the beginning: decades of flow time, or the first 200 steps."""
-    times = 20.0 * problem.horizon()
-    flow = problem.rule.steps_per_unit(problem) is None
-    return np.union1d(times, np.geomspace(1e-3, times[-1], 200) if flow else np.arange(200.0))
-
-
-def _best(times: np.ndarray, losses: np.ndarray, root: float) -> tuple[float, float]:
-    """The best time and its loss; the root of the derivative unless another time is better (momentum oscillates)."""
-    least = int(np.argmin(losses))
-    at = float(np.interp(root, times, losses)) if math.isfinite(root) else math.inf
-    if at <= losses[least] * (1 + 1e-3):
-        return root, at
-    return (float(times[least]) if 0 < least < len(times) - 1 else math.nan), float(losses[least])
 
 
 def _told(problem: LinearClassifier, times: np.ndarray) -> dict[str, np.ndarray]:
@@ -98,11 +83,6 @@ def _ridge(problem: LinearClassifier) -> tuple[float, float]:
     return strength, float(losses[best])
 
 
-def _around(value: float, error: FiniteSize) -> tuple[float, float]:
-    reach = error.amount * (value if error.relative else 1.0)
-    return max(value - reach, 0.0), value + reach
-
-
 def _stopping(problem: Any, told: Any, stop: float, loss: float, error: FiniteSize) -> Recommendation:
     evidence = {"test loss there": loss, "at the end": float(told["test_loss"][-1])}
     if not math.isfinite(stop):
@@ -113,7 +93,7 @@ def _stopping(problem: Any, told: Any, stop: float, loss: float, error: FiniteSi
         "the usual length."
     )
     return Recommendation(
-        "stopping_time", stop, why, *_around(stop, error), problem.rule.clock, evidence=evidence, source=SOURCE
+        "stopping_time", stop, why, *around(stop, error), problem.rule.clock, evidence=evidence, source=SOURCE
     )
 
 
@@ -131,7 +111,7 @@ def _strength(ridge: float, ridge_loss: float, stopped: float) -> Recommendation
 def _rate(problem: Any, limit: float, error: FiniteSize) -> Recommendation:
     top = 2 / limit
     why = f"Beyond it the weights grow without bound along the largest curvature; 2 / rate = {top:.3g}. Half is safe."
-    return Recommendation("largest_stable_rate", limit, why, *_around(limit, error), source=SOURCE)
+    return Recommendation("largest_stable_rate", limit, why, *around(limit, error), source=SOURCE)
 
 
 def _rate_of_the_draw(problem: Any, data: Any) -> Recommendation:
@@ -149,7 +129,7 @@ def _expected(problem: Any, loss: float, stopped: bool, error: FiniteSize) -> Re
     why = f"Half the mean squared error on fresh points, {how}, in the mean over draws."
     bound = 0.5 / (1 + problem.mean_norm**2)
     return Recommendation(
-        "test_loss", loss, why, *_around(loss, error), evidence={"least possible": bound}, source=SOURCE
+        "test_loss", loss, why, *around(loss, error), evidence={"least possible": bound}, source=SOURCE
     )
 
 

@@ -13,8 +13,8 @@ from jaxtyping import Array, Float
 from ...fields import check_ranges, floats, is_traced
 from ...problem import Event, Observable, Remark, Rule, array, scalar, size, spread_times
 from ...rules import GradientFlow
-from ...tables import TableProblem, TrainingPart
-from .dataset import BEST_DATA_LOSS, COLUMN_REMARKS, DatasetClassifier
+from ...tables import COLUMN_REMARKS, TableProblem, TrainingPart
+from .dataset import BEST_DATA_LOSS, DatasetClassifier
 from .problem import LARGEST_RATE, SQUARED_NORM, TEST_ACCURACY, TEST_LOSS, TRAIN_LOSS, accuracy
 
 SUMMED = "half the mean squared error, summed over outputs"

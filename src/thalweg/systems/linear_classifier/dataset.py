@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...data import columns
 from ...fields import check_ranges, is_traced
 from ...problem import (
     Event,
@@ -23,7 +22,7 @@ from ...problem import (
     spread_times,
 )
 from ...rules import GradientFlow
-from ...tables import TableProblem, TrainingPart
+from ...tables import COLUMN_REMARKS, TableProblem, TrainingPart
 from .problem import (
     BEST_LOSS,
     LARGEST_RATE,
@@ -38,24 +37,6 @@ from .problem import (
 
 # on real data the optimum is flatter still: times a factor of 4 apart often differ by 1 % in loss
 BEST_DATA_LOSS = dataclasses.replace(BEST_LOSS, bluntness=6.0)
-
-
-COLUMN_REMARKS = (
-    Remark(
-        "Some columns are constant (an intercept among the inputs, perhaps): they are set to 0 and change nothing.",
-        lambda problem: columns.constant(problem.inputs).size > 0,
-    ),
-    Remark(
-        "Some columns are copies of others up to shift and scale. What they say is learned that many times as fast and "
-        "shared out among their weights; predictions are well defined, single weights mean little.",
-        lambda problem: bool(columns.copied(problem.inputs)),
-    ),
-    Remark(
-        "The standard deviations of the columns span more than a factor 1000. Each is divided by its own, so that all "
-        "are learned alike; unscaled, the largest would be learned first and the smallest practically never.",
-        lambda problem: columns.span(problem.inputs) > 1e3 and problem.deviation_floor == 0,
-    ),
-)
 
 
 class SplitSample(eqx.Module):

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 import numpy as np
 
-from ...adviser import Adviser, Recommendation
+from ...adviser import Adviser, Recommendation, around
 from ...mathematics.one_pass_linear import one_pass_edge
 from ...problem import Problem
 from ...rules import SGD, GradientFlow, OnePassSGD, draws_anew
@@ -85,8 +85,7 @@ def _range(value: float, drawn: Any, error: FiniteSize | None = None) -> tuple[f
         return min(value, float(np.min(drawn))), max(value, float(np.max(drawn))), LEVEL
     if error is None or not math.isfinite(error.amount):
         return math.nan, math.nan, math.nan
-    reach = error.amount * (value if error.relative else 1.0)
-    return max(value - reach, 0.0), value + reach, math.nan
+    return *around(value, error), math.nan
 
 
 def _source(problem: LinearRegression) -> str:

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...mathematics.extremum import least_time
 from ...mathematics.linear_equivalent import LinearLaw
 from ...mathematics.sample_modes import sample_modes
 from ...mathematics.static_ridge import best_ridge, ridge_excess
 from ...problem import seed_keys
-from ...rules import GradientDescent, draws_anew, has_filter, is_descent, mean_rule
-from ...square_loss import draw_rate
+from ...rules import GradientDescent, as_descent, draws_anew, has_filter, mean_rule
+from ...square_loss import draw_rate, long_times
 from ...theory import Setting, Theory
 from .equivalent import DeterministicEquivalent
 from .isotropic import IsotropicLimit
@@ -23,8 +24,6 @@ from .modes import RegressionModes
 from .problem import LinearRegression
 from .volterra import VolterraSGD
 
-# the run that is foretold, in usual lengths, so that it has an end that is one
-LONG = 20.0
 # a fresh value lies within the range of D others with probability (D - 1)/(D + 1), whatever its law
 DRAWS = 19
 LEVEL = (DRAWS - 1) / (DRAWS + 1)
@@ -68,10 +67,7 @@ class Scatter(NamedTuple):
 
 def plain(problem: LinearRegression) -> LinearRegression:
     """The same problem, told as descent where a batch is the whole set."""
-    rule: Any = problem.rule
-    if not is_descent(rule, problem.samples):
-        return problem
-    return dataclasses.replace(problem, rule=GradientDescent(learning_rate=rule.learning_rate))
+    return dataclasses.replace(problem, rule=as_descent(problem.rule, problem.samples))
 
 
 def path_theory(problem: LinearRegression) -> Theory | None:
@@ -95,21 +91,10 @@ def stopping(problem: LinearRegression, theory: Theory) -> Stopping:
     """
     times = long_times(problem)
     told = _predicted(theory.prepare(problem, times), _traced(problem), jnp.asarray(times))
-    losses, root = np.asarray(told["test_loss"]), float(told.get("best_time_loss", math.nan))
-    least = int(np.argmin(losses))
-    time, loss = (float(times[least]) if 0 < least < len(times) - 1 else math.nan), float(losses[least])
-    at = float(told.get("least_loss", math.nan))
-    if at <= loss * (1 + 1e-3):
-        time, loss = root, at
+    losses = np.asarray(told["test_loss"])
+    root, at = (float(told.get(name, math.nan)) for name in ("best_time_loss", "least_loss"))
+    time, loss = least_time(times, losses, root, at)
     return Stopping(time, loss, float(losses[0]), float(losses[-1]), float(times[-1]))
-
-
-def long_times(problem: LinearRegression) -> np.ndarray:
-    """LONG usual lengths, dense at the beginning: decades, and the first 200 steps of a rule that has them."""
-    times = LONG * problem.horizon()
-    decades = np.geomspace(1e-5 * times[-1], times[-1], 300)
-    flow = problem.rule.steps_per_unit(problem) is None
-    return np.union1d(times, decades if flow else np.concatenate([np.arange(200.0), np.round(decades)]))
 
 
 def _traced(problem: LinearRegression) -> LinearRegression:

@@ -14,7 +14,7 @@ from ...events import Crossing, FromDraw
 from ...fields import check_ranges, floats, is_traced
 from ...mathematics.linear_separation import Decomposition, decompose
 from ...problem import Event, Observable, Remark, Rule, SampledProblem, array, size
-from ...rules import GradientDescent, GradientFlow, is_descent, largest_stable_rate
+from ...rules import GradientFlow, as_descent, largest_stable_rate
 from .separable import UNEVEN, column_spread, signs, table, with_intercept
 
 # end of the default run in units of one over the largest curvature, at least and at most: the logarithm is to reach
@@ -68,9 +68,7 @@ def curvature(data: LogisticSample) -> Float[Array, ""]:
 
 def safe_rate(problem: Any, data: LogisticSample) -> Float[Array, ""]:
     """Largest rate of this rule that is stable at the largest curvature; NaN where none is known."""
-    rule = problem.rule
-    followed = GradientDescent() if is_descent(rule, data.labels.shape[0]) else rule
-    return largest_stable_rate(followed, curvature(data))
+    return largest_stable_rate(as_descent(problem.rule, data.labels.shape[0]), curvature(data))
 
 
 class DatasetLogistic(SampledProblem):

@@ -81,7 +81,7 @@ def constant_columns(rows: np.ndarray) -> np.ndarray:
 
 
 def column_spread(rows: np.ndarray) -> float:
-    """Root mean square of the largest column over that of the smallest that is not 0."""
+    """Largest entry of the largest column over that of the smallest that is not 0; no intercept is taken away."""
     sizes = np.max(np.abs(rows), axis=0)
     return float(np.max(sizes) / np.min(sizes[sizes > 0])) if np.any(sizes > 0) else 1.0
 

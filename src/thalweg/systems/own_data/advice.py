@@ -7,16 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...adviser import Adviser, Recommendation
+from ...data import columns
+from ...mathematics.extremum import least_time
 from ...problem import Problem
-from ...rules import SGD, draws_anew
+from ...rules import SGD
 from ...theory import Setting
 from ..linear_classifier.classes import DatasetClasses
 from ..linear_classifier.dataset import DatasetClassifier
-from . import columns
 from .held_out_ridge import SIZES, STRENGTHS
 from .leave_one_out import followed, nodes_for
 from .rate_advice import largest_rate, too_fast
-from .regression import DatasetRegression
+from .regression import DatasetRegression, log_times
 from .resampling import LEVEL, TableEvidence, evidence, spread
 
 PATIL = "Patil et al. 2024, leave-one-out along the path"
@@ -48,7 +49,7 @@ class TableAdviser(Adviser):
 
     def advise(self, setting: Setting) -> tuple[Recommendation, ...]:
         problem, data = setting.problem, setting.data
-        times = columns.log_times(problem, points=TIMES) if followed(problem) else None
+        times = log_times(problem, points=TIMES) if followed(problem) else None
         nodes = 0 if times is None else nodes_for(problem, times)
         found = evidence(problem, data, times, nodes)
         fast = too_fast(problem, problem.training(data))
@@ -76,12 +77,10 @@ def _stop(found: TableEvidence, times: np.ndarray | None) -> GridChoice | None:
     if times is None or found.path is None or not bool(found.path.fits):
         return None
     losses = np.asarray(found.path.losses)
-    mean, best = losses.mean(axis=1), float(found.path.best)
-    least = int(mean.argmin())
-    # the root of the derivative, unless another time is better: momentum oscillates
-    if not np.interp(best, times, mean) <= 1.01 * mean[least]:
-        best = float(times[least]) if 0 < least < len(times) - 1 else math.nan
-    return _choice(best, times, losses, np.asarray(found.half_path), float(mean[least]))
+    mean = losses.mean(axis=1)
+    # a coarse grid: the root is taken where it is as good to a per cent
+    best, _ = least_time(times, mean, float(found.path.best), slack=0.01)
+    return _choice(best, times, losses, np.asarray(found.half_path), float(mean.min()))
 
 
 def _ridge(found: TableEvidence) -> GridChoice:
@@ -129,8 +128,7 @@ def _stopping(
 
 
 def _named(problem: Any) -> str:
-    more = " with several outputs" if draws_anew(problem.rule) else " without replacement"
-    return type(problem.rule).__name__ + (more if isinstance(problem.rule, SGD) else "")
+    return type(problem.rule).__name__ + (" without replacement" if isinstance(problem.rule, SGD) else "")
 
 
 def _strength(found: TableEvidence, ridge: GridChoice, stop: GridChoice | None) -> Recommendation:

@@ -141,7 +141,7 @@ class HeldOutRidge(Theory[TableProblem]):
         "learning_samples",
         "learning_loss",
     )
-    shapes: ClassVar[tuple[str, ...]] = ("samples", "moments")
+    shapes: ClassVar[tuple[str, ...]] = ("samples", "moments", "classes", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (ENOUGH,)
 
     def prepare(self, problem: TableProblem, times: np.ndarray) -> "HeldOutRidge":

@@ -34,18 +34,16 @@ CALM_SHARE = 0.8
 SPLITS = 8
 
 
-def followed(problem: Problem) -> bool:
+def followed(problem: TableProblem) -> bool:
     """Whether the path can be followed by modes, in the mean over a rule's own draws."""
     rule: Any = problem.rule
-    drawn = draws_anew(rule) and not isinstance(problem, DatasetClasses)
-    return has_filter(rule) or drawn or is_descent(rule, problem.samples)  # pyright: ignore
+    return has_filter(rule) or draws_anew(rule) or is_descent(rule, problem.samples)
 
 
 def _rule_strain(setting: Setting) -> float:
-    rule, several = setting.problem.rule, isinstance(setting.problem, DatasetClasses)
+    rule = setting.problem.rule
     # sampling without replacement is another assumption's
-    fits = has_filter(rule) or (isinstance(rule, SGD) and not (several and draws_anew(rule)))
-    return 0.0 if fits else math.inf
+    return 0.0 if has_filter(rule) or isinstance(rule, SGD) else math.inf
 
 
 def _start_strain(setting: Setting) -> float:
@@ -69,8 +67,7 @@ def _noise_strain(setting: Setting) -> float:
 
 LINEAR = Assumption(
     "linear rule",
-    "The rule must be gradient flow, gradient descent, heavy ball, Nesterov or, for one output, SGD; no other can be "
-    "followed by modes.",
+    "The rule must be gradient flow, gradient descent, heavy ball, Nesterov or SGD; no other can be followed by modes.",
     _rule_strain,
 )
 CALM = Assumption(
@@ -150,17 +147,21 @@ def curves(problem: TableProblem, z: Array, kernels: HeldOut, times: Array) -> H
 def step_noise(
     problem: TableProblem, part: TrainingPart, z: Array, kernels: HeldOut, times: Array
 ) -> Float[Array, "times n"]:
-    """Variance of the output on each point held out that the steps' own draws add; 0 where they add none."""
+    """Variance of the output on each point held out that the steps' own draws add, summed over outputs; 0 where they
+    add none."""
     rule: Any = problem.rule
     if not draws_anew(rule):
         return jnp.zeros((times.shape[0], kernels.targets.shape[-1]))
     inputs, targets = jnp.asarray(part.inputs), jnp.asarray(part.targets)
-    start = problem.init_variance / inputs.shape[1]
+    scales = (problem.init_variance / inputs.shape[1], rule.learning_rate, problem.weight_decay, 1 / rule.batch)
     ticks = jnp.round(times).astype(int)
-    told = noise_response(
-        row_basis(inputs, targets), targets, start, rule.learning_rate, problem.weight_decay, 1 / rule.batch, z, ticks
-    )
-    return act(told, kernels.spreads)
+
+    def one(targets: Array, spreads: Array) -> Array:
+        return act(noise_response(row_basis(inputs, targets), targets, *scales, z, ticks), spreads)
+
+    if targets.ndim == 1:
+        return one(targets, kernels.spreads)
+    return jnp.sum(jax.vmap(one, in_axes=(1, 0))(targets, kernels.spreads), axis=0)
 
 
 def sound(problem: TableProblem, z: Array, kernels: HeldOut, times: Array) -> Array:
@@ -203,7 +204,7 @@ class LeaveOneOut(Theory[TableProblem]):
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
     estimates: ClassVar[bool] = True
     speaks_of: ClassVar[tuple[str, ...]] = ("test_loss", "test_accuracy", "best_time_loss")
-    shapes: ClassVar[tuple[str, ...]] = ("samples", "moments")
+    shapes: ClassVar[tuple[str, ...]] = ("samples", "moments", "classes", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (LINEAR, REPLACED, CALM, START, ENOUGH)
 
     def prepare(self, problem: TableProblem, times: np.ndarray) -> "LeaveOneOut":

@@ -23,9 +23,9 @@ class _Ruled(NamedTuple):
 def largest_rate(problem: TableProblem, part: TrainingPart) -> Recommendation:
     """The rate at which these rows would let the rule's steps grow, or why it is not known."""
     rule, name = problem.rule, "largest_stable_rate"
-    anew = dataclasses.replace(rule, replacement=True) if isinstance(rule, SGD) else rule
-    edge = float(draw_rate(_Ruled(anew, problem.weight_decay), part))
     if isinstance(rule, SGD) and not (draws_anew(rule) or is_descent(rule, problem.samples)):
+        anew = dataclasses.replace(rule, replacement=True)
+        edge = float(draw_rate(_Ruled(anew, problem.weight_decay), part))
         why = (
             "No limit is known for epochs in random order. With batches drawn anew it is "
             f"{edge:.4g}; half of that is a guess that no theory here backs."

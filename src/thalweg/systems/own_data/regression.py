@@ -10,16 +10,30 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...data import columns
 from ...fields import check_ranges, is_traced
 from ...problem import Event, Observable, Remark, Rule, array, scalar, size
 from ...rules import GradientFlow
-from ...tables import TableProblem, TrainingPart
+from ...tables import COLUMN_REMARKS, TableProblem, TrainingPart
 from ..linear_classifier.problem import BEST_LOSS, LARGEST_RATE, SQUARED_NORM, TEST_LOSS, TRAIN_LOSS, as_weights
-from . import columns
 
 # over five decades of flow time the best one differs by decades from split to split, at a few per cent of the loss:
 # its mean is that of the few late ones, and no number of splits makes it sharp
 BEST_TABLE_LOSS = dataclasses.replace(BEST_LOSS, bluntness=300.0)
+
+# flow times at which a table is looked at where its columns are correlated
+FLOW_END = 1000.0
+
+
+def log_times(problem: Any, flow_end: float = FLOW_END, points: int = 200) -> np.ndarray:
+    """0 and `points` times over five decades up to a flow time, on the rule's clock; whole steps where it has them."""
+    unit = problem.rule.steps_per_unit(problem)
+    if unit is None:
+        return np.concatenate([[0.0], np.geomspace(1e-5 * flow_end, flow_end, points)])
+    per_step = float(problem.rule.flow_time(problem, np.asarray([1.0 / unit]))[0])
+    last = max(2.0, flow_end / per_step) if np.isfinite(per_step) else 1000.0
+    steps = np.unique(np.round(np.geomspace(1.0, min(last, 100_000.0), points)))
+    return np.concatenate([[0.0], steps]) / unit
 
 
 class TableSample(eqx.Module):
@@ -72,21 +86,7 @@ class DatasetRegression(TableProblem):
         "largest_stable_rate": 0.1,
     }
     remarks: ClassVar[tuple[Remark, ...]] = (
-        Remark(
-            "Some columns are constant. The intercept is there already, since inputs and targets are centred: they are "
-            "set to 0 and change nothing.",
-            lambda problem: columns.constant(problem.inputs).size > 0,
-        ),
-        Remark(
-            "Some columns are copies of others up to shift and scale. What they say is learned that many times as fast "
-            "and shared out among their weights; predictions are well defined, single weights mean little.",
-            lambda problem: bool(columns.copied(problem.inputs)),
-        ),
-        Remark(
-            "The standard deviations of the columns span more than a factor 1000. Each is divided by its own, so that "
-            "all are learned alike; unscaled, the largest would be learned first and the smallest practically never.",
-            lambda problem: columns.span(problem.inputs) > 1e3 and problem.deviation_floor == 0,
-        ),
+        *COLUMN_REMARKS,
         Remark(
             "The targets hold only a few whole numbers. If they name classes, use DatasetClasses, or DatasetClassifier "
             "for one against the rest: as numbers, class 2 counts as twice class 1.",
@@ -161,7 +161,7 @@ class DatasetRegression(TableProblem):
         }
 
     def horizon(self) -> np.ndarray:
-        return columns.log_times(self)
+        return log_times(self)
 
     def as_data(self, raw: Any) -> TableSample:
         if isinstance(raw, dict) and "test_inputs" in raw:

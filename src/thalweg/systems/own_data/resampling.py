@@ -90,7 +90,7 @@ def _ridge_halves(problem: TableProblem, inputs: Array, targets: Array, rows: Ar
 def _recentred(problem: TableProblem, inputs: Array, targets: Array) -> tuple[Array, Array]:
     if not problem.centred:
         return inputs, targets
-    return inputs - jnp.mean(inputs, axis=0)[None, :], targets - jnp.mean(targets)
+    return inputs - jnp.mean(inputs, axis=0)[None, :], targets - jnp.mean(targets, axis=0)
 
 
 def evidence(problem: TableProblem, data: Any, times: np.ndarray | None, nodes: int) -> TableEvidence:

@@ -32,10 +32,10 @@ def run(*words):
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["list"], ["compare", "LinearClassifier", "--help"]])
 def test_answers_without_jax(words):
     code = (
-        "import sys, time, thalweg.faces.cli as c\n"
+        "import sys, thalweg.faces.cli as c\n"
         "try: c.main()\nexcept SystemExit as end: assert not end.code\n"
-        "assert 'jax' not in sys.modules and 'numpy' not in sys.modules\n"
-        "assert time.process_time() < 0.5"
+        "slow = {'jax', 'numpy', 'scipy', 'pandas', 'xarray', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
+        "assert not slow, slow"
     )
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from .step_control import next_length
 from .watched_flow import falling_roots
 
 SOLVER = diffrax.Dopri8(scan_kind="lax")
@@ -166,7 +167,7 @@ def _step(task: _Task, run: _Run) -> _Run:
     ratio = jax.lax.stop_gradient(jnp.max(jnp.abs(error) / size))
     ratio = jnp.where(jnp.isfinite(ratio), ratio, 1e8)
     tried = run._replace(
-        step=(until - run.time) * jnp.clip(0.9 * jnp.maximum(ratio, 1e-12) ** -0.125, 0.2, 6.0),
+        step=next_length(until - run.time, ratio, task.tolerance),
         evaluations=run.evaluations + STAGES + run.jumped,
         count=run.count + 1,
     )

@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from .step_control import next_length
+
 SOLVER = diffrax.Dopri8(scan_kind="lax")
 BISECTIONS = 45
 Velocity = Callable[[Array, Any], Any]
@@ -77,8 +79,8 @@ def watched_flow(
         until = jnp.where(last, end, run.time + run.step)
         moved, error, dense, memory, _ = SOLVER.step(term, run.time, until, run.state, None, run.memory, run.refused)
         ratio = _ratio(error, run.state, moved, tolerance, floor * tolerance)
-        factor = jnp.clip(0.9 * jnp.maximum(ratio, 1e-12) ** -0.125, 0.2, 6.0)
-        tried = run._replace(step=(until - run.time) * factor, count=run.count + 1, refused=jnp.asarray(False))
+        length = next_length(until - run.time, ratio, tolerance)
+        tried = run._replace(step=length, count=run.count + 1, refused=jnp.asarray(False))
         return jax.lax.cond(
             ratio <= 1.0,
             lambda: _accepted(tried, moved, dense, until, memory, times, observe, watch),

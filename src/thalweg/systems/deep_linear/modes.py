@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...mathematics import half_angle
 from ...mathematics.power_growth import growth_curve
 from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
@@ -203,10 +204,9 @@ def paired_values(
     moving = variance > 0
     s = mu / jnp.where(moving, variance, 1.0)
     conserved = b**2 - a**2
-    kappa = jnp.sqrt(conserved**2 + 4 * s**2)
+    kappa, low, high = half_angle.pairs(conserved, jnp.abs(s))
+    low = jnp.where(s < 0, -low, low)  # a map of the other sign grows along (-low, high)
     pace, span = jnp.where(kappa > 0, kappa, 1.0), variance * time
-    tilt = jnp.where(kappa > 0, conserved / pace, 0.0)
-    low, high = jnp.sqrt(0.5 * (1 - tilt)), jnp.sqrt(0.5 * (1 + tilt))
     grow, fall = low * a + high * b, low * b - high * a
     # everything over e^{kappa t}
     fade = jnp.exp(-kappa * span)

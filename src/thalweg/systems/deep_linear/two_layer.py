@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from ...mathematics import half_angle
 from ...mathematics.linear_riccati import is_short, riccati_factors, riccati_rows
 from ...mathematics.riccati import Echelon, echelon
 from ...problem import Problem
@@ -46,9 +47,7 @@ def pencil(target: Float[Any, "o d"], balance: Any) -> Pencil:
     outputs, inputs = target.shape
     left, values, right = jnp.linalg.svd(target, full_matrices=True)
     count = min(outputs, inputs)
-    kappa = jnp.sqrt(balance**2 + 4 * values**2)
-    tilt = balance / jnp.where(kappa > 0, kappa, 1.0)
-    low, high = jnp.sqrt(0.5 * (1 - tilt)), jnp.sqrt(0.5 * (1 + tilt))
+    kappa, low, high = half_angle.pairs(balance, values)
     ins, outs = right[:count].T, left[:, :count]
     growing = jnp.concatenate([low[None, :] * ins, high[None, :] * outs])
     falling = jnp.concatenate([-high[None, :] * ins, low[None, :] * outs])

@@ -9,8 +9,10 @@ from .data.mixture import MixtureSample as MixtureSample
 from .data.two_layer import TwoLayer as TwoLayer
 from .faces.plot import plot as plot
 from .faces.report import report as report
+from .interrupts import Interrupted as Interrupted
 from .known_rates import rate_study_of as rate_study_of
-from .parallel import Interrupted as Interrupted
+from .predictor import Predictor as Predictor
+from .predictor import predictor as predictor
 from .problem import BatchedProblem as BatchedProblem
 from .problem import Event as Event
 from .problem import FisherProblem as FisherProblem

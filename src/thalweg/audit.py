@@ -1,14 +1,15 @@
 """Which theories speak about a problem, how far it is from their limits, and which one to trust first."""
 
+import functools
+import itertools
 import math
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import registry
 from .adviser import Advice, Adviser
-from .fields import unknown
 from .problem import Problem
 from .theory import Setting, Theory, TheoryWarning
 
@@ -38,8 +39,11 @@ def words_of(theory: Theory | type[Theory], name: str) -> str:
     return next((a.words for a in theory.assumptions if a.name == name), "")
 
 
-def check(theory: Theory, problem: Problem, setting: Setting) -> dict[str, float]:
-    """Strains of a theory that the user asked for: raises where it cannot speak, warns outside its regime."""
+def check(theory: Theory, problem: Problem, setting: Setting, quiet: bool = False) -> dict[str, float]:
+    """Strains of a theory that the user asked for: raises where it cannot speak, warns outside its regime.
+
+    `quiet`: without the warning, for a verdict that tells the strain itself.
+    """
     if not isinstance(problem, theory.of):
         speaking = sorted(k.__name__ for k in registry.theories_of(problem)) or ["none"]
         raise ValueError(
@@ -53,59 +57,86 @@ def check(theory: Theory, problem: Problem, setting: Setting) -> dict[str, float
             f"{type(theory).__name__} cannot speak here: {name} fails. {words_of(theory, name)} "
             "See theories(problem) for those that can."
         )
-    if strain > 1:
+    if strain > 1 and not quiet:
         warnings.warn(
             f"{type(theory).__name__} is outside its regime: strain of {name!r} is {strain:.3g} (1 is the edge). "
             f"{words_of(theory, name)}",
             TheoryWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     return found
 
 
-def menu(problem: Problem, setting: Setting | None = None) -> list[tuple[Theory, dict[str, float]]]:
-    """All theories of a problem with their strains: those that apply first, then least conditions, then most said."""
-    setting = setting or Setting(problem)
-    rows = [(kind(), strains(kind, setting)) for kind in registry.theories_of(problem)]
+class Chosen(NamedTuple):
+    """A theory with its strains on the case at hand."""
 
-    def rank(row: tuple[Theory, dict[str, float]]) -> tuple[Any, ...]:
-        theory, found = row
-        strain = worst(found)[1]
-        values = all(theory.claim(name).kind == "value" for name in theory.speaks_of)
-        # a theory that speaks of numbers of its own alone answers no question about the run
-        silent = not any(o.name in theory.speaks_of for o in problem.observables)
-        return (
-            strain > 1,
-            math.isinf(strain),
-            silent,
-            not values,
-            len(theory.conditions_on),
-            -len(theory.speaks_of),
-            strain,
-        )
+    theory: Theory
+    strains: dict[str, float]
+
+
+@functools.lru_cache(maxsize=1024)
+def _rank(theory: type[Theory], problem: type[Problem]) -> tuple[Any, ...]:
+    """Who answers first, as far as it is known without measuring a strain."""
+    values = all(claim.kind == "value" for claim in theory.claims.values())
+    # a theory that speaks of numbers of its own alone answers no question about the run
+    silent = not {o.name for o in problem.observables} & set(theory.speaks_of)
+    return silent, not values, len(theory.conditions_on), theory.declared_error, -len(theory.speaks_of)
+
+
+def menu(problem: Problem, setting: Setting | None = None) -> list[Chosen]:
+    """All theories of a problem with their strains: those that apply first, then in the order of `choose`."""
+    setting = setting or Setting(problem)
+    rows = [Chosen(kind(), strains(kind, setting)) for kind in registry.theories_of(problem)]
+
+    def rank(row: Chosen) -> tuple[Any, ...]:
+        strain = worst(row.strains)[1]
+        return strain > 1, math.isinf(strain), *_rank(type(row.theory), type(problem)), strain
 
     return sorted(rows, key=rank)
 
 
-def choose(problem: Problem, setting: Setting | None = None) -> Theory:
-    """The applicable theory that claims values, conditions on least and says most; ValueError if there is none."""
-    rows = menu(problem, setting)
+def choose(problem: Problem, setting: Setting | None = None) -> Chosen:
+    """The applicable theory that claims values, conditions on least, is off by least and says most.
+
+    Theories are tried in this order, and strains are measured until one applies; ValueError if none does.
+    """
+    setting = setting or Setting(problem)
+    ranks = [(kind, _rank(kind, type(problem))) for kind in registry.theories_of(problem)]
+    ranks.sort(key=lambda row: row[1])
+    for _, level in itertools.groupby(ranks, key=lambda row: row[1]):
+        able = [theory for kind, _ in level if (theory := kind()).applies(problem)]
+        # equals are told apart by the strain
+        rows = sorted((Chosen(t, strains(t, setting)) for t in able), key=lambda row: worst(row.strains)[1])
+        if rows and worst(rows[0].strains)[1] <= 1:
+            return rows[0]
+    _refuse(problem, menu(problem, setting))
+    raise AssertionError("unreachable")
+
+
+def _refuse(problem: Problem, rows: list[Chosen]) -> None:
+    """ValueError for a problem to which no theory applies, with the nearest one."""
     if not rows:
         raise ValueError(f"no theory speaks about {type(problem).__name__}; train(problem) needs none.")
     theory, found = rows[0]
     name, strain = worst(found)
-    if strain > 1:
-        if math.isinf(strain):
-            raise ValueError(f"no theory applies to this {type(problem).__name__}. {_why_none(rows)}")
-        raise ValueError(
-            f"no theory applies to this {type(problem).__name__}; the nearest is {type(theory).__name__}, whose "
-            f"assumption {name!r} is strained to {strain:.3g} (1 is the edge). {words_of(theory, name)} "
-            "Name it (theory=...) to see its answer all the same."
-        )
-    return theory
+    if math.isinf(strain):
+        raise ValueError(f"no theory applies to this {type(problem).__name__}. {_why_none(rows)}")
+    raise ValueError(
+        f"no theory applies to this {type(problem).__name__}; the nearest is {type(theory).__name__}, whose "
+        f"assumption {name!r} is strained to {strain:.3g} (1 is the edge). {words_of(theory, name)} "
+        "Name it (theory=...) to see its answer all the same."
+    )
 
 
-def _why_none(rows: list[tuple[Theory, dict[str, float]]], most: int = 3) -> str:
+def chosen(setting: Setting, theory: Any) -> Chosen:
+    """The theory that was named, with its strains (a warning outside its regime), or the one to be taken."""
+    if theory is None:
+        return choose(setting.problem, setting)
+    named = as_theory(theory)
+    return Chosen(named, check(named, setting.problem, setting))
+
+
+def _why_none(rows: list[Chosen], most: int = 3) -> str:
     """What each of the first theories lacks, where none can speak at all."""
     said = []
     for theory, found in rows[:most]:
@@ -176,11 +207,7 @@ def advise(problem: Problem, *, data: Any = None, start: Any = None) -> Advice:
 def as_theory(theory: Any) -> Theory:
     """A theory given as an instance, a class or a name."""
     if isinstance(theory, str):
-        kind = registry.find(theory)
-        if not issubclass(kind, Theory):
-            names = sorted(k for k, c in registry.everything(Theory).items())
-            raise ValueError(unknown("theory", theory, names))
-        return kind()
+        return registry.find(theory, Theory)()
     if isinstance(theory, type) and issubclass(theory, Theory):
         return theory()
     if not isinstance(theory, Theory):

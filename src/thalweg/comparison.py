@@ -4,33 +4,21 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import numpy as np
 import xarray as xr
 
 from . import audit, training
 from .budget import TIGHTER, Row, gap_curves, rows
+from .interrupts import Interrupted, answer, patient
 from .parallel import Progress
 from .problem import Problem
+from .request import Request, Seeds
 from .results import label, stamp
 from .serial import to_json
-from .solve import (
-    Seeds,
-    describe,
-    differs,
-    evaluate,
-    existing,
-    given,
-    inputs,
-    quiet_strains,
-    remarks,
-    seed_list,
-    ticks_of,
-    time_axis,
-    train,
-    two_cases,
-)
-from .theory import Setting, Theory
+from .solve import Told, describe, evaluate, existing, inputs, remarks, trained
+from .theory import Theory
 from .verdict import Verdict, judge
 
 
@@ -54,111 +42,107 @@ def compare(
     `theory` is one theory or a list (the first gives the verdict of the whole). Nodes: training, theory, gap, budget,
     inputs; with several theories a child each. Raises ValueError for bad input; diverged runs are kept and said.
     """
-    data, start = given(problem, data, start)
     if not 0 < resolution < 1:
         raise ValueError(f"resolution = {resolution} is not allowed; give a share between 0 and 1, such as 0.1.")
-    wanted = seed_list(seeds)
-    with jax.enable_x64():
-        axis = time_axis(problem, times)
-        setting = Setting(problem, data, start, axis)
-        theories = _theories(problem, theory, setting)
-        strains = [quiet_strains(t, problem, setting) for t in theories]
-    seen = train(problem, axis, seeds=wanted, data=data, start=start, strict=False, progress=progress)
-    done = [int(s) for s in seen["seed"].values]
-    with jax.enable_x64():
-        tight, answers = _answers(theories, problem, axis, done, data, start)
-    parts = [
-        _judged(problem, axis, *one, seen, tight, resolution) for one in zip(theories, strains, answers, strict=True)
-    ]
-    return _tree(problem, parts, seen, inputs(problem, axis, data, start), resolution, done)
+    with patient(), jax.enable_x64():
+        request = Request.of(problem, times, seeds, data, start)
+        theories = _theories(request, theory)
+        done = training.run(request, progress)
+        seen = None if done is None else trained(request, done)
+        answer(lambda: seen, _kept(done, request))
+        assert seen is not None
+        try:
+            runs = _Runs(request, seen, _tighter(request, theories))
+            tree = _tree(runs, [_judged(runs, one, resolution) for one in theories], resolution)
+        except KeyboardInterrupt:
+            raise Interrupted(seen, _kept(done, request)) from None
+        answer(lambda: tree, "the whole of compare is in `.finished`")
+    return tree
 
 
-def _theories(problem: Problem, theory: Any, setting: Setting) -> list[Theory]:
+def _kept(done: training.Finished | None, request: Request) -> str:
+    """What of a comparison is there when Ctrl-C comes, and how to go on."""
+    if done is None:
+        return "no seed had ended; call compare again"
+    return (
+        f"the training of {len(done.seeds)} of {len(request.seeds)} seeds is in `.finished`, as train gives it; what "
+        "theory says was not compared yet: call compare again"
+    )
+
+
+class _Runs(NamedTuple):
+    """What was asked and seen, and the runs again at a tighter tolerance (None for a rule that has none)."""
+
+    request: Request
+    seen: xr.Dataset
+    tighter: dict[str, Any] | None
+
+
+def _theories(request: Request, theory: Any) -> list[audit.Chosen]:
     if theory is None:
-        return [audit.choose(problem, setting)]
+        return [audit.choose(request.problem, request.setting)]
     several = theory if isinstance(theory, list | tuple) else [theory]
     found = [audit.as_theory(t) for t in several]
     names = [type(t).__name__ for t in found]
     if not found or len(set(names)) < len(names):
         raise ValueError(f"theory = {names} is not allowed; give one theory, or a list without repeats.")
-    return found
+    return [audit.Chosen(t, audit.check(t, request.problem, request.setting, quiet=True)) for t in found]
 
 
-def random_parts(problem: Problem, data: Any, start: Any) -> set[str]:
-    """What differs from seed to seed: draw and start, unless given or the same for every key, and a rule's own path."""
-    draw, begin = two_cases(problem, data, start)
-    found = {"draw"} if differs(draw) else set()
-    found |= {"path"} if problem.rule.random else set()
-    return found | ({"start"} if differs(begin) else set())
-
-
-def _exact(theory: Theory, random: set[str]) -> bool:
+def is_exact(theory: Theory, request: Request) -> bool:
     """Whether a theory answers for every single run, so that every run's own numerical error counts."""
-    return bool(theory.conditions_on) and random <= set(theory.conditions_on) and not theory.estimates
+    return bool(theory.conditions_on) and request.random <= set(theory.conditions_on) and not theory.estimates
 
 
-def _tighter_run(problem: Problem, axis: np.ndarray, seeds: list[int], data: Any, start: Any) -> dict[str, Any] | None:
-    """The first seeds again at ten times tighter tolerance: what the integrator leaves open. None if it has none."""
-    import equinox as eqx
-
-    tolerance = getattr(problem.rule, "tolerance", None)
-    if tolerance is None:
+def _tighter(request: Request, theories: Sequence[audit.Chosen]) -> dict[str, Any] | None:
+    """Seeds again at ten times tighter tolerance: what the integrator leaves open. None if it has none."""
+    tight = request.tightened(TIGHTER)
+    if tight is None:
         return None
-    tight: Problem = eqx.tree_at(lambda p: p.rule.tolerance, problem, tolerance / TIGHTER)
-    _, runs = training.run(tight, ticks_of(problem, axis), seeds, data, start)
-    return {**runs.curves, **runs.events}
+    exact = any(is_exact(one.theory, request) for one in theories)
+    done = training.run(tight if exact else tight.only(request.seeds[:2]))
+    if done is None or len(done.seeds) < len(tight.seeds if exact else request.seeds[:2]):
+        raise KeyboardInterrupt
+    return {**done.runs.curves, **done.runs.events}
 
 
-class _Answer(NamedTuple):
-    """Predicted arrays with their seeds, the same at ten times tighter tolerance where the theory has one, and whether
-    it speaks of every single run."""
+class _Judged(NamedTuple):
+    """One theory: what it told, the gap of its curves, the budget and the verdict."""
 
-    values: dict[str, np.ndarray]
-    seeds: list[int] | None
-    tighter: dict[str, np.ndarray] | None
-    exact: bool
-
-
-def _answers(
-    theories: Sequence[Theory], problem: Problem, axis: np.ndarray, seeds: list[int], data: Any, start: Any
-) -> tuple[dict[str, Any] | None, list[_Answer]]:
-    """The tighter runs, and what each theory says."""
-    random = random_parts(problem, data, start)
-    exact = [_exact(theory, random) for theory in theories]
-    tight = _tighter_run(problem, axis, seeds if any(exact) else seeds[:2], data, start)
-    answers = [_answer(t, problem, axis, seeds, data, start, e) for t, e in zip(theories, exact, strict=True)]
-    return tight, answers
+    theory: Theory
+    told: xr.Dataset
+    gap: xr.Dataset
+    budget: list[Row]
+    verdict: Verdict
 
 
-def _answer(
-    theory: Theory, problem: Problem, axis: np.ndarray, seeds: list[int], data: Any, start: Any, exact: bool
-) -> _Answer:
-    values, own = evaluate(theory, problem, axis, seeds, data, start)
+def _judged(runs: _Runs, one: audit.Chosen, resolution: float) -> _Judged:
+    """A theory beside what was seen."""
+    theory, (request, seen, tight) = one.theory, runs
+    problem, exact = request.problem, is_exact(theory, request)
+    said = _said(theory, request)
+    sharper = _sharper(theory)
+    tighter = None if sharper is None else _said(sharper, request if exact else request.only(request.seeds[:2])).values
+    told = label(problem, existing(problem, said.values), request.axis, said.seeds, theory)
+    budget = rows(problem, theory, told, seen, [tight, tighter], exact)
+    outcome = judge(budget, audit.worst(one.strains), resolution, seen.sizes["seed"], seen)
+    told.attrs = describe("theory", problem, theory, one.strains, vars(outcome))
+    return _Judged(theory, told, gap_curves(problem, theory, told, seen, budget), budget, outcome)
+
+
+def _said(theory: Theory, request: Request) -> Told:
+    """What it says; on Ctrl-C the comparison is given up as a whole."""
+    told = evaluate(theory, request)
+    if told is None or (told.seeds is not None and len(told.seeds) < len(request.seeds)):
+        raise KeyboardInterrupt
+    return told
+
+
+def _sharper(theory: Theory) -> Theory | None:
+    """The same at ten times tighter tolerance; None where it has none."""
     if not hasattr(theory, "tolerance"):
-        return _Answer(values, own, None, exact)
-    import equinox as eqx
-
-    tight = eqx.tree_at(lambda t: t.tolerance, theory, theory.tolerance / TIGHTER)  # pyright: ignore
-    tighter, _ = evaluate(tight, problem, axis, seeds if exact else seeds[:2], data, start)
-    return _Answer(values, own, tighter, exact)
-
-
-def _judged(
-    problem: Problem,
-    axis: np.ndarray,
-    theory: Theory,
-    strains: dict[str, float],
-    answer: _Answer,
-    seen: xr.Dataset,
-    tight: dict[str, Any] | None,
-    resolution: float,
-) -> tuple[Theory, xr.Dataset, xr.Dataset, xr.Dataset, Verdict]:
-    """A theory beside what was seen: its labelled answer, the gap, the budget and the verdict."""
-    told = label(problem, existing(problem, answer.values), axis, answer.seeds, theory)
-    budget = rows(problem, theory, told, seen, [tight, answer.tighter], answer.exact)
-    outcome = judge(budget, audit.worst(strains), resolution, seen.sizes["seed"], seen)
-    told.attrs = describe("theory", problem, theory, strains, vars(outcome))
-    return theory, told, gap_curves(problem, theory, told, seen, budget), _table(budget), outcome
+        return None
+    return eqx.tree_at(lambda t: t.tolerance, theory, theory.tolerance / TIGHTER)  # pyright: ignore
 
 
 def _table(budget: Sequence[Row]) -> xr.Dataset:
@@ -175,33 +159,26 @@ def _table(budget: Sequence[Row]) -> xr.Dataset:
     return xr.Dataset(columns, {"functional": [row.name for row in budget]})
 
 
-def _tree(
-    problem: Problem,
-    parts: list[Any],
-    seen: xr.Dataset,
-    given_arrays: xr.Dataset,
-    resolution: float,
-    seeds: list[int],
-) -> xr.DataTree:
-    first: Verdict = parts[0][4]
-    names = [type(part[0]).__name__ for part in parts]
-    nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(), "training": seen, "inputs": given_arrays}
-    for name, (_, told, gap, budget, _) in zip(names, parts, strict=True):
-        for kind, content in (("theory", told), ("gap", gap), ("budget", budget)):
-            nodes[kind if len(parts) == 1 else f"{kind}/{name}"] = content
+def _tree(runs: _Runs, judged: list[_Judged], resolution: float) -> xr.DataTree:
+    request, first = runs.request, judged[0].verdict
+    problem, names = request.problem, [type(one.theory).__name__ for one in judged]
+    nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(), "training": runs.seen, "inputs": inputs(request)}
+    for name, one in zip(names, judged, strict=True):
+        for kind, content in (("theory", one.told), ("gap", one.gap), ("budget", _table(one.budget))):
+            nodes[kind if len(judged) == 1 else f"{kind}/{name}"] = content
     tree = xr.DataTree.from_dict(nodes)
-    said = remarks(problem) + [line for part in parts for line in part[4].notes]
+    said = remarks(problem) + [line for one in judged for line in one.verdict.notes]
     tree.attrs = stamp(
         verb="compare",
         problem=to_json(problem)[0],
         theories=names,
-        theory_json=[json.loads(to_json(part[0])[0]) for part in parts],
+        theory_json=[json.loads(to_json(one.theory)[0]) for one in judged],
         verdict=first.verdict,
         sentence=first.sentence,
         agreement=first.agreement,
         sensitivity=first.sensitivity,
         resolution=resolution,
-        seeds=seeds,
+        seeds=list(request.seeds),
         remarks=list(dict.fromkeys(said)),
     )
     return tree

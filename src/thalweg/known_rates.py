@@ -11,8 +11,9 @@ import xarray as xr
 from . import audit
 from .problem import Problem, StreamingProblem, draw_events, seed_keys
 from .rate_study import learning_rate_study
+from .request import Request, given, time_axis
 from .rules import DiscreteRule, GradientDescent, GradientFlow
-from .solve import evaluate, given, time_axis
+from .solve import evaluate
 from .theory import Setting, Theory
 
 # variables of theories and events that are learning rates, in the rule's own units
@@ -75,8 +76,9 @@ def known_rates(problem: Problem, data: Any, start: Any) -> dict[str, float]:
 
 
 def _told(problem: Problem, theory: Theory, names: list[str], data: Any, start: Any) -> dict[str, float]:
-    told, _ = evaluate(theory, problem, time_axis(problem, None), [0], data, start)
-    values = {n: float(np.ravel(told[n])[0]) for n in names if n in told}
+    told = evaluate(theory, Request(problem, time_axis(problem, None), (0,), data, start))
+    found = {} if told is None else told.values
+    values = {n: float(np.ravel(found[n])[0]) for n in names if n in found}
     return {f"{type(theory).__name__}": v for v in values.values() if np.isfinite(v)}
 
 

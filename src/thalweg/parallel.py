@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -10,15 +10,9 @@ import jax
 import numpy as np
 import threadpoolctl
 
+from .interrupts import pressed
+
 Progress = Callable[[int, int], None]
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C while seeds were running; `finished` holds the labelled data of those that had ended."""
-
-    def __init__(self, finished: Any) -> None:
-        super().__init__("interrupted; the finished seeds are in `.finished`")
-        self.finished = finished
 
 
 class Batch(NamedTuple):
@@ -29,6 +23,8 @@ class Batch(NamedTuple):
 
 
 BATCH = 8
+# seconds between looks at Ctrl-C while seeds run
+POLL = 0.1
 
 
 def batches(seeds: Sequence[int], workers: int) -> list[Batch]:
@@ -71,11 +67,11 @@ _COMPILED: set[Hashable] = set()
 
 def over_seeds(
     run: Callable[[Batch], Any], seeds: Sequence[int], signature: Hashable, progress: Progress | None = None
-) -> tuple[list[int], Any]:
+) -> tuple[list[int], Any] | None:
     """`run(batch) -> pytree with a leading seed axis`, over all seeds; returns the finished seeds and their results.
 
     `signature` tells what `run` compiles for: the first batch of a new one runs alone, so that no two threads compile
-    the same function. On Ctrl-C, the seeds finished so far come back (a shorter list than asked).
+    the same function. On Ctrl-C (noted by `interrupts.patient`) the seeds finished so far come back, None if none are.
     """
     if jax.default_backend() != "cpu":
         return list(seeds), _host(run(Batch(_sharded(np.asarray(seeds, dtype=np.int64)), len(seeds))))
@@ -87,26 +83,27 @@ def over_seeds(
         if progress:
             progress(sum(parts[i].count for i in done), len(seeds))
 
+    def gather(parts_now: Sequence[int]) -> None:
+        waiting = {pool.submit(_in_thread, run, parts[i]): i for i in parts_now}
+        while waiting and not pressed():
+            ended, _ = wait(waiting, timeout=POLL, return_when=FIRST_COMPLETED)
+            for future in ended:
+                done[waiting.pop(future)] = future.result()
+            if ended:
+                report()
+
     pool = ThreadPoolExecutor(workers)
-    waiting: dict[Future[Any], int] = {}
     alone = _blas().limit(limits=1, user_api="blas")
     try:
         if signature not in _COMPILED:
-            done[0] = pool.submit(_in_thread, run, parts[0]).result()
-            _COMPILED.add(signature)
-            report()
-        waiting = {pool.submit(_in_thread, run, part): i for i, part in enumerate(parts) if i not in done}
-        while waiting:
-            ended, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in ended:
-                done[waiting.pop(future)] = future.result()
-            report()
-    except KeyboardInterrupt:
-        pass
+            gather([0])
+            if 0 in done:
+                _COMPILED.add(signature)
+        gather([i for i in range(len(parts)) if i not in done])
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         alone.restore_original_limits()
-    return _join(parts, done)
+    return _join(parts, done) if done else None
 
 
 @cache
@@ -128,8 +125,6 @@ def _host(tree: Any) -> Any:
 
 
 def _join(parts: list[Batch], done: dict[int, Any]) -> tuple[list[int], Any]:
-    if not done:
-        raise KeyboardInterrupt
     order = sorted(done)
     kept = [jax.tree.map(lambda leaf, n=parts[i].count: leaf[:n], done[i]) for i in order]
     seeds = [int(s) for i in order for s in parts[i].seeds[: parts[i].count]]

@@ -123,6 +123,26 @@ class Rule(Parametrised):
         """Follow the rule from `start` and observe at `ticks` (flow times, or whole steps)."""
 
 
+def always(problem: Any) -> bool:
+    """A declaration that holds for all parameters."""
+    return True
+
+
+def never(problem: Any) -> bool:
+    """A declaration that holds for none."""
+    return False
+
+
+def starts_at_random(problem: Any) -> bool:
+    """A start of entries of `init_variance` differs from seed to seed unless that is 0."""
+    return bool(problem.init_variance != 0)
+
+
+def random_parts(problem: "Problem") -> dict[str, bool]:
+    """Whether the draw, and the start, differ from seed to seed at these parameters."""
+    return {part: bool(problem.random[part](problem)) for part in ("draw", "start")}
+
+
 class Problem(Parametrised):
     """A learning problem: small, frozen, typed parameters and pure functions. No theory is known here."""
 
@@ -132,6 +152,8 @@ class Problem(Parametrised):
     remarks: ClassVar[tuple[Remark, ...]] = ()
     views: ClassVar[tuple[View, ...]] = ()
     margins: ClassVar[Mapping[str, float]] = {}
+    # what differs from seed to seed where the user does not give it, at these parameters
+    random: ClassVar[Mapping[str, Callable[[Any], bool]]] = {"draw": always, "start": always}
 
     @abc.abstractmethod
     def draw(self, key: Array) -> Any:

@@ -1,6 +1,8 @@
 """Everything that is known by name: problems, theories, rules and presets, those of a notebook included."""
 
+import functools
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -10,7 +12,7 @@ from .fields import Parametrised, unknown
 from .problem import Problem, Rule
 from .theory import Theory
 
-T = TypeVar("T", bound=type)
+T = TypeVar("T")
 
 
 class Preset:
@@ -73,18 +75,35 @@ def _subclasses(kind: type) -> Iterator[type]:
         yield from _subclasses(child)
 
 
+@functools.cache
 def _load() -> None:
+    """Import all that is public, once: classes are known when their files are."""
     import thalweg
 
     for name in dir(thalweg):
         getattr(thalweg, name)
 
 
-def everything(kind: type) -> dict[str, Any]:
-    """All concrete classes of a kind, by name."""
+def identity_of(kind: type) -> str:
+    """`module:qualname` of a class: its one name that nothing else has."""
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def classes(kind: type) -> dict[str, Any]:
+    """All concrete classes of a kind by `module:qualname`; one written again in a notebook replaces its former self."""
     _load()
-    # a class written again in a notebook replaces its former self
-    return {c.__name__: c for c in _subclasses(kind) if not inspect.isabstract(c) and not c.__name__.startswith("_")}
+    return {identity_of(c): c for c in _subclasses(kind) if _is_concrete(c)}
+
+
+def _is_concrete(kind: type) -> bool:
+    return not inspect.isabstract(kind) and not kind.__name__.startswith("_")
+
+
+def everything(kind: type) -> dict[str, Any]:
+    """All concrete classes of a kind by name; those that share a name with another by `module:qualname`."""
+    found = classes(kind)
+    count = Counter(c.__name__ for c in found.values())
+    return {c.__name__ if count[c.__name__] == 1 else key: c for key, c in found.items()}
 
 
 def problems() -> dict[str, type[Problem]]:
@@ -99,7 +118,10 @@ def rules() -> dict[str, type[Rule]]:
 
 def theories_of(problem: Problem) -> list[type[Theory]]:
     """Theory classes that speak about this problem."""
-    return [kind for kind in everything(Theory).values() if isinstance(problem, kind.of)]
+    _load()
+    speaking = (kind for kind in _subclasses(Theory) if isinstance(problem, getattr(kind, "of", ())))
+    found = {identity_of(kind): kind for kind in speaking if _is_concrete(kind)}
+    return list(found.values())
 
 
 def presets() -> dict[str, Preset]:
@@ -108,9 +130,40 @@ def presets() -> dict[str, Preset]:
     return dict(_PRESETS)
 
 
-def find(name: str) -> type[Parametrised]:
-    """A problem, rule, theory, or part of one (a schedule), by name; ValueError with the nearest name otherwise."""
-    known = everything(Parametrised)
-    if name not in known:
-        raise ValueError(unknown("class", name, sorted(known)) + " A class of your own must be imported first.")
-    return known[name]
+NOUNS: dict[type, str] = {Problem: "problem", Theory: "theory", Rule: "rule"}
+
+
+def find(name: str, kind: type[T] = Parametrised) -> type[T]:
+    """A problem, rule, theory, or part of one (a schedule), by its name or its `module:qualname`.
+
+    ValueError for an unknown name, with the nearest; for one that several classes have, with all of them.
+    """
+    found = classes(kind)
+    if name in found:
+        return found[name]
+    same = {key: c for key, c in found.items() if c.__name__ == name}
+    if len(same) == 1:
+        return next(iter(same.values()))
+    if same:
+        raise ValueError(f"{len(same)} classes are called {name}: {' and '.join(sorted(same))}; give one of these.")
+    noun = next((word for base, word in NOUNS.items() if issubclass(kind, base)), "class")
+    known = sorted({c.__name__ for c in found.values()})
+    raise ValueError(unknown(noun, name, known) + " A class of your own must be imported first.")
+
+
+def revived(name: str, module: str, qualname: str) -> type[Parametrised]:
+    """The class that a file names. Nothing is imported for it; ValueError where it is not there.
+
+    A class of thalweg is found wherever in the package it stands by now; a class of the user's own only as what it is:
+    another one of the same name never takes its place.
+    """
+    found = classes(Parametrised)
+    wanted = f"{module}:{qualname}"
+    if wanted in found:
+        return found[wanted]
+    own = [c for key, c in found.items() if c.__name__ == name and key.startswith("thalweg.")]
+    if module.partition(".")[0] == "thalweg" and len(own) == 1:
+        return own[0]
+    others = sorted(key for key, c in found.items() if c.__name__ == name)
+    beside = f" {' and '.join(others)}, of the same name, is another class." if others else ""
+    raise ValueError(f"this was made with the class {wanted}, which is not imported; import it first.{beside}")

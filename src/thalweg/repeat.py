@@ -11,7 +11,7 @@ from .parallel import Progress
 from .results import check, load
 from .serial import from_json, unflatten
 from .solve import predict, train
-from .sweeps import grid_of, sweep
+from .sweeps import grid_in, sweep
 
 
 def rerun(result: Any, *, progress: Progress | None = None) -> Any:
@@ -35,8 +35,10 @@ def rerun(result: Any, *, progress: Progress | None = None) -> Any:
     if verb == "sweep":
         source = found["theory"].ds if "theory" in found.children else found["training"].ds
         seeds = json.loads(found["training"].attrs["seeds"]) if "training" in found.children else None
-        theory = from_json(found["theory"].attrs["theory_json"], {}) if "theory" in found.children else False
-        return sweep(problem, grid_of(found), source["time"].values, theory=theory, seeds=seeds, progress=progress)
+        told = found["theory"].attrs if "theory" in found.children else None
+        own = told is not None and "chosen" not in found.attrs
+        theory = from_json(told["theory_json"], {}) if own else None if told is not None else False
+        return sweep(problem, grid_in(found), source["time"].values, theory=theory, seeds=seeds, progress=progress)
     times = found["time"].values
     if verb == "train":
         return train(problem, times, seeds=json.loads(found.attrs["seeds"]), strict=False, progress=progress)

@@ -1,6 +1,7 @@
 """Problems, rules and theories as JSON with their arrays beside, and back. Data only: nothing is unpickled."""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +11,9 @@ import numpy as np
 
 from . import registry
 from .fields import Parametrised, parameters
+
+# the version of what `identity` says
+IDENTITY = 1
 
 
 def _plain(value: Any, path: str, arrays: dict[str, np.ndarray], kind: str) -> Any:
@@ -36,7 +40,9 @@ def describe(module: Parametrised, arrays: dict[str, np.ndarray], prefix: str = 
             continue  # it follows from the others, and is made again with them
         kind = known[field.name].kind if field.name in known else ""
         fields[field.name] = _plain(getattr(module, field.name), prefix + field.name, arrays, kind)
-    return {"class": type(module).__name__, "module": type(module).__module__, "fields": fields}
+    kind = type(module)
+    nested = {} if kind.__qualname__ == kind.__name__ else {"qualname": kind.__qualname__}
+    return {"class": kind.__name__, "module": kind.__module__, **nested, "fields": fields}
 
 
 def to_json(module: Parametrised) -> tuple[str, dict[str, np.ndarray]]:
@@ -45,9 +51,28 @@ def to_json(module: Parametrised) -> tuple[str, dict[str, np.ndarray]]:
     return json.dumps(describe(module, arrays)), arrays
 
 
+def identity(module: Parametrised) -> str:
+    """What makes it this very problem, rule or theory: class by module and name, all fields, digests of its arrays."""
+    arrays: dict[str, np.ndarray] = {}
+    said = describe(module, arrays)
+    return json.dumps([IDENTITY, said, {name: digest(values) for name, values in arrays.items()}], sort_keys=True)
+
+
+def digest(*parts: Any) -> str:
+    """One name for texts, numbers and arrays (type, shape and bytes)."""
+    key = hashlib.sha256()
+    for part in parts:
+        told = part.encode() if isinstance(part, str) else None
+        if told is None:
+            values = np.ascontiguousarray(part)
+            told = f"{values.dtype.str}{values.shape}".encode() + values.tobytes()
+        key.update(len(told).to_bytes(8, "little") + told)
+    return key.hexdigest()
+
+
 def _revive(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     if isinstance(value, dict) and "class" in value:
-        kind = registry.find(value["class"])
+        kind = registry.revived(value["class"], value.get("module", ""), value.get("qualname", value["class"]))
         return kind(**{k: _revive(v, arrays) for k, v in value["fields"].items()})
     if isinstance(value, dict) and "array" in value:
         if value["array"] not in arrays:

@@ -1,28 +1,36 @@
 """sweep: theory, and training where asked for, over a grid of parameters."""
 
-import itertools
 import json
 import os
-from collections.abc import Mapping, Sequence
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import xarray as xr
 
+from . import audit, training
 from .fields import vary
+from .grid import Grid, grid_of, revived, told_point, variants
+from .interrupts import Interrupted, patient, pressed
 from .parallel import Progress
+from .points import Folder, Point, key_of, predict_points
 from .problem import Problem
-from .results import load, save, stamp
+from .request import Request, Seeds
+from .results import stamp
 from .serial import to_json
-from .solve import Seeds, predict, train
+from .solve import trained
+from .sweep_tables import side_by_side
+from .theory import TheoryWarning
 
-Point = dict[str, float]
+UNREACHED = "was not reached before the interruption"
+KINDS = ("theory", "training")
 
 
 def sweep(
     problem: Problem,
-    over: Mapping[str, Sequence[float]],
+    over: Any,
     times: Any = None,
     *,
     theory: Any = None,
@@ -33,144 +41,211 @@ def sweep(
 ) -> xr.DataTree:
     """Predict at every point of the grid `over`, and train where `seeds` is given.
 
-    `over` maps fields ("mean_norm", "rule.learning_rate") to values; each becomes a dim. A scalar needs no new
-    compilation. The answer is a DataTree with nodes `theory` (unless theory=False) and `training`. With `out`, every
-    point is written to that folder as soon as it is done, and a sweep that was stopped goes on from there. `client` is
-    a `dask.distributed.Client`: the points then run on its workers.
-    Raises ValueError for an unknown field, a value outside its range (before anything runs), or times that differ
-    between points (give `times`).
+    `over` maps fields to lists of values, each of which becomes a dim: numbers ("mean_norm", "rule.learning_rate"),
+    parts as objects or by name ("rule": [tw.GradientFlow(), "SGD"]), or several fields tied to each other
+    (("dimension", "samples"): [(32, 64), (64, 128)]), the dim then being called after the first. Points that differ in
+    numbers alone run as one compiled program. The answer is a DataTree with nodes `theory` (unless theory=False) and
+    `training`. A point about which theory cannot speak, or whose run goes wrong, holds NaN and its sentence in
+    `outcome`; `strain` is the worst of each point.
+    With `out`, every point is written to that folder as soon as it is done: a sweep that was stopped goes on from
+    there, and another theory of the same points finds their training. `client` is a `dask.distributed.Client`: the
+    points then run on its workers, to which the problem is sent once. Ctrl-C raises Interrupted, whose `finished` is
+    the sweep with all points that had ended.
+    Raises ValueError for an unknown field, a value outside its range, repeated or NaN values (before anything runs),
+    times that differ between points (give `times`), or a theory that can speak about none of them.
     """
-    names = list(over)
-    if not names or any(len(over[name]) == 0 for name in names):
-        raise ValueError(f"over = {dict(over)} is not allowed; give at least one field with at least one value.")
-    points: list[Point] = [dict(zip(names, p, strict=True)) for p in itertools.product(*(over[n] for n in names))]
-    variants = [vary(problem, point) for point in points]
-    axis = _axis(variants, names, times)
-    folder = _folder(out)
-    jobs = [(variant, axis, theory, seeds, _place(folder, variant, axis, seeds)) for variant in variants]
-    parts = _on_cluster(client, jobs, progress) if client is not None else _here(jobs, progress)
-    nodes = {"/": xr.Dataset()}
-    for kind in ("theory", "training"):
-        found = [part[kind] for part in parts if kind in part]
-        if found:
-            nodes[kind] = _grid(found, names, over, points)
-    tree = xr.DataTree.from_dict(nodes)
-    tree.attrs = stamp(
-        verb="sweep", problem=to_json(problem)[0], over={k: [float(x) for x in v] for k, v in over.items()}
-    )
+    grid = grid_of(problem, over)
+    with patient(), jax.enable_x64():
+        asked = _asked(problem, grid, times, theory, seeds)
+        folder = _folder(out)
+        if client is None:
+            work: Any = _Work(asked, folder, progress)
+            work.run()
+        else:
+            from .cluster import run_on
+
+            work = run_on(client, problem, list(grid.points()), asked, folder, progress)
+        tree = _tree(problem, grid, asked, work.found)
+        if pressed():
+            where = f" in {folder.place}" if folder.place is not None else ""
+            words = f"{work.ended} of {work.total} pieces of work are in `.finished`; "
+            again = f"the same call goes on from those{where}" if where else "give out=FOLDER to be able to go on"
+            raise Interrupted(tree, words + again)
     return tree
 
 
-def _axis(variants: list[Problem], names: list[str], times: Any) -> np.ndarray:
-    """The times that all points look at."""
-    axis = np.asarray(variants[0].horizon() if times is None else times, dtype=np.float64)
-    if times is None and any(not np.array_equal(v.horizon(), axis) for v in variants):
-        longest = max(float(v.horizon()[-1]) for v in variants)
+class Asked(NamedTuple):
+    """The points of a sweep as requests, and the theory of each, or the sentence why there is none."""
+
+    requests: list[Request]
+    theories: list[audit.Chosen | str] | None
+    trains: bool
+    theory: Any
+
+
+def _asked(problem: Problem, grid: Grid, times: Any, theory: Any, seeds: Seeds | None) -> Asked:
+    varied = variants(problem, grid)
+    if times is None and any(not np.array_equal(v.horizon(), varied[0].horizon()) for v in varied):
+        longest = max(float(v.horizon()[-1]) for v in varied)
         raise ValueError(
-            f"the points of this sweep over {', '.join(names)} look at different times (the longest to {longest:g}); "
-            "give times=."
+            f"the points of this sweep over {', '.join(grid.told())} look at different times (the longest to "
+            f"{longest:g}); give times=."
         )
-    return axis
-
-
-def _folder(out: str | os.PathLike[str] | None) -> Path | None:
-    if out is None:
-        return None
-    folder = Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as trouble:
-        raise ValueError(f"the folder {folder} cannot be made ({trouble.strerror}); choose another.") from None
-    return folder
-
-
-def _place(folder: Path | None, variant: Problem, axis: np.ndarray, seeds: Any) -> Path | None:
-    """A file name that belongs to this very point, so that another sweep in the same folder does not answer for it."""
-    import hashlib
-
-    if folder is None:
-        return None
-    text, arrays = to_json(variant)
-    key = hashlib.sha256((text + repr(seeds)).encode() + axis.tobytes())
-    for name in sorted(arrays):
-        key.update(arrays[name].tobytes())
-    return folder / f"point-{key.hexdigest()[:16]}"
-
-
-def run_point(problem: Problem, axis: np.ndarray, theory: Any, seeds: Any, place: Path | None) -> dict[str, xr.Dataset]:
-    """One point, read back where it was finished before. It stands at module level so that a cluster can reach it."""
-    found: dict[str, xr.Dataset] = {}
     # a theory of the draw or start is asked about those that are trained
-    same = {} if seeds is None else {"seeds": seeds}
-    tasks = {
-        "theory": None if theory is False else lambda: predict(problem, axis, theory=theory, **same),
-        "training": None if seeds is None else lambda: train(problem, axis, seeds=seeds, strict=False),
-    }
-    for kind, task in tasks.items():
-        if task is None:
-            continue
-        name = None if place is None else place.with_name(f"{place.name}-{kind}-{_theory_name(theory)}.nc")
-        if name is not None and name.exists():
-            found[kind] = load(name)
-            continue
-        found[kind] = task()
-        if name is not None:
-            save(found[kind], name)
+    requests = [Request.of(v, times, 1 if seeds is None else seeds) for v in varied]
+    theories = None if theory is False else _chosen(grid, requests, theory)
+    return Asked(requests, theories, seeds is not None, theory)
+
+
+def _chosen(grid: Grid, requests: list[Request], theory: Any) -> list[audit.Chosen | str]:
+    found: list[audit.Chosen | str] = []
+    named = None if theory is None else audit.as_theory(theory)
+    for request in requests:
+        try:
+            if named is None:
+                found.append(audit.choose(request.problem, request.setting))
+            else:
+                found.append(audit.Chosen(named, audit.check(named, request.problem, request.setting, quiet=True)))
+        except ValueError as trouble:
+            found.append(str(trouble))
+    if all(isinstance(one, str) for one in found):
+        raise ValueError(found[0])
+    _warn(grid, found)
     return found
 
 
-def _theory_name(theory: Any) -> str:
-    kind = theory if isinstance(theory, type | str) else type(theory)
-    return "chosen" if theory in (None, False) else getattr(kind, "__name__", str(kind))
+def _warn(grid: Grid, found: list[audit.Chosen | str]) -> None:
+    """One warning for all points at which a theory is outside its regime."""
+    strained = [
+        (audit.worst(one.strains)[1], *audit.worst(one.strains)[:1], point, one.theory)
+        for one, point in zip(found, grid.points(), strict=True)
+        if not isinstance(one, str) and audit.worst(one.strains)[1] > 1
+    ]
+    if strained:
+        strain, name, point, theory = max(strained, key=lambda row: row[0])
+        warnings.warn(
+            f"{type(theory).__name__} is outside its regime at {len(strained)} of {len(found)} points: most at "
+            f"{told_point(point)}, where the strain of {name!r} is {strain:.3g} (1 is the edge). "
+            f"{audit.words_of(theory, name)}",
+            TheoryWarning,
+            stacklevel=4,
+        )
 
 
-def _here(jobs: list[Any], progress: Progress | None) -> list[dict[str, xr.Dataset]]:
-    parts = []
-    for job in jobs:
-        parts.append(run_point(*job))
-        if progress:
-            progress(len(parts), len(jobs))
-    return parts
-
-
-def _on_cluster(client: Any, jobs: list[Any], progress: Progress | None) -> list[dict[str, xr.Dataset]]:
+def _folder(out: str | os.PathLike[str] | None) -> Folder:
+    if out is None:
+        return Folder(None)
+    # absolute: a worker of a cluster stands in another folder
+    place = Path(out).absolute()
     try:
-        from dask.distributed import as_completed
-    except ImportError:
-        raise ImportError("a sweep on a cluster needs dask: pip install 'thalweg[dask]'") from None
-    futures = [client.submit(run_point, *job, pure=False) for job in jobs]
-    for done, _ in enumerate(as_completed(futures), 1):
-        if progress:
-            progress(done, len(jobs))
-    return client.gather(futures)
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as trouble:
+        raise ValueError(f"the folder {place} cannot be made ({trouble.strerror}); choose another.") from None
+    return Folder(place)
 
 
-def _grid(
-    parts: list[xr.Dataset], names: list[str], over: Mapping[str, Sequence[float]], points: list[Point]
-) -> xr.Dataset:
-    """Points side by side, one dim a field, in the order of the grid."""
-    index = [xr.DataArray(np.arange(len(points)), dims="point")]
-    joined = xr.concat(
-        parts,
-        dim=index[0],
-        join="exact",
-        combine_attrs="drop_conflicts",
-        data_vars="all",
-        coords="minimal",
-        compat="override",
-    )
-    shape = [len(over[name]) for name in names]
-    content = {}
-    for name, variable in joined.data_vars.items():
-        rest = [d for d in variable.dims if d != "point"]
-        values = variable.transpose("point", *rest).values
-        content[name] = ((*names, *rest), values.reshape(*shape, *values.shape[1:]), variable.attrs)
-    coords = {k: v for k, v in joined.coords.items() if k != "point" and "point" not in v.dims}
-    grid = xr.Dataset(content, {**coords, **{n: np.asarray(over[n]) for n in names}})
-    grid.attrs = {k: v for k, v in parts[0].attrs.items() if k != "problem"}
-    return grid
+class _Work:
+    """The pieces of a sweep, theory first, and what came of each: `found[kind][i]`, None where it was not reached."""
+
+    def __init__(self, asked: Asked, folder: Folder, progress: Progress | None) -> None:
+        self.asked, self.folder, self.progress = asked, folder, progress
+        count = len(asked.requests)
+        self.found: dict[str, list[Point | None]] = {}
+        if asked.theories is not None:
+            self.found["theory"] = [one if isinstance(one, str) else None for one in asked.theories]
+        if asked.trains:
+            self.found["training"] = [None] * count
+        self.total = count * len(self.found)
+
+    @property
+    def ended(self) -> int:
+        """Pieces that are there."""
+        return sum(one is not None for column in self.found.values() for one in column)
+
+    def put(self, kind: str, i: int, result: xr.Dataset, key: str | None = None) -> None:
+        """Keep a finished piece, in its file too where it was made now."""
+        if key is not None:
+            self.folder.keep(kind, key, result)
+        self.found[kind][i] = result
+        if self.progress:
+            self.progress(self.ended, self.total)
+
+    def run(self) -> None:
+        """All pieces that no file holds."""
+        if self.asked.theories is not None:
+            self._predict(self.asked.theories)
+        if self.asked.trains:
+            for i, request in enumerate(self.asked.requests):
+                if pressed():
+                    return
+                self._train(i, request)
+
+    def _predict(self, theories: list[audit.Chosen | str]) -> None:
+        rest, keys = [], []
+        for i, (request, chosen) in enumerate(zip(self.asked.requests, theories, strict=True)):
+            if isinstance(chosen, str):
+                continue
+            key = key_of(request, chosen.theory) if self.folder.place is not None else ""
+            known = self.folder.find("theory", key) if key else None
+            if known is not None:
+                self.put("theory", i, known)
+            else:
+                rest.append((i, request, chosen))
+                keys.append(key or None)
+        predict_points(
+            [(request, chosen) for _, request, chosen in rest],
+            lambda k, result: self.put("theory", rest[k][0], result, keys[k]),
+        )
+
+    def _train(self, i: int, request: Request) -> None:
+        key = key_of(request, None) if self.folder.place is not None else ""
+        known = self.folder.find("training", key) if key else None
+        if known is not None:
+            self.put("training", i, known)
+            return
+        done = training.run(request)
+        if done is not None and len(done.seeds) == len(request.seeds):
+            self.put("training", i, trained(request, done), key or None)
 
 
-def grid_of(tree: xr.DataTree) -> dict[str, list[float]]:
+def one_point(problem: Problem, changes: dict[str, Any], asked: tuple[Any, ...], place: Path | None) -> list[Point]:
+    """Theory and training at one point, on a worker of a cluster; `asked`: times, theory, seeds."""
+    axis, theory, seeds = asked
+    with jax.enable_x64():
+        varied = vary(problem, changes)
+        request = Request.of(varied, axis, 1 if seeds is None else seeds)
+        try:
+            chosen: Any = None if theory is False else [audit.chosen(request.setting, theory)]
+        except ValueError as trouble:
+            chosen = [str(trouble)]
+        work = _Work(Asked([request], chosen, seeds is not None, theory), Folder(place), None)
+        work.run()
+        return [column[0] if column[0] is not None else UNREACHED for column in work.found.values()]
+
+
+def _tree(problem: Problem, grid: Grid, asked: Asked, found: dict[str, list[Point | None]]) -> xr.DataTree:
+    nodes = {"/": xr.Dataset()}
+    for kind, parts in found.items():
+        parts = [UNREACHED if one is None else one for one in parts]
+        if any(not isinstance(one, str) for one in parts):
+            nodes[kind] = side_by_side(parts, grid)
+    if "theory" in nodes and asked.theories is not None:
+        worst = [np.nan if isinstance(c, str) else audit.worst(c.strains)[1] for c in asked.theories]
+        words = {"long_name": "strain of the worst assumption"}
+        nodes["theory"]["strain"] = (tuple(grid.told()), np.reshape(worst, grid.shape), words)
+    tree = xr.DataTree.from_dict(nodes)
+    # where no theory was named, every point takes its own when the sweep is run again
+    chosen = {"chosen": "for each point"} if asked.theory is None else {}
+    tree.attrs = stamp(verb="sweep", problem=to_json(problem)[0], over=grid.told(), grid=grid.kept(), **chosen)
+    return tree
+
+
+def grid_in(tree: xr.DataTree) -> Grid:
     """The grid of a sweep."""
-    return json.loads(tree.attrs["over"])
+    return revived(tree.attrs["grid"]) if "grid" in tree.attrs else _older(json.loads(tree.attrs["over"]))
+
+
+def _older(over: dict[str, list[float]]) -> Grid:
+    from .grid import Swept
+
+    return Grid(tuple(Swept((name,), tuple((v,) for v in values)) for name, values in over.items()))

@@ -25,7 +25,8 @@ from .budget import ROUNDING, student
 from .fields import parameters, vary
 from .functionals import largest
 from .probes import inside, scalars, short_axis, wrong_values
-from .problem import Problem, present, seed_keys
+from .problem import Problem, present, random_parts, seed_keys
+from .request import Request
 from .results import load, save
 from .rules import GradientFlow
 from .serial import from_json, to_json
@@ -50,6 +51,7 @@ def check_problem(problem: Problem | type[Problem], sizes: Sequence[Mapping[str,
         seen = solve.train(one, short_axis(one), seeds=[0, 1, 2], strict=False)
         check_observables(one, seen)
         check_round_trip(one, seen)
+        check_random(one)
         check_seeds(one, seen)
         check_descent(one)
 
@@ -131,7 +133,7 @@ def same(one: Any, other: Any) -> bool:
 def check_round_trip(problem: Problem, seen: xr.Dataset) -> None:
     """JSON with its arrays, and a saved file, give an equal problem and equal results."""
     _demand(same(from_json(*to_json(problem)), problem), problem, "it changes on its way through JSON.")
-    parts = {"training": seen, "inputs": solve.inputs(problem, seen["time"].values, None, None)}
+    parts = {"training": seen, "inputs": solve.inputs(Request.of(problem, seen["time"].values))}
     tree = xr.DataTree.from_dict(parts)
     tree.attrs = {**seen.attrs, "verb": "compare"}
     with tempfile.TemporaryDirectory() as folder:
@@ -140,6 +142,17 @@ def check_round_trip(problem: Problem, seen: xr.Dataset) -> None:
     again = from_json(back.attrs["problem"], arrays)
     _demand(same(again, problem), problem, "it changes on its way through a result file.")
     _demand(back["training"].to_dataset().equals(seen), problem, "its results change on their way through a file.")
+
+
+def check_random(problem: Problem) -> None:
+    """`random` says what differs from seed to seed: the draw, and the start for one draw."""
+    keys = [seed_keys(np.int64(seed)) for seed in range(2)]
+    with jax.enable_x64():
+        draws = [problem.draw(draw) for draw, _, _ in keys]
+        starts = [problem.initial(begin, draws[0]) for _, begin, _ in keys]
+    for part, found in (("draw", draws), ("start", starts)):
+        differs, said = not same(*found), random_parts(problem)[part]
+        _demand(said == differs, problem, f"`random` says {part!r}: {said}, two seeds say {differs}.")
 
 
 def check_seeds(problem: Problem, seen: xr.Dataset) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 import numpy as np
 from jaxtyping import Array
 
+from .draws import first_case
 from .fields import Parametrised
-from .problem import Problem, seed_keys
+from .problem import Problem
 
 if TYPE_CHECKING:
     from typing import ClassVar as AbstractClassVar
@@ -58,12 +59,19 @@ VALUE = Claim()
 class Assumption:
     """One assumption as a number: `strain(setting)` is 0 where it holds exactly, 1 at the edge of the regime.
 
-    Above 1 it is broken; inf means structurally impossible. `words` say what 1 means.
+    Above 1 it is broken; inf means structurally impossible. `words` say what 1 means. `holds(problem)` is a cheap test
+    of what the problem itself rules out, asked before any strain is measured: where it fails the strain is inf.
     """
 
     name: str
     words: str
     strain: Callable[["Setting"], float]
+    holds: Callable[[Any], bool] | None = None
+
+
+def structural(name: str, words: str, holds: Callable[[Any], bool]) -> Assumption:
+    """An assumption that a problem meets exactly or not at all."""
+    return Assumption(name, words, lambda setting: 0.0 if holds(setting.problem) else math.inf, holds)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,18 +122,18 @@ class Setting:
         return self.problem.horizon() if self.given_times is None else np.asarray(self.given_times, dtype=np.float64)
 
     @functools.cached_property
+    def _case(self) -> tuple[Any, Any]:
+        return first_case(self.problem, (self.given_data, self.given_start))
+
+    @property
     def data(self) -> Any:
         """The given data, or the draw of seed 0."""
-        if self.given_data is not None:
-            return self.given_data
-        return self.problem.draw(seed_keys(np.int64(0))[0])
+        return self._case[0] if self.given_data is None else self.given_data
 
-    @functools.cached_property
+    @property
     def start(self) -> Any:
         """The given start, or the start of seed 0."""
-        if self.given_start is not None:
-            return self.given_start
-        return self.problem.initial(seed_keys(np.int64(0))[1], self.data)
+        return self._case[1] if self.given_start is None else self.given_start
 
 
 class Theory(Parametrised, Generic[P]):
@@ -140,6 +148,8 @@ class Theory(Parametrised, Generic[P]):
     shapes: ClassVar[tuple[str, ...]] = ()
     # whether the answer for a draw is an estimate from it, right in the mean over draws and not for each
     estimates: ClassVar[bool] = False
+    # share by which values may be off beyond finite_size, as measured: of two that apply the smaller answers first
+    declared_error: ClassVar[float] = 0.0
     own: ClassVar[tuple[Variable, ...]] = ()
 
     @abc.abstractmethod
@@ -153,6 +163,10 @@ class Theory(Parametrised, Generic[P]):
     @abc.abstractmethod
     def finite_size(self, problem: P) -> Mapping[str, FiniteSize]:
         """Size and order of what the limit leaves out, by variable; empty for an exact theory."""
+
+    def applies(self, problem: Any) -> bool:
+        """Whether it can speak about this problem at all, as far as a cheap look tells; strains say how well."""
+        return isinstance(problem, self.of) and all(a.holds is None or a.holds(problem) for a in self.assumptions)
 
     def claim(self, name: str) -> Claim:
         """How a variable is meant; a plain value unless declared."""

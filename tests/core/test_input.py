@@ -6,7 +6,7 @@ import pytest
 
 import thalweg as tw
 from thalweg.fields import vary
-from thalweg.solve import given, seed_list, time_axis
+from thalweg.request import given, seed_list, time_axis
 
 SMALL = tw.LinearClassifier(dimension=6, samples=9)
 

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import warnings
 
 import jax
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 import xarray as xr
 
 import thalweg as tw
-from thalweg import parallel, solve, training
+from thalweg import draws, solve, training
 from thalweg.fields import vary
 
 SMALL = tw.LinearClassifier(dimension=6, samples=9)
@@ -125,59 +124,17 @@ def test_optax_rule_descends_and_comes_back(tmp_path):
     xr.testing.assert_identical(tw.rerun(tmp_path / "adam.nc"), seen)
 
 
-def test_sweep_equals_single_calls_and_resumes(tmp_path, monkeypatch):
-    over = {"mean_norm": [0.5, 2.0], "init_variance": [0.1, 0.2, 0.4]}
-    result = tw.sweep(SMALL, over, TIMES, theory=tw.MarchenkoPastur(), seeds=2, out=tmp_path / "points")
-    assert result["theory"].test_loss.dims == ("mean_norm", "init_variance", "time")
-    assert result["training"].test_loss.dims == ("mean_norm", "init_variance", "seed", "time")
-    one = tw.predict(vary(SMALL, {"mean_norm": 2.0, "init_variance": 0.2}), TIMES, theory=tw.MarchenkoPastur())
-    np.testing.assert_array_equal(result["theory"].test_loss.sel(mean_norm=2.0, init_variance=0.2), one.test_loss)
-
-    def never(*_args, **_options):
-        raise AssertionError("a finished point was computed again")
-
-    monkeypatch.setattr("thalweg.sweeps.train", never)
-    monkeypatch.setattr("thalweg.sweeps.predict", never)
-    again = tw.sweep(SMALL, over, TIMES, theory=tw.MarchenkoPastur(), seeds=2, out=tmp_path / "points")
-    xr.testing.assert_identical(again, result)
-
-
-def test_sweep_input():
-    with pytest.raises(ValueError, match="at least one field"):
-        tw.sweep(SMALL, {})
-    with pytest.raises(ValueError, match="did you mean 'mean_norm'"):
-        tw.sweep(SMALL, {"mean_nrom": [1.0]})
-
-
 def test_a_scalar_needs_no_new_compilation():
     tw.predict(SMALL, TIMES, theory=tw.MarchenkoPastur())
     tw.train(SMALL, TIMES, seeds=2)
-    before = solve._predict._cache_size(), training._train._cache_size(), training._cases._cache_size()
+    before = solve._predict._cache_size(), training._train._cache_size(), draws._cases._cache_size()
     other = vary(SMALL, {"mean_norm": 1.7, "init_variance": 0.3, "weight_decay": 0.2, "rule.tolerance": 1e-7})
     tw.predict(other, TIMES, theory=tw.MarchenkoPastur())
     tw.train(other, TIMES, seeds=5)
-    assert (solve._predict._cache_size(), training._train._cache_size(), training._cases._cache_size()) == before
+    assert (solve._predict._cache_size(), training._train._cache_size(), draws._cases._cache_size()) == before
     # the limit does not fix shapes by its sizes
     tw.predict(vary(other, {"dimension": 7, "samples": 11}), TIMES, theory=tw.MarchenkoPastur())
     assert solve._predict._cache_size() == before[0]
-
-
-def test_ctrl_c_keeps_what_was_finished(monkeypatch):
-    real = parallel.wait
-    calls = []
-
-    def interrupted(*args, **options):
-        calls.append(1)
-        if len(calls) > 1:
-            raise KeyboardInterrupt
-        return real(*args, **options)
-
-    monkeypatch.setattr(parallel, "wait", interrupted)
-    with pytest.raises(tw.Interrupted) as caught:
-        tw.train(SMALL, TIMES, seeds=60)
-    finished = caught.value.finished
-    assert 0 < finished.sizes["seed"] < 60
-    assert np.all(np.isfinite(finished.test_loss))
 
 
 def test_importing_changes_no_flag_and_results_are_float64():
@@ -205,13 +162,3 @@ def test_several_devices_give_the_same_numbers():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     np.testing.assert_allclose(eval(found), tw.train(SMALL, TIMES, seeds=4).test_loss, rtol=1e-9)
-
-
-@pytest.mark.nightly
-def test_a_sweep_on_a_cluster():
-    distributed = pytest.importorskip("dask.distributed")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with distributed.Client(processes=False, dashboard_address=None, n_workers=1) as client:
-            far = tw.sweep(SMALL, {"mean_norm": [0.5, 2.0]}, TIMES, theory=tw.MarchenkoPastur(), client=client)
-    xr.testing.assert_identical(far, tw.sweep(SMALL, {"mean_norm": [0.5, 2.0]}, TIMES, theory=tw.MarchenkoPastur()))

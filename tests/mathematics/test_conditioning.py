@@ -30,7 +30,8 @@ def test_half_angles_of_every_near_number():
     x = np.concatenate([x, np.nextafter(x, 9), np.nextafter(x, -9)])
     found = pairs(jnp.asarray(x), jnp.zeros_like(x))
     np.testing.assert_allclose(found.low**2 + found.high**2, 1.0, rtol=1e-15)
-    free = pairs(jnp.zeros(2), jnp.array([0.0, 1.0]))
+    free = pairs(jnp.zeros(4), jnp.array([0.0, 1.0, 0.9, 1e-9]))
+    assert np.all(free.low == free.high)
     np.testing.assert_allclose(free.low, 0.5**0.5)
 
 

@@ -27,6 +27,8 @@ def pairs(x: Any, y: Float[Any, " k"]) -> Pairs:
     size = jnp.where(some, jnp.where(ahead, x, -x), 0.0)
     side = jnp.where(some, y, 0.5)
     length = jnp.sqrt(size**2 + 4 * side**2)
-    large = jnp.sqrt(0.5 * (1 + size / length))
-    small = side / (length * large)
+    tilt = size / length
+    large = jnp.sqrt(0.5 * (1 + tilt))
+    # without tilt the two are the same number: opposite starts cancel, and nothing is left to grow
+    small = jnp.where(tilt < 0.5, jnp.sqrt(0.5 * (1 - jnp.minimum(tilt, 0.5))), side / (length * large))
     return Pairs(jnp.where(some, length, 0.0), jnp.where(ahead, small, large), jnp.where(ahead, large, small))

@@ -29,6 +29,11 @@ def _whole_widths(raw: Any) -> Any:
         return raw
 
 
+def _is_drawn(problem: Any) -> bool:
+    """Inputs are drawn, or the map."""
+    return problem.inputs is None and (bool(problem.samples) or problem.known_target() is None)
+
+
 class DeepLinear(Problem):
     """Deep linear network f(x) = W_N ... W_1 x, W_j of shape (d_j, d_{j-1}), no biases, trained with the square loss.
 
@@ -58,6 +63,7 @@ class DeepLinear(Problem):
     start: LayerLaw | None = eqx.field(converter=as_law, default=None)
     rule: Rule = GradientFlow()
 
+    random: ClassVar = {"draw": _is_drawn, "start": lambda problem: problem.law.random}
     observables: ClassVar[tuple[Observable, ...]] = OBSERVABLES
     events: ClassVar[tuple[Event, ...]] = EVENTS
     remarks: ClassVar[tuple[Remark, ...]] = (

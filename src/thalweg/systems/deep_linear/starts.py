@@ -3,7 +3,7 @@
 import abc
 import itertools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -20,7 +20,12 @@ Widths = tuple[int, ...]
 
 
 class LayerLaw(Parametrised):
-    """A law of all layers at the start; init_scale of the problem multiplies what it says."""
+    """A law of all layers at the start; init_scale of the problem multiplies what it says.
+
+    `random`: whether layers differ from seed to seed for the same task.
+    """
+
+    random: ClassVar[bool] = True
 
     @abc.abstractmethod
     def draw(self, key: Array, widths: Widths, scale: Any, task: Task) -> Layers:
@@ -129,6 +134,7 @@ class AlignedLayers(LayerLaw):
     layer and mode (N, k); signs count. Equal sizes in all layers are balanced. Errors: ValueError for another shape.
     """
 
+    random: ClassVar[bool] = False
     values: Any = vector("layer values in units of init_scale", symbol="l", default=1.0)
 
     def draw(self, key: Array, widths: Widths, scale: Any, task: Task) -> Layers:
@@ -162,6 +168,7 @@ def _matrices(raw: Any) -> Any:
 class GivenLayers(LayerLaw):
     """A user's own layers (W_1, ..., W_N), as they are: init_scale does not multiply them."""
 
+    random: ClassVar[bool] = False
     layers: tuple[Any, ...] = eqx.field(converter=_matrices)
 
     def draw(self, key: Array, widths: Widths, scale: Any, task: Task) -> Layers:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...fields import check_ranges, floats, is_traced
-from ...problem import Event, Observable, Remark, Rule, array, scalar, size, spread_times
+from ...problem import Event, Observable, Remark, Rule, always, array, scalar, size, spread_times, starts_at_random
 from ...rules import GradientFlow
 from ...tables import COLUMN_REMARKS, TableProblem, TrainingPart
 from .dataset import BEST_DATA_LOSS, DatasetClassifier
@@ -88,6 +88,7 @@ class DatasetClasses(TableProblem):
     deviation_floor: float = scalar("added to each standard deviation, units of the inputs", default=0.0, low=0.0)
     rule: Rule = GradientFlow()
 
+    random: ClassVar = {"draw": always, "start": starts_at_random}
     centred: ClassVar[bool] = False
     observables: ClassVar[tuple[Observable, ...]] = (
         Observable("train_loss", f"training loss, {SUMMED}", TRAIN_LOSS.symbol, low=0.0),

@@ -16,10 +16,12 @@ from ...problem import (
     Observable,
     Remark,
     Rule,
+    always,
     array,
     scalar,
     size,
     spread_times,
+    starts_at_random,
 )
 from ...rules import GradientFlow
 from ...tables import COLUMN_REMARKS, TableProblem, TrainingPart
@@ -93,6 +95,7 @@ class DatasetClassifier(TableProblem):
     rule: Rule = GradientFlow()
 
     # the centre is that of the moment part
+    random: ClassVar = {"draw": always, "start": starts_at_random}
     centred: ClassVar[bool] = False
     observables: ClassVar[tuple[Observable, ...]] = (
         TRAIN_LOSS,

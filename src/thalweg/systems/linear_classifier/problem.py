@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from ...data.mixture import MixtureSample, as_mixture, draw_mixture, noise_power
 from ...events import Extremum
 from ...mathematics.linear_equivalent import LinearLaw
-from ...problem import Event, Observable, Remark, Rule, scalar, size, spread_times
+from ...problem import Event, Observable, Remark, Rule, always, scalar, size, spread_times, starts_at_random
 from ...rules import GradientFlow
 from ...square_loss import (
     BEST_LOSS,
@@ -72,6 +72,7 @@ class LinearClassifier(SquareLossProblem):
     correlation: float = scalar("correlation of neighbouring features", symbol="r", default=0.0, above=-1.0, below=1.0)
     rule: Rule = GradientFlow()
 
+    random: ClassVar = {"draw": always, "start": starts_at_random}
     observables: ClassVar[tuple[Observable, ...]] = (
         TRAIN_LOSS,
         TEST_LOSS,

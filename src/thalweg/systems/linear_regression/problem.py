@@ -14,7 +14,19 @@ from ...fields import check_ranges, is_traced
 from ...mathematics.linear_equivalent import LinearLaw
 from ...mathematics.normal_blocks import normal_block
 from ...mathematics.one_pass_linear import one_pass_edge
-from ...problem import Event, Observable, Remark, Rule, StreamingProblem, scalar, size, spread_times, vector
+from ...problem import (
+    Event,
+    Observable,
+    Remark,
+    Rule,
+    StreamingProblem,
+    always,
+    scalar,
+    size,
+    spread_times,
+    starts_at_random,
+    vector,
+)
 from ...rules import GradientFlow, OnePassSGD
 from ...square_loss import (
     BEST_LOSS,
@@ -81,6 +93,7 @@ class LinearRegression(SquareLossProblem, StreamingProblem):
     rule: Rule = GradientFlow()
     teacher: Any = vector("proportions of the teacher's coefficients, one a feature", symbol="beta", default=None)
 
+    random: ClassVar = {"draw": always, "start": starts_at_random}
     observables: ClassVar[tuple[Observable, ...]] = (
         Observable("train_loss", "training loss, half the mean squared error", "L", low=0.0, needs="stored"),
         TEST_LOSS,

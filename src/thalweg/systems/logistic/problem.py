@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 from ...events import Crossing, FromDraw
 from ...fields import check_ranges, floats, is_traced
 from ...mathematics.linear_separation import Decomposition, decompose
-from ...problem import Event, Observable, Remark, Rule, SampledProblem, array, size
+from ...problem import Event, Observable, Remark, Rule, SampledProblem, array, never, size
 from ...rules import GradientFlow, as_descent, largest_stable_rate
 from .separable import UNEVEN, column_spread, signs, table, with_intercept
 
@@ -96,6 +96,7 @@ class DatasetLogistic(SampledProblem):
     rule: Rule = GradientFlow()
     derived: Any = eqx.field(default=None, metadata={"derived": True})
 
+    random: ClassVar = {"draw": never, "start": never}
     observables: ClassVar[tuple[Observable, ...]] = (
         Observable("train_loss", "training loss, mean of log(1 + exp(-y f))", "R", low=0.0),
         Observable("excess_loss", "training loss over its infimum", "R - inf R", low=0.0, log=True),

@@ -17,7 +17,7 @@ from ...diagnostics import (
     half_squared_norm,
     variation_norm,
 )
-from ...problem import Observable, Problem, spread_times
+from ...problem import Observable, Problem, always, never, spread_times
 from ...views import Growth, Paths, View
 
 
@@ -55,6 +55,7 @@ class ShallowReLU(Problem):
     init_scale: eqx.AbstractVar[float]
     balance: eqx.AbstractVar[float]
 
+    random: ClassVar = {"draw": never, "start": always}
     observables: ClassVar[tuple[Observable, ...]] = OBSERVABLES
     views: ClassVar[tuple[View, ...]] = (
         Growth("growth", "size of every unit: straight lines grow at their rate, level ones sleep", of="neuron_norm"),

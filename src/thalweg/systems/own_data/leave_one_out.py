@@ -203,6 +203,8 @@ class LeaveOneOut(Theory[TableProblem]):
     )
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
     estimates: ClassVar[bool] = True
+    # measured: 1 % on digits, at most 2 % on tables under SGD
+    declared_error: ClassVar[float] = 0.02
     speaks_of: ClassVar[tuple[str, ...]] = ("test_loss", "test_accuracy", "best_time_loss")
     shapes: ClassVar[tuple[str, ...]] = ("samples", "moments", "classes", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (LINEAR, REPLACED, CALM, START, ENOUGH)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from ...data import columns
 from ...fields import check_ranges, is_traced
-from ...problem import Event, Observable, Remark, Rule, array, scalar, size
+from ...problem import Event, Observable, Remark, Rule, always, array, scalar, size, starts_at_random
 from ...rules import GradientFlow
 from ...tables import COLUMN_REMARKS, TableProblem, TrainingPart
 from ..linear_classifier.problem import BEST_LOSS, LARGEST_RATE, SQUARED_NORM, TEST_LOSS, TRAIN_LOSS, as_weights
@@ -75,6 +75,7 @@ class DatasetRegression(TableProblem):
     deviation_floor: float = scalar("added to each standard deviation, units of the inputs", default=0.0, low=0.0)
     rule: Rule = GradientFlow()
 
+    random: ClassVar = {"draw": always, "start": starts_at_random}
     centred: ClassVar[bool] = True
     observables: ClassVar[tuple[Observable, ...]] = (TRAIN_LOSS, TEST_LOSS, SQUARED_NORM)
     events: ClassVar[tuple[Event, ...]] = (BEST_TABLE_LOSS, LARGEST_RATE)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...mathematics.normal_blocks import normal_block
-from ...problem import Event, Observable, Remark, Rule, StreamingProblem, scalar, size, spread_times, vector
+from ...problem import Event, Observable, Remark, Rule, StreamingProblem, always, scalar, size, spread_times, vector
 from ...rules import GradientDescent, GradientFlow, OnePassSGD
 from .readings import (
     EFFECTIVE_RANK,
@@ -25,7 +25,7 @@ from .readings import (
     risk,
 )
 from .starts import FactorLaw
-from .taught import Taught
+from .taught import Taught, teacher_is_drawn
 from .teacher import Student, Teacher, as_teacher
 
 
@@ -83,6 +83,7 @@ class QuadraticNetwork(Taught, StreamingProblem):
     teacher: FactorLaw | None = None
     rule: Rule = GradientFlow()
 
+    random: ClassVar = {"draw": teacher_is_drawn, "start": always}
     observables: ClassVar[tuple[Observable, ...]] = (
         TEST_LOSS, OVERLAP, TRACE_GAP, TRACE_INTEGRAL, SPECTRUM, EFFECTIVE_RANK,
     )  # fmt: skip

@@ -15,6 +15,11 @@ from .starts import FactorLaw, GaussianStart, Orthonormal, factor_spectrum, flat
 from .teacher import Student, Teacher, as_student
 
 
+def teacher_is_drawn(problem: Any) -> bool:
+    """Whether its eigenvalues differ from draw to draw; their axes are those of the coordinates."""
+    return problem.known_spectrum() is None
+
+
 class Taught(Problem):
     """A student WW' (W of shape (dimension, width)) and a quadratic teacher, by a law or by its spectrum."""
 

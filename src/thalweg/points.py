@@ -1,0 +1,158 @@
+"""Points of a sweep: theory at many of them by one compiled program, and the files that keep what was finished."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import Array
+
+from . import audit
+from .interrupts import pressed
+from .request import Request
+from .results import label, load, save
+from .serial import digest, identity
+from .skeleton import Skeleton, signature, split
+from .solve import Told, conditioned, describe, evaluate, existing, loose_sizes
+from .theory import Theory
+
+# points of one call of a compiled program: enough to pay, few enough to be interrupted between
+CHUNK = 64
+Point = xr.Dataset | str
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _predict_points(
+    skeleton: Skeleton, varied: tuple[bool, ...], shared: list[Any], rows: list[Array], times: Array, given: Any
+) -> dict[str, Any]:
+    def one(row: list[Array]) -> dict[str, Any]:
+        place = iter(row)
+        theory, problem = skeleton.join([next(place) if v else s for v, s in zip(varied, shared, strict=True)])
+        return theory.predict(problem, *given, times)
+
+    return jax.vmap(one)(rows)
+
+
+class _Group:
+    """Points of one compiled program: their static halves are equal, so that only numbers differ."""
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        self.skeleton = skeleton
+        self.places: list[int] = []
+        self.loose: list[list[Any]] = []
+
+    def told(self, places: Sequence[int], axis: np.ndarray, given: Any) -> list[Told]:
+        """What the theory says at some of its points (indices into the group)."""
+        leaves = list(zip(*self.loose, strict=True))
+        # a user's table is one object at all points: it is passed once
+        varied = tuple(any(v is not column[0] and not _equal(v, column[0]) for v in column) for column in leaves)
+        shared = [None if v else column[0] for v, column in zip(varied, leaves, strict=True)]
+        some = [self.loose[i] for i in places]
+        rows = [np.stack([np.asarray(loose[k]) for loose in some]) for k, v in enumerate(varied) if v]
+        found = _predict_points(self.skeleton, varied, shared, rows, axis, given)
+        host = jax.tree.map(np.asarray, found)
+        return [Told(jax.tree.map(lambda leaf, i=i: leaf[i, ...], host), None) for i in range(len(some))]
+
+
+def _equal(one: Any, other: Any) -> bool:
+    return np.shape(one) == np.shape(other) and bool(np.all(np.asarray(one) == np.asarray(other)))
+
+
+def predict_points(asked: Sequence[tuple[Request, audit.Chosen]], done: Callable[[int, xr.Dataset], None]) -> None:
+    """Theory at every point, labelled, handed to `done(index, dataset)` as it comes; stops early on Ctrl-C."""
+    groups: dict[Any, _Group] = {}
+    alone = []
+    for i, (request, chosen) in enumerate(asked):
+        if conditioned(chosen.theory, *request.given):
+            alone.append(i)
+            continue
+        ready = chosen.theory.prepare(request.problem, request.axis)
+        skeleton, loose = split((ready, request.problem), loose_sizes(ready, request.problem))
+        group = groups.setdefault((skeleton, signature(loose)), _Group(skeleton))
+        group.places.append(i)
+        group.loose.append(loose)
+    for group in groups.values():
+        if len(group.places) == 1:  # the program of `predict` serves
+            alone += group.places
+        else:
+            _follow_group(group, asked, done)
+    for i in alone:
+        if pressed():
+            return
+        request, chosen = asked[i]
+        told = evaluate(chosen.theory, request)
+        if told is None or (told.seeds is not None and len(told.seeds) < len(request.seeds)):
+            return
+        done(i, _labelled(request, chosen, told, None))
+
+
+def _follow_group(group: _Group, asked: Sequence[tuple[Request, audit.Chosen]], done: Any) -> None:
+    count = len(group.places)
+    size = min(count, CHUNK)
+    made: xr.Dataset | None = None
+    for first in range(0, count, size):
+        if pressed():
+            return
+        # the last chunk goes back a little instead of asking for a program of its own
+        begin = min(first, count - size)
+        request = asked[group.places[0]][0]
+        found = group.told(range(begin, begin + size), request.axis, request.given)
+        for k, told in list(enumerate(found, begin))[first - begin :]:
+            i = group.places[k]
+            made = _labelled(*asked[i], told, made)
+            done(i, made)
+
+
+def _labelled(request: Request, chosen: audit.Chosen, told: Told, like: xr.Dataset | None) -> xr.Dataset:
+    """The answer at one point; a copy of the one before with other numbers where its labels are the same."""
+    problem, theory = request.problem, chosen.theory
+    values = existing(problem, told.values)
+    same = like is not None and set(values) == set(like.data_vars)
+    flow_time = problem.rule.flow_time(problem, request.axis)
+    if like is not None and same and np.array_equal(flow_time, like["flow_time"].values, equal_nan=True):
+        result = like.copy(data={str(n): values[str(n)] for n in like.data_vars})
+    else:
+        result = label(problem, values, request.axis, told.seeds, theory)
+    result.attrs = describe("predict", problem, theory, chosen.strains, {"given": request.named})
+    return result
+
+
+def key_of(request: Request, theory: Theory | None) -> str:
+    """What one file of a sweep belongs to: problem, times, seeds where they count, and the theory (None: training)."""
+    own = "" if theory is None else identity(theory)
+    counted = theory is None or conditioned(theory, *request.given)
+    return digest(identity(request.problem), request.axis, np.asarray(request.seeds if counted else ()), own)
+
+
+class Folder:
+    """A folder with one file for each finished point; None keeps nothing."""
+
+    def __init__(self, place: Path | None) -> None:
+        self.place = place
+
+    def _file(self, kind: str, key: str) -> Path:
+        assert self.place is not None
+        return self.place / f"{kind}-{key[:16]}.nc"
+
+    def find(self, kind: str, key: str) -> xr.Dataset | None:
+        """What was finished earlier; a file that is damaged or of something else is done again, with a notice."""
+        if self.place is None or not (path := self._file(kind, key)).exists():
+            return None
+        try:
+            found = load(path)
+            if found.attrs.get("key") == key:
+                return found
+            why = "it belongs to another point"
+        except ValueError as trouble:
+            why = str(trouble)
+        warnings.warn(f"{path.name} in {self.place} is not used and done again: {why}", UserWarning, stacklevel=2)
+        return None
+
+    def keep(self, kind: str, key: str, result: xr.Dataset) -> None:
+        """Write a finished point; a reader never meets half a file."""
+        if self.place is not None:
+            save(result.assign_attrs(key=key), self._file(kind, key))

@@ -1,0 +1,93 @@
+"""Points of a sweep side by side: one dim a field, NaN and a sentence where a point has no answer."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from .grid import Grid
+
+OK = "ok"
+
+
+def side_by_side(parts: Sequence[xr.Dataset | str], grid: Grid) -> xr.Dataset:
+    """Points in the order of the grid as one dataset; at least one of them is an answer."""
+    answers = [one for one in parts if not isinstance(one, str)]
+    first, names = answers[0], tuple(grid.told())
+    content: dict[str, Any] = {}
+    for name in dict.fromkeys(str(n) for one in answers for n in one.data_vars):
+        content[name] = _stacked(
+            [None if isinstance(p, str) else p.variables.get(name) for p in parts], names, grid.shape
+        )
+    content.setdefault("outcome", _outcomes(parts, names, grid.shape))
+    if "seed" in content["outcome"][0]:
+        # runs have a sentence each; a point that was never reached has the same for all
+        dims, values, attrs = content["outcome"]
+        flat = values.reshape(len(parts), -1)
+        for i, part in enumerate(parts):
+            if isinstance(part, str):
+                flat[i] = part
+        content["outcome"] = (dims, flat.reshape(values.shape), attrs)
+    joined = xr.Dataset(content, {**_coords(answers, parts, names, grid.shape), **grid.coords()})
+    joined.attrs = _attrs(answers, first)
+    return joined
+
+
+def _stacked(found: Sequence[xr.Variable | None], names: tuple[str, ...], shape: tuple[int, ...]) -> Any:
+    """One variable at all points: padded with NaN where it is shorter or not there."""
+    there = [one for one in found if one is not None]
+    dims = max((one.dims for one in there), key=len)
+    sizes = {d: max(one.sizes.get(d, 1) for one in there) for d in dims}
+    words = there[0].dtype.kind in "OUT"
+    whole = np.full((len(found), *sizes.values()), "" if words else np.nan, dtype=object if words else float)
+    for i, one in enumerate(found):
+        if one is not None:
+            # what stands without a dim that others have holds all along it
+            spread = (
+                one.values if one.dims == dims else one.set_dims({d: one.sizes.get(d, sizes[d]) for d in dims}).values
+            )
+            whole[(i, *(slice(n) for n in spread.shape))] = spread
+    return (*names, *dims), whole.reshape(*shape, *sizes.values()), there[0].attrs
+
+
+def _outcomes(parts: Sequence[xr.Dataset | str], names: tuple[str, ...], shape: tuple[int, ...]) -> Any:
+    said = np.asarray([one if isinstance(one, str) else OK for one in parts], dtype=object)
+    return names, said.reshape(shape), {"long_name": "how the point ended"}
+
+
+def _coords(
+    answers: Sequence[xr.Dataset], parts: Sequence[xr.Dataset | str], names: tuple[str, ...], shape: tuple[int, ...]
+) -> dict[str, Any]:
+    """Coordinates that all points share as they are; others (flow time under several rates) along the grid."""
+    found: dict[str, Any] = {}
+    for name, one in answers[0].coords.items():
+        if all(name in a.coords and a[name].variable.equals(one.variable) for a in answers):
+            found[str(name)] = one.variable.copy(deep=False)
+            found[str(name)].attrs = _shared_words([a[name].attrs for a in answers])
+        elif name not in answers[0].dims:
+            found[str(name)] = _stacked(
+                [None if isinstance(p, str) else p.variables.get(name) for p in parts], names, shape
+            )
+    return found
+
+
+def _shared_words(several: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Words of a coordinate: those of every clock where points have different ones."""
+    keys = dict.fromkeys(k for attrs in several for k in attrs)
+    return {k: " or ".join(dict.fromkeys(str(attrs[k]) for attrs in several if k in attrs)) for k in keys}
+
+
+def _attrs(answers: Sequence[xr.Dataset], first: xr.Dataset) -> dict[str, Any]:
+    """What all points say alike; the theories' names where they differ."""
+    dropped = ("problem", "key", "strains", "remarks")
+    same = {
+        k: v for k, v in first.attrs.items() if k not in dropped and all(str(a.attrs.get(k)) == str(v) for a in answers)
+    }
+    theories = list(dict.fromkeys(a.attrs["theory"] for a in answers if "theory" in a.attrs))
+    if theories:
+        same["theory"] = ", ".join(theories)
+    remarks = dict.fromkeys(line for a in answers for line in json.loads(a.attrs.get("remarks", "[]")))
+    same["remarks"] = json.dumps(list(remarks))
+    return same

@@ -1,0 +1,68 @@
+"""One notion of identity: class by module and name, fields, arrays; ambiguity names both; files bring nothing else."""
+
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import thalweg as tw
+from thalweg import registry
+from thalweg.rules import Constant as OfTheLibrary
+from thalweg.rules import Schedule
+from thalweg.serial import digest, from_json, identity, to_json
+
+
+def same_name():
+    class Constant(Schedule):
+        """Half of the rate."""
+
+        def factor(self, t):
+            return 0.5
+
+        def integral(self, times):
+            return 0.5 * np.asarray(times)
+
+    return Constant
+
+
+MINE = same_name()
+
+
+def test_a_class_of_the_same_name_never_takes_the_place_of_another():
+    own, theirs = tw.OnePassSGD(0.1, schedule=MINE()), tw.OnePassSGD(0.1, schedule=tw.Constant())
+    assert type(from_json(*to_json(own)).schedule) is MINE
+    assert type(from_json(*to_json(theirs)).schedule) is OfTheLibrary
+    assert identity(own) != identity(theirs)
+    with pytest.raises(ValueError, match=r"2 classes are called Constant: .*test_identity:.*Constant and thalweg"):
+        registry.find("Constant")
+    assert registry.find(f"{MINE.__module__}:{MINE.__qualname__}") is MINE
+
+
+def test_a_class_that_is_not_there_is_named():
+    text, arrays = to_json(tw.OnePassSGD(0.1, schedule=tw.Constant()))
+    told = json.loads(text)
+    told["fields"]["schedule"]["module"] = "my_rules"
+    with pytest.raises(ValueError, match=r"my_rules:Constant, which is not imported; import it first.*thalweg"):
+        from_json(json.dumps(told), arrays)
+    told["fields"]["schedule"]["module"] = "thalweg.somewhere_else"
+    # a class of the library is found where it stands by now
+    assert type(from_json(json.dumps(told), arrays).schedule) is OfTheLibrary
+
+
+def test_identity_knows_every_field_and_array():
+    table = np.arange(40.0).reshape(20, 2) ** 1.5
+    problems = [
+        tw.DatasetRegression(inputs=table, targets=table[:, 0], samples=10),
+        tw.DatasetRegression(inputs=table + 1e-9, targets=table[:, 0], samples=10),
+        tw.DatasetRegression(inputs=table, targets=table[:, 0], samples=11),
+        tw.DatasetRegression(inputs=table, targets=table[:, 0], samples=10, rule=tw.GradientDescent(0.1)),
+    ]
+    assert len({identity(p) for p in problems}) == 4
+    assert identity(problems[0]) == identity(tw.DatasetRegression(inputs=table.copy(), targets=table[:, 0], samples=10))
+
+
+def test_digests_tell_types_shapes_and_borders_apart():
+    parts = [("ab", "c"), ("a", "bc"), (np.zeros(2),), (np.zeros((2, 1)),), (np.zeros(2, int),), (jnp.ones(2),)]
+    assert len({digest(*p) for p in parts}) == len(parts)
+    assert digest(np.ones(2)) == digest(np.ones((4,))[::2])

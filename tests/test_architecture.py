@@ -17,7 +17,7 @@ LAYERS = (
     {"fields", "events", "plateaus", "views", "problem", "tables", "theory", "adviser", "registry"},
     {"rules", "training", "parallel"},
     {"square_loss"},
-    {"solve", "results", "serial", "menu", "audit"},
+    {"solve", "results", "schema", "storage", "intake", "serial", "pytrees", "inputs", "menu", "audit"},
     # a family of its own as well: what it may import is told below
     {"diagnostics"},
     {

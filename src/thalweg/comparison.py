@@ -10,6 +10,7 @@ import xarray as xr
 
 from . import audit, training
 from .budget import TIGHTER, Row, gap_curves, rows
+from .inputs import inputs
 from .parallel import Progress
 from .problem import Problem
 from .results import label, stamp
@@ -21,7 +22,6 @@ from .solve import (
     evaluate,
     existing,
     given,
-    inputs,
     quiet_strains,
     remarks,
     seed_list,

@@ -7,9 +7,10 @@ from typing import Any
 import xarray as xr
 
 from .comparison import compare
+from .inputs import kept
 from .parallel import Progress
 from .results import check, load
-from .serial import from_json, unflatten
+from .serial import from_json
 from .solve import predict, train
 from .sweeps import grid_of, sweep
 
@@ -45,16 +46,16 @@ def rerun(result: Any, *, progress: Progress | None = None) -> Any:
 
 
 def _compare(found: xr.DataTree, progress: Progress | None) -> xr.DataTree:
-    arrays = {str(name): values.values for name, values in found["inputs"].ds.data_vars.items()}
-    problem = from_json(found.attrs["problem"], arrays)
+    own = kept(found["inputs"].to_dataset())
+    problem = from_json(found.attrs["problem"], own.problem)
     theories = [from_json(json.dumps(one), {}) for one in json.loads(found.attrs["theory_json"])]
     return compare(
         problem,
-        arrays["times"],
+        own.times,
         theory=theories,
         seeds=json.loads(found.attrs["seeds"]),
-        data=unflatten(arrays, "data"),
-        start=unflatten(arrays, "start"),
+        data=own.data,
+        start=own.start,
         resolution=float(found.attrs["resolution"]),
         progress=progress,
     )

@@ -16,7 +16,7 @@ from .fields import parameters
 from .parallel import Batch, Interrupted, Progress, batches, map_seeds, over_seeds
 from .problem import Macrostate, Problem, present
 from .results import label, sentences, stamp
-from .serial import flatten, to_json
+from .serial import to_json
 from .theory import Setting, Theory
 from .training import Case, Skeleton, cases, completed, signature, split
 
@@ -277,14 +277,6 @@ def replay(problem: Problem, times: Any = None, *, seed: int = 0, data: Any = No
         axis = time_axis(problem, times)
         _, runs = training.run(problem, ticks_of(problem, axis), [seed], data, start, keep_final=True)
     return jax.tree.map(lambda leaf: leaf[0], runs.final)
-
-
-def inputs(problem: Problem, axis: np.ndarray, data: Any, start: Any) -> xr.Dataset:
-    """Everything that came from the user as arrays, so that a result file can be run again."""
-    own = None if isinstance(data, Macrostate) else data
-    named = {**to_json(problem)[1], **flatten(own, "data"), **flatten(start, "start"), "times": axis}
-    content = {k: (tuple(f"{k}_axis{i}" for i in range(np.ndim(v))), np.asarray(v)) for k, v in named.items()}
-    return xr.Dataset(content)
 
 
 def quiet_strains(theory: Theory, problem: Problem, setting: Setting) -> dict[str, float]:

@@ -17,7 +17,20 @@ LAYERS = (
     {"fields", "events", "plateaus", "views", "problem", "tables", "theory", "adviser", "registry"},
     {"rules", "training", "parallel"},
     {"square_loss"},
-    {"solve", "results", "schema", "storage", "intake", "serial", "pytrees", "inputs", "menu", "audit"},
+    {
+        "solve",
+        "results",
+        "schema",
+        "checks",
+        "attributes",
+        "storage",
+        "intake",
+        "serial",
+        "pytrees",
+        "inputs",
+        "menu",
+        "audit",
+    },
     # a family of its own as well: what it may import is told below
     {"diagnostics"},
     {

@@ -17,20 +17,9 @@ LAYERS = (
     {"fields", "events", "plateaus", "views", "problem", "tables", "theory", "adviser", "registry"},
     {"rules", "training", "parallel"},
     {"square_loss"},
-    {
-        "solve",
-        "results",
-        "schema",
-        "checks",
-        "attributes",
-        "storage",
-        "intake",
-        "serial",
-        "pytrees",
-        "inputs",
-        "menu",
-        "audit",
-    },
+    {"serial", "pytrees", "inputs"},
+    {"schema", "checks", "attributes", "intake", "storage"},
+    {"solve", "results", "menu", "audit"},
     # a family of its own as well: what it may import is told below
     {"diagnostics"},
     {

@@ -105,7 +105,7 @@ def _check_grid(result: Any) -> None:
     nodes = {name: node for name, node in getattr(result, "children", {}).items() if name in ("theory", "training")}
     if not nodes:
         raise ValueError(f"this sweep has neither a node /theory nor a node /training: {REPAIR}.")
-    for name in over if isinstance(over, dict) else ():
+    for name in over:
         for place, node in nodes.items():
             if name not in node.dims and name not in node.coords:
                 raise ValueError(f"node /{place} has no dim {name!r}, which was swept: {REPAIR}.")

@@ -34,7 +34,7 @@ def inspect(path: Path) -> None:
     Refused: data sets kept in other files (external storage), virtual data sets, links other than hard ones, a second
     name for one object, references, filters other than deflate, shuffle and checksum, types other than numbers and
     text, sizes that the stored bytes cannot fill (a chunk that was never written, more than 1032 bytes for one of
-    deflate), more than this machine's memory, more than DEPTH groups within each other, GROUPS groups or OBJECTS objects.
+    deflate), more than this machine's memory, groups more than DEPTH deep, more than GROUPS groups or OBJECTS objects.
     """
     with h5py.File(path, "r") as file:
         walk = _Walk(path, file)

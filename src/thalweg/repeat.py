@@ -35,14 +35,20 @@ def rerun(result: Any, *, progress: Progress | None = None) -> Any:
         )
     if verb == "sweep":
         source = found["theory"].ds if "theory" in found.children else found["training"].ds
-        seeds = json.loads(found["training"].attrs["seeds"]) if "training" in found.children else None
-        theory = from_json(found["theory"].attrs["theory_json"], {}) if "theory" in found.children else False
+        seeds = found["training"]["seed"].values.tolist() if "training" in found.children else None
+        theory = _swept_theory(found) if "theory" in found.children else False
         return sweep(problem, grid_of(found), source["time"].values, theory=theory, seeds=seeds, progress=progress)
     times = found["time"].values
     if verb == "train":
         return train(problem, times, seeds=json.loads(found.attrs["seeds"]), strict=False, progress=progress)
     seeds = found["seed"].values.tolist() if "seed" in found.dims else 1
     return predict(problem, times, theory=from_json(found.attrs["theory_json"], {}), seeds=seeds, progress=progress)
+
+
+def _swept_theory(found: xr.DataTree) -> Any:
+    """The theory of a sweep; None where each point chose its own, as it will again."""
+    told = found["theory"].attrs.get("theory_json")
+    return None if told is None else from_json(told, {})
 
 
 def _compare(found: xr.DataTree, progress: Progress | None) -> xr.DataTree:

@@ -98,10 +98,13 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _is_point(value: Any) -> bool:
+    """A swept value: a number, a part by its class, a name, or several that are tied."""
+    return _is_number(value) or _is_text(value) or _is_module(value) or _all(_is_point, 1)(value)
+
+
 def _is_grid(value: Any) -> bool:
-    if isinstance(value, list):
-        return bool(value)
-    return isinstance(value, dict) and bool(value) and all(isinstance(v, list) and v for v in value.values())
+    return isinstance(value, dict) and bool(value) and all(_all(_is_point, 1)(v) for v in value.values())
 
 
 def _is_strains(value: Any) -> bool:

@@ -100,7 +100,7 @@ def _unkept(part: xr.Dataset, name: Any, values: xr.Variable) -> str:
         texts = np.asarray(values.values, dtype=object).ravel()
         if not all(isinstance(one, str) for one in texts):
             return "its entries are neither numbers nor texts throughout"
-        if any("\0" in one or not one.isascii() and one != one.encode(errors="replace").decode() for one in texts):
+        if any("\0" in one or one != one.encode(errors="replace").decode() for one in texts):
             return "a text in it holds a zero byte or half a letter"
     return ""
 

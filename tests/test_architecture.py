@@ -31,7 +31,9 @@ LAYERS = (
     },
     {"rules", "training"},
     {"square_loss"},
-    {"solve", "results", "serial", "menu", "audit"},
+    {"serial", "pytrees", "inputs"},
+    {"schema", "checks", "attributes", "intake", "storage"},
+    {"solve", "results", "menu", "audit"},
     # a family of its own as well: what it may import is told below
     {"diagnostics"},
     {

@@ -11,13 +11,14 @@ import xarray as xr
 
 from . import audit, training
 from .budget import TIGHTER, Row, gap_curves, rows
+from .inputs import inputs
 from .interrupts import Interrupted, answer, patient
 from .parallel import Progress
 from .problem import Problem
 from .request import Request, Seeds
 from .results import label, stamp
 from .serial import to_json
-from .solve import Told, describe, evaluate, existing, inputs, remarks, trained
+from .solve import Told, describe, evaluate, existing, remarks, trained
 from .theory import Theory
 from .verdict import Verdict, judge
 
@@ -162,7 +163,11 @@ def _table(budget: Sequence[Row]) -> xr.Dataset:
 def _tree(runs: _Runs, judged: list[_Judged], resolution: float) -> xr.DataTree:
     request, first = runs.request, judged[0].verdict
     problem, names = request.problem, [type(one.theory).__name__ for one in judged]
-    nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(), "training": runs.seen, "inputs": inputs(request)}
+    nodes: dict[str, xr.Dataset] = {
+        "/": xr.Dataset(),
+        "training": runs.seen,
+        "inputs": inputs(problem, request.axis, *request.given),
+    }
     for name, one in zip(names, judged, strict=True):
         for kind, content in (("theory", one.told), ("gap", one.gap), ("budget", _table(one.budget))):
             nodes[kind if len(judged) == 1 else f"{kind}/{name}"] = content

@@ -7,9 +7,10 @@ from typing import Any
 import xarray as xr
 
 from .comparison import compare
+from .inputs import kept
 from .parallel import Progress
 from .results import check, load
-from .serial import from_json, unflatten
+from .serial import from_json
 from .solve import predict, train
 from .sweeps import grid_in, sweep
 
@@ -34,10 +35,8 @@ def rerun(result: Any, *, progress: Progress | None = None) -> Any:
         )
     if verb == "sweep":
         source = found["theory"].ds if "theory" in found.children else found["training"].ds
-        seeds = json.loads(found["training"].attrs["seeds"]) if "training" in found.children else None
-        told = found["theory"].attrs if "theory" in found.children else None
-        own = told is not None and "chosen" not in found.attrs
-        theory = from_json(told["theory_json"], {}) if own else None if told is not None else False
+        seeds = found["training"]["seed"].values.tolist() if "training" in found.children else None
+        theory = _swept_theory(found) if "theory" in found.children else False
         return sweep(problem, grid_in(found), source["time"].values, theory=theory, seeds=seeds, progress=progress)
     times = found["time"].values
     if verb == "train":
@@ -46,17 +45,23 @@ def rerun(result: Any, *, progress: Progress | None = None) -> Any:
     return predict(problem, times, theory=from_json(found.attrs["theory_json"], {}), seeds=seeds, progress=progress)
 
 
+def _swept_theory(found: xr.DataTree) -> Any:
+    """The theory of a sweep; None where each point chose its own, as it will again."""
+    told = found["theory"].attrs.get("theory_json")
+    return None if told is None or "chosen" in found.attrs else from_json(told, {})
+
+
 def _compare(found: xr.DataTree, progress: Progress | None) -> xr.DataTree:
-    arrays = {str(name): values.values for name, values in found["inputs"].ds.data_vars.items()}
-    problem = from_json(found.attrs["problem"], arrays)
+    own = kept(found["inputs"].to_dataset())
+    problem = from_json(found.attrs["problem"], own.problem)
     theories = [from_json(json.dumps(one), {}) for one in json.loads(found.attrs["theory_json"])]
     return compare(
         problem,
-        arrays["times"],
+        own.times,
         theory=theories,
         seeds=json.loads(found.attrs["seeds"]),
-        data=unflatten(arrays, "data"),
-        start=unflatten(arrays, "start"),
+        data=own.data,
+        start=own.start,
         resolution=float(found.attrs["resolution"]),
         progress=progress,
     )

@@ -89,24 +89,3 @@ def _revive(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
 def from_json(text: str, arrays: Mapping[str, np.ndarray]) -> Any:
     """The module that `to_json` described. Its class must be part of thalweg or already imported."""
     return _revive(json.loads(text), arrays)
-
-
-def flatten(given: Any, prefix: str) -> dict[str, np.ndarray]:
-    """A user's data set or start as named arrays."""
-    if given is None:
-        return {}
-    if dataclasses.is_dataclass(given):
-        return {f"{prefix}.{f.name}": np.asarray(getattr(given, f.name)) for f in dataclasses.fields(given)}
-    if isinstance(given, tuple | list):
-        return {f"{prefix}.{i}": np.asarray(part) for i, part in enumerate(given)}
-    return {prefix: np.asarray(given)}
-
-
-def unflatten(arrays: Mapping[str, np.ndarray], prefix: str) -> Any:
-    """What `flatten` stored: an array, a dictionary of fields, a tuple, or None. The problem converts it."""
-    if prefix in arrays:
-        return arrays[prefix]
-    inner = {k[len(prefix) + 1 :]: v for k, v in arrays.items() if k.startswith(f"{prefix}.")}
-    if inner and all(k.isdigit() for k in inner):
-        return tuple(inner[k] for k in sorted(inner, key=int))
-    return inner or None

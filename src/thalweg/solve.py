@@ -18,7 +18,7 @@ from .parallel import Batch, Progress, map_seeds, over_seeds
 from .problem import Problem
 from .request import Request, Seeds
 from .results import label, sentences, stamp
-from .serial import flatten, to_json
+from .serial import to_json
 from .skeleton import Skeleton, signature, split
 from .theory import Theory
 
@@ -228,15 +228,6 @@ def replay(problem: Problem, times: Any = None, *, seed: int = 0, data: Any = No
         answer(lambda: None, "the run had not ended; call replay again")
     assert done is not None
     return jax.tree.map(lambda leaf: leaf[0], done.runs.final)
-
-
-def inputs(request: Request) -> xr.Dataset:
-    """Everything that came from the user as arrays, so that a result file can be run again."""
-    own = None if request.macrostate else request.data
-    named = {**to_json(request.problem)[1], **flatten(own, "data"), **flatten(request.start, "start")}
-    named["times"] = request.axis
-    content = {k: (tuple(f"{k}_axis{i}" for i in range(np.ndim(v))), np.asarray(v)) for k, v in named.items()}
-    return xr.Dataset(content)
 
 
 def problem_json(result: xr.Dataset | xr.DataTree) -> dict[str, Any]:

@@ -95,7 +95,9 @@ def _check_values(one: Entry, what: str, place: str, content: xr.Dataset) -> Non
         raise ValueError(f"{what} {one.name!r} of {place} must be of type {one.kind}; it is {values.dtype}: {REPAIR}.")
     # a part that was selected (one seed, one time) has lost a dim; a sweep's variables have more
     dims = set(one.dims or ())
-    fits = set(values.dims) <= dims if what == "coordinate" else dims & set(content.dims) <= set(values.dims)
+    fits = one.dims is None or (
+        set(values.dims) <= dims if what == "coordinate" else dims & set(content.dims) <= set(values.dims)
+    )
     if not fits:
         raise ValueError(f"{what} {one.name!r} of {place} has dims {values.dims}; {one.dims} are wanted: {REPAIR}.")
 

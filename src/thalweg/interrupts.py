@@ -41,22 +41,24 @@ def patient() -> Iterator[_Stop]:
         yield _current if _current is not None and _in_main() else _Stop()
         return
     stop, before = _Stop(), signal.getsignal(signal.SIGINT)
-
-    def hear(number: int, frame: Any) -> None:
-        if stop.pressed and callable(before):
-            before(number, frame)
-        stop.pressed = True
-
-    if not callable(before):  # ignored, or set outside Python: so it stays
-        yield stop
-        return
-    signal.signal(signal.SIGINT, hear)
+    # where it is ignored (a job in the background), or set outside Python, it stays so
+    heard = callable(before)
     _current = stop
+    if heard:
+        signal.signal(signal.SIGINT, press)
     try:
         yield stop
     finally:
+        if heard:
+            signal.signal(signal.SIGINT, before)
         _current = None
-        signal.signal(signal.SIGINT, before)
+
+
+def press(*_: Any) -> None:
+    """What Ctrl-C does, as a handler of signals: noted where work is patient, raised at once otherwise."""
+    if _current is None or _current.pressed:
+        raise KeyboardInterrupt
+    _current.pressed = True
 
 
 def _in_main() -> bool:

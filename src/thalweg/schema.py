@@ -155,6 +155,8 @@ _TIME = (
     Entry("time", "float or whole", "the rule's clock", True, ("time",)),
     Entry("flow_time", "float", "sum of learning rates; NaN where it has no meaning", False, ("time",)),
 )
+# points of a sweep over rules have a flow time each
+_SWEPT_TIME = (_TIME[0], dataclasses.replace(_TIME[1], dims=None))
 _SEED = (Entry("seed", "whole", "seed of each run", True, ("seed",)),)
 _SEED_IF = (Entry("seed", "whole", "seed of each run, where the theory speaks of single runs", False, ("seed",)),)
 _OUTCOME = (Entry("outcome", "text", "how each run ended, in a sentence", False, ("seed",)),)
@@ -206,10 +208,14 @@ SCHEMA: dict[str, tuple[Node, ...]] = {
     "sweep": (
         Node("/", "the grid", (
             *_HEAD, *_PROBLEM, Entry("over", "grid", "the values of each swept name, which is a dim of the nodes"),
+            Entry("grid", "text", "JSON: fields and values of each dim, tied ones together, parts as modules", False),
+            Entry("chosen", "text", "there where no theory was named and each point took its own", False),
         ), filled=False),
-        Node("/theory", "what a theory says at every point", _OPTIONAL_THEORY, _TIME + _SEED_IF),
+        Node("/theory", "what a theory says at every point", _OPTIONAL_THEORY, _SWEPT_TIME + _SEED_IF, (
+            Entry("strain", "float", "strain of the worst assumption of each point", False),
+        )),
         Node("/training", "what was seen at every point",
-             (dataclasses.replace(_SEEDS[0], needed=False),), _TIME + _SEED_IF, _OUTCOME),
+             (dataclasses.replace(_SEEDS[0], needed=False),), _SWEPT_TIME + _SEED_IF, _OUTCOME),
     ),
     "learning_rate_study": (
         Node("/", "losses and marks on one axis of learning rates", _HEAD + _STUDY, (

@@ -9,7 +9,7 @@ import click
 
 from .._version import __version__
 from . import rate_advice, verbs
-from .console import INTERRUPTED, Sentence, keep_compiled, note, spoken_warnings
+from .console import INTERRUPTED, Sentence, heed_termination, keep_compiled, note, spoken_warnings
 from .entries import PresetEntry
 from .index import index
 from .subject import entry_of, options_of
@@ -42,7 +42,10 @@ def _shared(*names: str) -> list[click.Option]:
         ),
         "strict": lambda: click.Option(["--strict/--no-strict"], default=None, help="stop at a run that went wrong"),
         "over": lambda: click.Option(
-            ["--over"], multiple=True, metavar="FIELD=A,B,..", help="a field and its values; may be repeated"
+            ["--over"],
+            multiple=True,
+            metavar="FIELD=A,B,..",
+            help="a field and its values (numbers or names), or A+B=1+2,3+4 for tied ones; may be repeated",
         ),
         "train": lambda: click.Option(["--train"], is_flag=True, help="train too; with --theory none, train alone"),
         "out": lambda: click.Option(["--out"], default="out", metavar="FOLDER", help="for the results [default out]"),
@@ -237,6 +240,7 @@ def rerun_(ctx: click.Context, result: str, out: str, as_json: bool) -> None:
 def main() -> None:
     """The console script."""
     keep_compiled()
+    heed_termination()
     try:
         cli(prog_name="thalweg")
     except SystemExit as end:

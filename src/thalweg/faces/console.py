@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -10,8 +11,11 @@ from typing import Any
 
 import click
 
+from ..interrupts import patient, press
+
 CODES = {"contradicted": 3, "inconclusive": 4}
 INTERRUPTED = 130
+RESULT = "run.nc"
 
 
 class Sentence(click.ClickException):
@@ -107,19 +111,37 @@ def folder(path: str) -> Iterator[Path]:
 
 
 def finish(work: Callable[[], Any], target: Path) -> Any:
-    """`work()`; on Ctrl-C what had ended is saved, and the command leaves with code 130."""
+    """`work()`, saved; on Ctrl-C or SIGTERM what had ended is saved, and the command leaves with code 130.
+
+    The file is written before anything else can be interrupted: no finished work is lost on the way to it.
+    """
     from ..results import save
 
     try:
-        return work()
-    except KeyboardInterrupt as stop:
-        finished = getattr(stop, "finished", None)
+        with patient() as stop:
+            result = work()
+            place = save(result, target / RESULT)
+    except KeyboardInterrupt as trouble:
+        finished = getattr(trouble, "finished", None)
         if finished is None:
             note("interrupted before anything was finished.")
         else:
-            place = save(finished, target / "run.nc")
-            note(f"interrupted; what had finished is in {place}.")
+            with patient():
+                place = save(finished, target / RESULT)
+            more = "; the same command goes on from there" if finished.attrs["verb"] == "sweep" else ""
+            note(f"interrupted; what had finished is in {place}{more}.")
         raise click.exceptions.Exit(INTERRUPTED) from None
+    if stop.pressed:
+        note(f"interrupted; the whole result is in {place}, undrawn.")
+        raise click.exceptions.Exit(INTERRUPTED)
+    return result
+
+
+def heed_termination() -> None:
+    """Let SIGTERM (a scheduler, `kill`) end a command as Ctrl-C does: with what was finished."""
+
+    with contextlib.suppress(ValueError):  # outside the main thread no handler can be set
+        signal.signal(signal.SIGTERM, press)
 
 
 def exit_code(verdict: str | None) -> int:

@@ -180,7 +180,7 @@ def _run(result: Any, times: np.ndarray) -> list[tuple[str, str]]:
         shown = f"0 to {len(seeds) - 1}" if seeds == list(range(len(seeds))) else ", ".join(map(str, seeds))
         said.append(("seeds", f"{len(seeds)} ({shown})"))
     if "over" in result.attrs:
-        said += [(f"swept: {k}", ", ".join(f"{x:g}" for x in v)) for k, v in json.loads(result.attrs["over"]).items()]
+        said += [(f"swept: {k}", ", ".join(map(plain_number, v))) for k, v in json.loads(result.attrs["over"]).items()]
     return said
 
 

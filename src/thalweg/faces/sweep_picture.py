@@ -110,6 +110,9 @@ def _over_parameter(axes: Axes, parts: dict[str, xr.Dataset], name: str, swept: 
 def _name_parameter(axes: Axes, result: xr.DataTree, path: str, values: np.ndarray) -> None:
     """A parameter's words and symbol below its axis, which is logarithmic where the field says so."""
     axes.set_xlabel(path)
+    if values.dtype.kind == "O":  # parts stand side by side
+        axes.tick_params("x", labelrotation=20)
+        return
     for one in parameters(problem_of(result)):
         if one.path == path:
             axes.set_xlabel(f"{one.words.partition(';')[0] or path} {pretty(one.symbol)}".strip())
@@ -130,7 +133,7 @@ def _legend(parts: dict[str, xr.Dataset], first: xr.Dataset, swept: list[str], c
         else np.unique(np.linspace(0, len(values) - 1, 5).astype(int))
     )
     listed = [
-        Line2D([], [], color=_shade(int(i), len(values)), lw=2.4, label=f"{shaded} = {plain_number(float(values[i]))}")
+        Line2D([], [], color=_shade(int(i), len(values)), lw=2.4, label=f"{shaded} = {plain_number(values[i])}")
         for i in shown
     ]
     if "theory" in parts:

@@ -34,13 +34,27 @@ def read_seeds(text: str | None) -> Any:
 
 
 def read_grid(over: tuple[str, ...]) -> dict[str, Any]:
-    """Fields with their values from `FIELD=A,B,..`."""
-    grid: dict[str, Any] = {}
+    """Fields with their values from `FIELD=A,B,..` (numbers, start:stop:count, or names of parts); tied ones from
+    `FIELD+FIELD=A+B,C+D`."""
+    grid: dict[Any, Any] = {}
     for text in over:
         field, sign, values = text.partition("=")
         if not sign:
             raise ValueError(f"--over {text!r} cannot be read; give FIELD=A,B,.. such as --over learning_rate=0.1,0.2.")
-        grid[field.strip().replace("-", "_")] = read_numbers(values, f"--over {field}").tolist()
+        fields = tuple(name.strip().replace("-", "_") for name in field.split("+"))
+        if len(fields) == 1:
+            grid[fields[0]] = _values(values, f"--over {field}")
+        else:
+            grid[fields] = [tuple(_values(",".join(row.split("+")), f"--over {field}")) for row in values.split(",")]
     if not grid:
         raise ValueError("sweep needs at least one --over FIELD=A,B,..")
     return grid
+
+
+def _values(text: str, what: str) -> list[Any]:
+    """Numbers, or names where the first of them begins with a letter."""
+    words = [word.strip() for word in text.split(",")]
+    if words[0][:1].isalpha() and words[0] not in ("nan", "inf"):
+        return words
+    # whole numbers stay whole, so that sizes can be swept
+    return [int(v) if float(v).is_integer() and ":" not in text else v for v in read_numbers(text, what).tolist()]

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from . import listing
-from .console import exit_code, finish, folder, hear_theories, printer, progress
+from .console import RESULT, exit_code, finish, folder, hear_theories, printer, progress
 from .index import index
 from .subject import build
 from .values import read_grid, read_numbers, read_seeds
@@ -204,7 +204,8 @@ def sweep(
     more = _said(theory=chosen, seeds=trained)
     with folder(out) as target:
         with progress("sweeping") as told:
-            work = finish(lambda: tw.sweep(asked.problem, grid, asked.times, progress=told, **more), target)
+            points = target / "points"
+            work = finish(lambda: tw.sweep(asked.problem, grid, asked.times, out=points, progress=told, **more), target)
         return deliver(work, out, as_json)
 
 
@@ -221,16 +222,14 @@ def rerun(path: str, out: str, as_json: bool) -> int:
 
 
 def deliver(result: Any, out: str, as_json: bool) -> int:
-    """Write a result, its picture and (for a comparison) its report; print it; say the exit code."""
-    import thalweg as tw
-
+    """The picture of a saved result and (for a comparison) its report; print it; say the exit code."""
     from .plot import NothingToDraw, plot
     from .report import report
     from .summary import lines, summary
     from .view_picture import views_in
 
     target = Path(out)
-    files = {"result": str(tw.save(result, target / "run.nc"))}
+    files = {"result": str(target / RESULT)}
     with contextlib.suppress(NothingToDraw):
         plot(result, target / "picture.png")
         files["picture"] = str(target / "picture.png")

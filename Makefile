@@ -17,11 +17,19 @@ QUICKLY = XLA_FLAGS="$$XLA_FLAGS $$(XLA_FLAGS='$(QUICK)' $(BIN)/python -c 'impor
 # one BLAS thread for each test process: together they fight for the cores
 PYTEST := OPENBLAS_NUM_THREADS=1 JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(VENV)/.jax JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.2 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
 
+# BLAS kernels whose last bits differ; those that the processor cannot run are left out
+KERNELS ?= Haswell Zen SkylakeX Prescott
+KERNEL_TESTS ?= tests/mathematics tests/contract tests/systems
+FEATURE_Haswell := avx2
+FEATURE_Zen := avx2
+FEATURE_SkylakeX := avx512dq
+FEATURE_Prescott := sse3\|pni
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-torch nightly lint format bench docs clean
+.PHONY: help demo test test-torch test-kernels test-kernels-short nightly lint format bench docs clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 28
 
 demo: $(RUN_STAMP) ## predict, train and compare two examples; reports and pictures in out/demo
 	@$(BIN)/python -m thalweg.faces.demo
@@ -31,6 +39,18 @@ test: $(DEV_STAMP) ## the test suite, with the number of tests in its last line
 
 test-torch: $(TORCH_STAMP) ## the tests of the PyTorch door, which need the torch extra
 	@$(QUICKLY) $(PYTEST) tests/diagnostics/test_torch.py
+
+test-kernels: $(DEV_STAMP) $(addprefix kernel-,$(KERNELS)) ## the numerical tests under several BLAS kernels and XLA's AVX2
+	@echo "== XLA: --xla_cpu_max_isa=AVX2"
+	@XLA_FLAGS="$$XLA_FLAGS --xla_cpu_max_isa=AVX2" && export XLA_FLAGS && $(QUICKLY) $(PYTEST) $(KERNEL_TESTS)
+
+kernel-%: $(DEV_STAMP)
+	@if grep -qw '$(FEATURE_$*)' /proc/cpuinfo 2>/dev/null; then \
+	  echo "== BLAS kernel: $*"; OPENBLAS_CORETYPE=$* $(QUICKLY) $(PYTEST) $(KERNEL_TESTS); \
+	else echo "== BLAS kernel: $* is left out (this processor has no $(FEATURE_$*))"; fi
+
+test-kernels-short: KERNEL_TESTS := tests/mathematics tests/contract/test_theories.py
+test-kernels-short: $(DEV_STAMP) kernel-Haswell kernel-Prescott ## two of the kernels on the tests that tell most
 
 nightly: $(DEV_STAMP) ## the test suite and the slow statistics
 	@$(PYTEST) -m "nightly or not nightly"

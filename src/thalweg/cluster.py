@@ -41,10 +41,10 @@ def run_on(
     waiting = dict(zip(futures, range(len(points)), strict=True))
     while waiting and not pressed():
         try:
-            ended = wait(list(waiting), timeout=POLL, return_when="FIRST_COMPLETED").done
+            ended: Any = wait(list(waiting), timeout=POLL, return_when="FIRST_COMPLETED")
         except TimeoutError:
             continue
-        for future in ended:
+        for future in ended.done:
             i = waiting.pop(future)
             for kind, result in zip(kinds, future.result(), strict=True):
                 found[kind][i] = result

@@ -28,7 +28,7 @@ from .reading import (
 )
 from .style import VERDICT_COLOURS, clean_style
 from .view_picture import views_in
-from .words import counted, pretty
+from .words import counted, plain_number, pretty
 
 MEANING = {
     "confirmed": "Theory and training agree, and the run was sharp enough to have seen a difference that matters.",

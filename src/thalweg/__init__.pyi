@@ -13,7 +13,6 @@ from .interrupts import Interrupted as Interrupted
 from .known_rates import rate_study_of as rate_study_of
 from .predictor import Predictor as Predictor
 from .predictor import predictor as predictor
-from .problem import BatchedProblem as BatchedProblem
 from .problem import Event as Event
 from .problem import FisherProblem as FisherProblem
 from .problem import Macrostate as Macrostate
@@ -48,6 +47,7 @@ from .rules import Nesterov as Nesterov
 from .rules import OnePassNaturalGradient as OnePassNaturalGradient
 from .rules import OnePassSGD as OnePassSGD
 from .rules import Optax as Optax
+from .rules import PowerLaw as PowerLaw
 from .rules import Scheduled as Scheduled
 from .solve import predict as predict
 from .solve import replay as replay

@@ -12,7 +12,7 @@ from . import audit
 from .problem import Problem, StreamingProblem, draw_events, seed_keys
 from .rate_study import learning_rate_study
 from .request import Request, given, time_axis
-from .rules import DiscreteRule, GradientDescent, GradientFlow
+from .rules import GradientDescent
 from .solve import evaluate
 from .theory import Setting, Theory
 
@@ -43,21 +43,24 @@ def library_task(problem: Problem, seed: int = 0, start: Any = None, samples: in
     params = problem.initial(begin, data) if start is None else jax.tree.map(jnp.asarray, start)
     known = known_rates(problem, data, params)
     rule: Any = problem.rule
-    if isinstance(problem, StreamingProblem) and getattr(rule, "random", False):
+    if isinstance(problem, StreamingProblem) and rule.fresh:
         fresh = problem.fresh(path, data, samples)
         batches = [jax.tree.map(lambda leaf, i=i: leaf[i], fresh) for i in range(samples)]
         return LibraryTask(_one_sample(problem, data), params, batches, GradientDescent(), known)
-    if isinstance(rule, GradientFlow):
+    if rule.continuous:
         rule = GradientDescent()
-    if not isinstance(rule, DiscreteRule) or rule.random:
-        raise ValueError(f"{type(rule).__name__} has no learning rate to study; give the problem another rule.")
+    if rule.random:
+        raise ValueError(
+            f"{rule.title()} chooses samples of its own, and a study of rates follows one batch; give the problem a "
+            "rule that descends the whole objective, such as GradientDescent."
+        )
     return LibraryTask(lambda now, batch: problem.objective(now, batch), params, [data], rule, known)
 
 
 def _one_sample(problem: StreamingProblem, data: Any) -> Callable[[Any, Any], Any]:
     def loss(params: Any, sample: Any) -> Any:
         # one-pass SGD moves each part with a weight of its own: the value stays, the slope takes it
-        weights = problem.weighted(jax.tree.map(jnp.ones_like, params), 1.0, 0.0)
+        weights = problem.leaf_rates(params, 1.0)
         weighed = jax.tree.map(lambda p, f: jax.lax.stop_gradient((1 - f) * p) + f * p, params, weights)
         return problem.sample_objective(weighed, data, sample)
 

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from .events import CurveDetector, Detector, FromDraw, Reading, Watched, name_of
 from .fields import Parametrised, array, scalar, size, vector
+from .motion import Rule, Trajectory
 from .views import View
 
 if TYPE_CHECKING:
@@ -91,36 +92,6 @@ class Remark:
     def told(self, problem: Any) -> str:
         """The sentence about this problem."""
         return self.words if self.amount is None else self.words.format(amount=self.amount(problem))
-
-
-class Trajectory(NamedTuple):
-    """One run: observed curves (time first), events, outcome (0 ok, 1 not finite, 2 step ceiling), its time, end."""
-
-    curves: dict[str, Array]
-    events: dict[str, Array]
-    outcome: Int[Array, ""]
-    outcome_time: Float[Array, ""]
-    final: Any
-
-
-class Rule(Parametrised):
-    """Law of motion of the parameters; belongs to the problem, for a large step or momentum is physics."""
-
-    clock: AbstractClassVar[str]
-    # whether chance goes on deciding after the draw and the start
-    random: AbstractClassVar[bool]
-
-    @abc.abstractmethod
-    def steps_per_unit(self, problem: "Problem") -> float | None:
-        """Whole steps in one unit of `times`; None where time is continuous."""
-
-    @abc.abstractmethod
-    def flow_time(self, problem: "Problem", times: np.ndarray) -> np.ndarray:
-        """The flow time that belongs to `times`: the sum of learning rates (NaN where it has no meaning)."""
-
-    @abc.abstractmethod
-    def trajectory(self, problem: "Problem", data: Any, start: Any, ticks: Array, key: Array) -> Trajectory:
-        """Follow the rule from `start` and observe at `ticks` (flow times, or whole steps)."""
 
 
 def always(problem: Any) -> bool:
@@ -223,24 +194,9 @@ class StreamingProblem(Problem):
     def sample_objective(self, params: Any, data: Any, sample: Any) -> Float[Array, ""]:
         """What a step on this one sample descends: its loss + penalty."""
 
-    @abc.abstractmethod
-    def weighted(self, slope: Any, learning_rate: Any, output_learning_rate: Any) -> Any:
-        """The gradient of a sample, each part times the rate at which it is followed."""
-
-
-class BatchedProblem(Problem):
-    """A problem whose data set falls into minibatches, for rules that look at one of them a step.
-
-    `objective` is a mean over samples, so that a batch is a data set like the whole.
-    """
-
-    @abc.abstractmethod
-    def batches(self, data: Any) -> int:
-        """How many minibatches the data set has."""
-
-    @abc.abstractmethod
-    def batch(self, data: Any, index: Int[Array, ""]) -> Any:
-        """One of them, as a data set."""
+    def leaf_rates(self, params: Any, rate: Any) -> Any:
+        """The rate at which each leaf of the parameters follows a sample's gradient, where the rule has `rate`."""
+        return jax.tree.map(lambda leaf: rate, params)
 
 
 class FisherProblem(StreamingProblem):

@@ -217,8 +217,7 @@ def _repair(problem: Problem, result: xr.Dataset) -> str:
         slow = [r.told(problem) for r in problem.remarks if r.slow and r.when(problem)]
         if slow:
             return f"{' '.join(slow)} Or ask for earlier times, or raise the step ceiling."
-        return "Raise the step ceiling; where gradients jump, as at the kinks of ReLU units, set smallest_step."
-    return "Lower the learning rate."
+    return problem.rule.remedy()
 
 
 def replay(problem: Problem, times: Any = None, *, seed: int = 0, data: Any = None, start: Any = None) -> Any:

@@ -15,7 +15,7 @@ from .mathematics.extremum import integer_extremum, interior_extremum
 from .mathematics.linear_equivalent import LinearLaw
 from .mathematics.mean_square import mean_square_edge
 from .problem import Event, Observable
-from .rules import SGD, as_descent, draws_anew, has_filter, is_descent, largest_stable_rate
+from .rules import as_descent
 from .tables import LeastSquaresProblem
 from .theory import Assumption, Setting
 
@@ -28,11 +28,11 @@ def draw_rate(problem: Any, data: Any) -> Float[Array, ""]:
     """Largest stable learning rate on this draw: from the largest eigenvalue of the sample covariance; for SGD with
     replacement, of the mean square. NaN for SGD without, unless its batch is the whole set."""
     inputs, rule = jnp.asarray(data.inputs), problem.rule
-    if draws_anew(rule):
+    if rule.draws_anew:
         return mean_square_edge(inputs, problem.weight_decay, rule.batch)
     n, p = inputs.shape
     gram = inputs.T @ inputs if p <= n else inputs @ inputs.T
-    return largest_stable_rate(as_descent(rule, n), jnp.linalg.eigvalsh(gram)[-1] / n + problem.weight_decay)
+    return as_descent(rule, n).stable_rate(jnp.linalg.eigvalsh(gram)[-1] / n + problem.weight_decay)
 
 
 BEST_LOSS = Event(
@@ -84,7 +84,7 @@ class SquareLossProblem(LeastSquaresProblem):
 
 def filter_strain(setting: Setting) -> float:
     """0 where the rule acts on each eigendirection by a known filter, inf otherwise."""
-    return 0.0 if has_filter(setting.problem.rule) else math.inf
+    return 0.0 if setting.problem.rule.filtered else math.inf
 
 
 FILTERED = Assumption(
@@ -95,14 +95,15 @@ FILTERED = Assumption(
 
 
 def _sampled_strain(setting: Setting) -> float:
-    return 0.0 if isinstance(setting.problem.rule, SGD) else math.inf
+    rule = setting.problem.rule
+    return 0.0 if rule.random and rule.mean().filtered else math.inf
 
 
 def replacement_strain(setting: Setting) -> float:
     """inf for SGD whose epochs go through a permutation, unless each batch is the whole set."""
-    problem = setting.problem
-    shuffled = isinstance(problem.rule, SGD) and not problem.rule.replacement
-    return math.inf if shuffled and not is_descent(problem.rule, problem.samples) else 0.0
+    rule = setting.problem.rule
+    shuffled = rule.random and rule.mean().filtered and not rule.draws_anew
+    return math.inf if shuffled and not rule.descends(setting.problem.samples) else 0.0
 
 
 SAMPLED = Assumption("sampled steps", "The rule must be SGD on the stored samples.", _sampled_strain)
@@ -116,14 +117,9 @@ REPLACED = Assumption(
 
 def best_time(problem: Any, curve: Callable[[Array], Array], horizon: Array, sign: int) -> Array:
     """Time of the best value of a smooth curve inside the run: the root of its derivative, or the best whole step."""
-    if problem.rule.steps_per_unit(problem) is None:
+    if problem.rule.continuous:
         return interior_extremum(curve, horizon, sign, coarse=48)
     return integer_extremum(curve, horizon, sign, rounds=4)
-
-
-def clock_speed(rule: Any) -> Any:
-    """Flow time of one unit of the clock of a rule with a filter; momentum runs up to 1/(1 - beta) times faster."""
-    return getattr(rule, "learning_rate", 1.0) / (1 - getattr(rule, "momentum", 0.0))
 
 
 # the run that advice looks at, in usual lengths, so that it has an end that is one
@@ -134,5 +130,5 @@ def long_times(problem: Any) -> np.ndarray:
     """LONG usual lengths, dense at the beginning: decades, and the first 200 steps of a rule that has them."""
     times = LONG * problem.horizon()
     decades = np.geomspace(1e-5 * times[-1], times[-1], 300)
-    flow = problem.rule.steps_per_unit(problem) is None
+    flow = problem.rule.continuous
     return np.union1d(times, decades if flow else np.concatenate([np.arange(200.0), np.round(decades)]))

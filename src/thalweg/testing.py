@@ -171,7 +171,7 @@ def check_seeds(problem: Problem, seen: xr.Dataset) -> None:
 def check_descent(problem: Problem) -> None:
     """The objective never rises under gradient flow, beyond the tolerance of the integrator."""
     try:
-        flow = problem if isinstance(problem.rule, GradientFlow) else vary(problem, {"rule": GradientFlow()})
+        flow = problem if problem.rule.continuous else vary(problem, {"rule": GradientFlow()})
     except ValueError:
         return  # a problem may be one of whole steps only
     with jax.enable_x64():

@@ -9,23 +9,21 @@ import optax
 import pytest
 
 import thalweg as tw
-from thalweg.problem import BatchedProblem
-from thalweg.rules import at_rate
 
 BATCHES, STEPS = 3, 7
 
 
-class _Targets(BatchedProblem):
-    """(1/2) mean over the batches at hand of |w - target|^2, curvatures 1 and 4."""
+class _Targets(tw.SampledProblem):
+    """(1/2) mean over the targets of |w - target|^2, curvatures 1 and 4."""
 
     rule: tw.Rule = tw.Minibatches()
     observables: ClassVar = (tw.Observable("place", "the parameters", dims=("entry",)),)
 
-    def batches(self, data: Any) -> int:
+    def sample_count(self, data: Any) -> int:
         return data.shape[0]
 
-    def batch(self, data: Any, index: Any) -> Any:
-        return jax.lax.dynamic_slice_in_dim(data, index, 1)
+    def batch_objective(self, params: Any, data: Any, indices: Any) -> Any:
+        return self.objective(params, data[indices])
 
     def draw(self, key: Any) -> Any:
         return jax.random.normal(key, (BATCHES, 2))
@@ -118,7 +116,7 @@ def test_averaged_weights(since):
 
 def test_the_rate_inside():
     rule = tw.Minibatches(tw.Averaged(tw.Scheduled(tw.HeavyBall(0.1, 0.5), tw.Drop()), 3.0), "drawn")
-    moved = at_rate(rule, 0.7)
+    moved = rule.at_rate(0.7)
     assert moved.learning_rate == 0.7
     assert moved.rule.rule.rule.momentum == 0.5
     assert (moved.order, moved.rule.since) == ("drawn", 3.0)
@@ -128,9 +126,5 @@ def test_the_rate_inside():
 def test_what_does_not_fit():
     with pytest.raises(ValueError, match="whole steps"):
         tw.Minibatches(tw.GradientFlow())
-    with pytest.raises(ValueError, match="whole steps"):
-        tw.Scheduled(tw.OnePassSGD())
-    with pytest.raises(ValueError, match="'cyclic' or 'drawn'"):
+    with pytest.raises(ValueError, match="'cyclic', 'drawn' or 'shuffled'"):
         tw.Minibatches(tw.GradientDescent(), "random")
-    with pytest.raises(ValueError, match="falls into batches"):
-        tw.train(tw.LinearClassifier(dimension=3, samples=4, rule=tw.Minibatches()), [0.0, 1.0])

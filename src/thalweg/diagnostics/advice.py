@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..rules import GradientDescent, HeavyBall, Nesterov
 from .contest import Contest
 from .own_loss import Task, batch_size, checked, ramp
 from .step_marks import Mark, centre, limits, lowest_of_sweep, watch
@@ -93,7 +92,7 @@ def advise_rate(
 
 def _without_chance(task: Task) -> bool:
     """Whether every step sees the same batch, by a rule for which the limit at the start is exact there."""
-    return len(task.batches) == 1 and isinstance(task.rule, GradientDescent | HeavyBall | Nesterov)
+    return len(task.batches) == 1 and task.rule.filtered
 
 
 def _noise(task: Task) -> float:

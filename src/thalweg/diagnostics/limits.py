@@ -9,28 +9,30 @@ from typing import Any
 
 import numpy as np
 
+from ..mathematics.stable_steps import DESCENT, averaged, heavy_ball, nesterov, over
+
 
 def descent_limit(sharpness: Any) -> Any:
     """Gradient descent, theta -= eta g: eta < 2 / lambda."""
-    return _over(2.0, sharpness)
+    return over(DESCENT, sharpness)
 
 
 def momentum_limit(sharpness: Any, momentum: float = 0.9) -> Any:
     """Heavy ball, m = beta m + g, theta -= eta m (optax.sgd, torch.optim.SGD): eta < 2 (1 + beta) / lambda."""
     _check_share("momentum", momentum)
-    return _over(2 * (1 + momentum), sharpness)
+    return over(heavy_ball(momentum), sharpness)
 
 
 def nesterov_limit(sharpness: Any, momentum: float = 0.9) -> Any:
     """Nesterov, gradient at the look-ahead, theta -= eta (g + beta m): eta < 2 (1 + beta)/((1 + 2 beta) lambda)."""
     _check_share("momentum", momentum)
-    return _over(2 * (1 + momentum) / (1 + 2 * momentum), sharpness)
+    return over(nesterov(momentum), sharpness)
 
 
 def averaged_momentum_limit(sharpness: Any, momentum: float = 0.9) -> Any:
     """Averaged momentum, m = beta m + (1 - beta) g, theta -= eta m: eta < 2 (1 + beta)/((1 - beta) lambda)."""
     _check_share("momentum", momentum)
-    return _over(2 * (1 + momentum) / (1 - momentum), sharpness)
+    return over(averaged(momentum), sharpness)
 
 
 def adam_limit(preconditioned_sharpness: Any, b1: float = 0.9) -> Any:
@@ -46,7 +48,8 @@ def adamw_limit(preconditioned_sharpness: Any, b1: float = 0.9, weight_decay: fl
     _check_share("b1", b1)
     if not weight_decay >= 0:
         raise ValueError(f"weight_decay={weight_decay}: give a number >= 0.")
-    return _over(2.0, np.asarray(preconditioned_sharpness, float) * (1 - b1) / (1 + b1) + weight_decay)
+    # that of averaged momentum, with the decay beside the curvature
+    return over(DESCENT, np.asarray(preconditioned_sharpness, float) * DESCENT / averaged(b1) + weight_decay)
 
 
 def fresh_batch_limit(samples: int, dimension: int) -> float:
@@ -72,13 +75,6 @@ def adam_preconditioner(second_moment: Any, steps: int, b2: float = 0.999, eps: 
     if steps < 1:
         raise ValueError(f"steps={steps}: Adam has no preconditioner before its first step.")
     return jax.tree.map(lambda v: jnp.sqrt(jnp.asarray(v) / (1 - b2**steps)) + eps, second_moment)
-
-
-def _over(top: float, curvature: Any) -> Any:
-    curvature = np.asarray(curvature, float)
-    positive = curvature > 0
-    limit = np.where(positive, top / np.where(positive, curvature, 1.0), np.inf)
-    return np.where(np.isnan(curvature), np.nan, limit)[()]
 
 
 def _check_share(word: str, value: float) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ..parallel import map_seeds
-from ..problem import BatchedProblem, Observable, Rule
-from ..rules import Averaged, Drop, Geometric, Minibatches, Scheduled, Underway, at_rate, whole_steps
+from ..problem import Observable, Rule, SampledProblem
+from ..rules import Averaged, Drop, Geometric, Minibatches, Scheduled, Underway, whole_steps
 from ..training import Skeleton, split
 from .parameters import check_finite
 from .parameters import split as split_parameters
@@ -23,10 +23,11 @@ Loss = Callable[[Any, Any], Any]
 FORWARD = 1 / 3
 
 
-class _OwnLoss(BatchedProblem):
+class _OwnLoss(SampledProblem):
     """`loss(params, batch)` on a stack of batches (first axis of every leaf). Not kept in files: it is the user's.
 
-    objective: mean over the batches at hand. `train_loss`: mean over the first `watched` of them.
+    Its samples are whole batches. objective: mean over the batches at hand. `train_loss`: mean over the first `watched`
+    of them.
     """
 
     loss: Loss = eqx.field(static=True)
@@ -34,14 +35,14 @@ class _OwnLoss(BatchedProblem):
     rule: Rule = Minibatches()
     observables: ClassVar[tuple[Observable, ...]] = (Observable("train_loss", "loss on the watched batches"),)
 
-    def batches(self, data: Any) -> int:
+    def sample_count(self, data: Any) -> int:
         return jax.tree.leaves(data)[0].shape[0]
 
-    def batch(self, data: Any, index: Int[Array, ""]) -> Any:
-        return jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, index, 1), data)
+    def batch_objective(self, params: Any, data: Any, indices: Int[Array, " batch"]) -> Float[Array, ""]:
+        return self.objective(params, jax.tree.map(lambda leaf: leaf[indices], data))
 
     def objective(self, params: Any, data: Any) -> Float[Array, ""]:
-        if self.batches(data) == 1:
+        if self.sample_count(data) == 1:
             return self.loss(params, jax.tree.map(lambda leaf: leaf[0], data))
         return jnp.mean(jax.lax.map(lambda batch: self.loss(params, batch), data))
 
@@ -106,8 +107,7 @@ def checked(loss: Any, params: Any, batches: Any, rule: Any, order: str = "cycli
     if not callable(loss):
         raise ValueError(f"loss is a {type(loss).__name__}; give a function loss(params, batch) of JAX.")
     whole_steps(rule, "learning rates")
-    if not hasattr(rule, "learning_rate"):
-        raise ValueError(f"{type(rule).__name__} has no learning_rate to be chosen.")
+    Minibatches(rule, order)
     moving, fixed = split_parameters(params)
     check_finite(moving, "the parameter")
     listed, stacked = stack(batches)
@@ -189,7 +189,7 @@ class Courses:
         self._underway: dict[float, Any] = {}
 
     def _parts(self, rate: float) -> tuple[Skeleton, list[Any]]:
-        return _parts(self.task, at_rate(self.task.rule, rate), self.watched)
+        return _parts(self.task, self.task.rule.at_rate(rate), self.watched)
 
     def _begin(self, rate: float) -> tuple[Any, float]:
         run, loss = _set_out(*self._parts(rate), self.task.params, self.task.stacked)
@@ -214,24 +214,24 @@ class Courses:
 
 def at_rates(task: Task, rates: Any, ticks: Any, watched: int) -> Runs:
     """Short runs of the task's rule, each at one constant rate."""
-    return follow(task, [at_rate(task.rule, float(rate)) for rate in np.atleast_1d(rates)], ticks, watched)
+    return follow(task, [task.rule.at_rate(float(rate)) for rate in np.atleast_1d(rates)], ticks, watched)
 
 
 def ramp(task: Task, low: float, high: float, steps: int, watched: int) -> tuple[np.ndarray, Runs]:
     """One run whose rate grows geometrically from low to high: the rate of each step, and the loss before it."""
     growth = (high / low) ** (1.0 / (steps - 1))
-    rule = Scheduled(at_rate(task.rule, low), Geometric(growth))
+    rule = Scheduled(task.rule.at_rate(low), Geometric(growth))
     return low * growth ** np.arange(steps), follow(task, [rule], np.arange(steps), watched)
 
 
 def rate_then_small(task: Task, rates: Any, small: float, first: int, then: int, watched: int) -> Runs:
     """`first` steps at each rate, then `then` steps at the small one (at most the rate itself)."""
     drops = [Drop(float(first), min(1.0, small / rate)) for rate in rates]
-    rules = [Scheduled(at_rate(task.rule, float(r)), drop) for r, drop in zip(rates, drops, strict=True)]
+    rules = [Scheduled(task.rule.at_rate(float(r)), drop) for r, drop in zip(rates, drops, strict=True)]
     return follow(task, rules, [first, first + then], watched)
 
 
 def rate_then_averaged(task: Task, rates: Any, first: int, then: int, watched: int) -> Runs:
     """`first` steps at each rate, then `then` more over which weights are averaged."""
-    rules = [Averaged(at_rate(task.rule, float(rate)), float(first)) for rate in rates]
+    rules = [Averaged(task.rule.at_rate(float(rate)), float(first)) for rate in rates]
     return follow(task, rules, [first, first + then], watched)

@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..rules import GradientDescent
 from .expansion import Expansion, expand
 from .own_loss import FORWARD, Runs, Task, batch_size, mean_loss
 from .suggestion import inputs_of
@@ -52,7 +51,7 @@ def limits(
     All along the updates that the rule would make at the start, its memory filled, on `kept` batches; the sharpness
     is that of the mean loss over `several`.
     """
-    before = 0 if isinstance(task.rule, GradientDescent) else WARM
+    before = 0 if task.rule.descends() else WARM
     updates = frozen_updates(task.loss, task.params, task.batches, task.rule, before, kept)
     scales = [_bottom(task, batch, way) for batch, way in zip(updates.batches, updates.directions, strict=True)]
     found = _ranges(task, states, thresholds, updates, scales) if states is not None else []

@@ -11,6 +11,7 @@ from .entries import Entry, Field, Index, PresetEntry
 from .syntax import Module, assignments, doc_of, keywords, last_name, parse, texts, value_of
 
 PACKAGE = Path(__file__).parent.parent
+SHARED = ("motion", "square_loss", "tables")
 ROOTS = {"Problem": "problem.py", "Theory": "theory.py"}
 MAKERS = ("size", "scalar", "vector", "array")
 Told = TypeVar("Told", Entry, PresetEntry)
@@ -144,8 +145,8 @@ def _preset_field(argument: ast.arg, default: ast.expr | None, constants: dict[s
 
 def read(folder: Path = PACKAGE) -> Index:
     """The index of a package folder, read anew from its files."""
-    # classes between the roots and the systems stand in files of their own
-    shared = [path for path in (folder / "square_loss.py", folder / "tables.py") if path.is_file()]
+    # rules, and classes between the roots and the systems, stand in files of their own
+    shared = [path for path in (folder / f"{name}.py" for name in SHARED) if path.is_file()]
     paths = [*sorted((folder / "rules").glob("*.py")), *shared, *sorted((folder / "systems").rglob("*.py"))]
     roots = [parse(folder / file, folder) for file in dict.fromkeys(ROOTS.values())]
     modules = [parse(path, folder) for path in paths]

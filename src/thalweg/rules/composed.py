@@ -1,27 +1,35 @@
 """Rules made of other rules: on minibatches, with a rate that changes, with averaged weights."""
 
 import abc
-import dataclasses
-from typing import Any, ClassVar
+import math
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
-from ..fields import scalar
-from ..problem import BatchedProblem, Problem, Rule
-from .discrete import DiscreteRule, GradientDescent
+from ..fields import check_ranges, scalar, size
+from ..problem import Rule
+from .descent import GradientDescent
+from .discrete import DiscreteRule, Step, advanced
 from .schedules import Constant, Schedule
+from .sources import Drawn, InTurn, Shuffled, Source
+
+ORDERS = {"cyclic": InTurn, "drawn": Drawn, "shuffled": Shuffled}
 
 
 def whole_steps(rule: Any, owner: str) -> DiscreteRule:
-    """The rule, if it moves in whole steps of the same data; ValueError otherwise."""
-    if not isinstance(rule, DiscreteRule) or rule.random:
+    """The rule, if it moves in whole steps at a learning rate that can be changed; ValueError otherwise."""
+    if not isinstance(rule, DiscreteRule):
         raise ValueError(
-            f"{owner}: rule = {type(rule).__name__} is not allowed; give one that moves in whole steps of the same "
-            "data, such as GradientDescent, HeavyBall, Nesterov or Optax."
+            f"{owner}: rule = {type(rule).__name__} is not allowed; give one that moves in whole steps, such as "
+            "GradientDescent, HeavyBall, Nesterov, SGD or Optax."
+        )
+    if not hasattr(rule, "learning_rate"):
+        raise ValueError(
+            f"{owner}: rule = {type(rule).__name__} has no learning_rate; give a rule that has one, such as "
+            "GradientDescent."
         )
     return rule
 
@@ -30,9 +38,9 @@ class _Composed(DiscreteRule):
     """What a composed rule hands on to the rule inside it."""
 
     rule: eqx.AbstractVar[Rule]
-    clock: ClassVar[str] = "steps"
 
     def __check_init__(self) -> None:
+        check_ranges(self)
         whole_steps(self.rule, type(self).__name__)
 
     @property
@@ -41,126 +49,133 @@ class _Composed(DiscreteRule):
         return whole_steps(self.rule, type(self).__name__)
 
     @property
+    def core(self) -> DiscreteRule:
+        return self.inner.core
+
+    @property
     def learning_rate(self) -> Any:
         """That of the rule inside."""
-        return self.rule.learning_rate  # pyright: ignore[reportAttributeAccessIssue]
+        return self.inner.learning_rate  # pyright: ignore[reportAttributeAccessIssue]
 
-    def steps_per_unit(self, problem: Problem) -> float | None:
-        return 1.0
+    @property
+    def source(self) -> Source:
+        return self.inner.source
 
     @abc.abstractmethod
-    def at_rate(self, rate: Any) -> "_Composed":
+    def at_rate(self, rate: Any) -> DiscreteRule:
         """The same rule at another learning rate."""
 
+    def pace(self) -> Any:
+        return self.inner.pace()
 
-def at_rate(rule: Any, rate: Any) -> Any:
-    """The rule at another learning rate, however deep the rate lies inside it."""
-    return rule.at_rate(rate) if isinstance(rule, _Composed) else dataclasses.replace(rule, learning_rate=rate)
+    def effective_pace(self) -> Any:
+        return self.inner.effective_pace()
+
+    def elapsed(self, times: Any) -> np.ndarray:
+        return self.inner.elapsed(times)
+
+    def begin(self, params: Any) -> Any:
+        return self.inner.begin(params)
+
+    def move(self, params: Any, memory: Any, step: Step) -> tuple[Any, Any]:
+        return self.inner.move(params, memory, step)
 
 
 class Minibatches(_Composed):
-    """`rule` on one minibatch a step, of a problem whose data set falls into batches.
+    """`rule` on `batch` of the stored samples a step, of a problem that says what its objective is on them.
 
-    "cyclic": one after the other, again and again; "drawn": each step draws one, independently. Clock: whole steps;
-    flow time as that of `rule`. Raises ValueError for a problem without batches.
+    "cyclic": in the order in which they are stored, again and again; "drawn": each step draws them independently, with
+    replacement; "shuffled": epochs in random order, of which batch must divide the number of samples.
+    Clock: whole steps; flow time as that of `rule`. No stability limit is known (NaN). Raises ValueError for a problem
+    that stores no samples (`tw.SampledProblem`), and for a rule that looks at samples of its own.
     """
 
     rule: Rule = GradientDescent()
     order: str = "cyclic"
-    random: ClassVar[bool] = True
-    # a draw costs more than a small step, so that several are made at once
-    block: ClassVar[int] = 16
+    batch: int = size("samples of one step", symbol="B", default=1)
 
     def __check_init__(self) -> None:
-        whole_steps(self.rule, "Minibatches")
-        if self.order not in ("cyclic", "drawn"):
-            raise ValueError(f"Minibatches: order = {self.order!r} is not allowed; give 'cyclic' or 'drawn'.")
+        check_ranges(self)
+        inner = whole_steps(self.rule, "Minibatches")
+        if self.order not in ORDERS:
+            raise ValueError(
+                f"Minibatches: order = {self.order!r} is not allowed; give 'cyclic', 'drawn' or 'shuffled'."
+            )
+        if inner.source != GradientDescent.source:
+            raise ValueError(
+                f"Minibatches: rule = {type(self.rule).__name__} chooses the samples of its steps already; give one "
+                "that descends the whole objective, such as GradientDescent, HeavyBall, Nesterov or Optax, or use it "
+                "as it is."
+            )
 
-    def at_rate(self, rate: Any) -> "Minibatches":
-        return Minibatches(at_rate(self.rule, rate), self.order)
+    @property
+    def source(self) -> Source:
+        # a draw costs more than a small step, so that several are made at once
+        return ORDERS[self.order]("Minibatches", self.batch, block=16)
 
-    def flow_time(self, problem: Problem, times: np.ndarray) -> np.ndarray:
-        return self.rule.flow_time(problem, times)
-
-    def begin(self, problem: Problem, params: Any, data: Any) -> Any:
-        return self.inner.begin(problem, params, data)
-
-    def supply(self, problem: Problem, data: Any, key: Array) -> Any:
-        count = _batched(problem).batches(data)
-        return None if self.order == "cyclic" else jax.random.randint(key, (self.block,), 0, count)
-
-    def step(self, problem: Problem, params: Any, state: Any, data: Any, count: Array, fresh: Any) -> tuple[Any, Any]:
-        whole = _batched(problem)
-        index = jnp.asarray(count) % whole.batches(data) if self.order == "cyclic" else fresh
-        moved, memory = self.inner.step(problem, params, state, whole.batch(data, index), count, None)
-        # a learning rate of another precision than the weights must not change theirs
-        kept = jax.tree.map(lambda new, old: jnp.asarray(new, jnp.asarray(old).dtype), moved, params)
-        return kept, memory
-
-
-def _batched(problem: Problem) -> BatchedProblem:
-    if not isinstance(problem, BatchedProblem):
-        raise ValueError(
-            f"Minibatches needs a data set that falls into batches, which {type(problem).__name__} does not have; "
-            "use the rule inside it alone."
-        )
-    return problem
+    def at_rate(self, rate: Any) -> DiscreteRule:
+        return Minibatches(self.inner.at_rate(rate), self.order, self.batch)
 
 
 class Scheduled(_Composed):
-    """`rule` with its learning rate times a factor of the clock: InverseTime, Geometric, Drop.
+    """`rule` with its learning rate times a factor of the clock: InverseTime, PowerLaw, Geometric, Drop.
 
-    What the rule remembers (velocity, moments) is kept when the rate changes. Clock: whole steps; flow time is the
-    rate's integral, where `rule` has one.
+    What the rule remembers (velocity, moments) is kept when the rate changes. Clock: that of `rule`; flow time is the
+    rate's integral, where `rule` has one (NaN for a schedule of a rule that has another schedule, whose integral has no
+    formula here). Largest stable rate: that of `rule` while the factor is 1.
     """
 
     rule: Rule = GradientDescent()
     schedule: Schedule = Constant()
-    random: ClassVar[bool] = False
 
-    def at_rate(self, rate: Any) -> "Scheduled":
-        return Scheduled(at_rate(self.rule, rate), self.schedule)
+    def at_rate(self, rate: Any) -> DiscreteRule:
+        return Scheduled(self.inner.at_rate(rate), self.schedule)
 
-    def flow_time(self, problem: Problem, times: np.ndarray) -> np.ndarray:
-        return self.rule.flow_time(problem, self.schedule.integral(times))
+    def elapsed(self, times: Any) -> np.ndarray:
+        inside, here = self.inner.elapsed(times), self.schedule.integral(times)
+        plain = np.asarray(times, dtype=np.float64)
+        if np.array_equal(inside, plain):
+            return here
+        return inside if np.array_equal(here, plain) else np.full(plain.shape, math.nan)
 
-    def begin(self, problem: Problem, params: Any, data: Any) -> Any:
-        return self.inner.begin(problem, params, data)
+    def stable_rate(self, curvature: Any) -> Any:
+        return self.inner.stable_rate(curvature)
 
-    def supply(self, problem: Problem, data: Any, key: Array) -> Any:
-        return None
+    def transform(self) -> Any:
+        return self.inner.transform()
 
-    def step(self, problem: Problem, params: Any, state: Any, data: Any, count: Array, fresh: Any) -> tuple[Any, Any]:
-        now = at_rate(self.inner, self.learning_rate * self.schedule.factor(1.0 * count))
-        return now.step(problem, params, state, data, count, fresh)
+    def move(self, params: Any, memory: Any, step: Step) -> tuple[Any, Any]:
+        time = step.count / (self.steps_per_unit(step.problem) or 1.0)
+        now = self.inner.at_rate(self.learning_rate * self.schedule.factor(time))
+        return now.move(params, memory, step)
 
 
 class Averaged(_Composed):
-    """`rule`, of which the running mean of the weights is shown from step `since` on (weight averaging).
+    """`rule`, of which the running mean of the weights is shown from the time `since` on (weight averaging).
 
     The rule goes on from its own weights; curves and final weights are those of the mean over steps since, ..., k.
     Clock and flow time as those of `rule`. Source: Izmailov et al. 2018.
     """
 
     rule: Rule = GradientDescent()
-    since: float = scalar("step from which weights are averaged", symbol="k_0", default=0.0, low=0.0)
-    random: ClassVar[bool] = False
+    since: float = scalar("time from which weights are averaged", symbol="k_0", default=0.0, low=0.0)
 
-    def at_rate(self, rate: Any) -> "Averaged":
-        return Averaged(at_rate(self.rule, rate), self.since)
+    def at_rate(self, rate: Any) -> DiscreteRule:
+        return Averaged(self.inner.at_rate(rate), self.since)
 
-    def flow_time(self, problem: Problem, times: np.ndarray) -> np.ndarray:
-        return self.rule.flow_time(problem, times)
+    def stable_rate(self, curvature: Any) -> Any:
+        return self.inner.stable_rate(curvature)
 
-    def begin(self, problem: Problem, params: Any, data: Any) -> Any:
-        return params, self.inner.begin(problem, params, data)
+    def transform(self) -> Any:
+        return self.inner.transform()
 
-    def supply(self, problem: Problem, data: Any, key: Array) -> Any:
-        return None
+    def begin(self, params: Any) -> Any:
+        return params, self.inner.begin(params)
 
-    def step(self, problem: Problem, params: Any, state: Any, data: Any, count: Array, fresh: Any) -> tuple[Any, Any]:
-        own, memory = self.inner.step(problem, state[0], state[1], data, count, fresh)
+    def move(self, params: Any, memory: Any, step: Step) -> tuple[Any, Any]:
+        own, kept = advanced(self.inner, *memory, step)
         # step count + 1 is reached; with it the mean holds count + 2 - since members
-        share = 1.0 / jnp.maximum(count + 2 - self.since, 1.0)
+        since = self.since * (self.steps_per_unit(step.problem) or 1.0)
+        share = 1.0 / jnp.maximum(step.count + 2 - since, 1.0)
         mean = jax.tree.map(lambda m, w: m + jnp.asarray(share, w.dtype) * (w - m), params, own)
-        return mean, (own, memory)
+        return mean, (own, kept)

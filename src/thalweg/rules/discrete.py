@@ -1,40 +1,94 @@
 """Rules that move in whole steps, and the one loop that runs them."""
 
 import abc
-from typing import Any, ClassVar, NamedTuple
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from ..events import Moment
-from ..fields import scalar
 from ..problem import Problem, Rule, Trajectory, curve_events, observed, read, watched
+from .sources import Source
+
+
+class Step(NamedTuple):
+    """What a rule is given for one step: the slope that it goes down, as a function of the parameters, and where it is.
+
+    `count` steps lie behind; `factors` multiply the learning rate of each leaf of the parameters (None: all are 1).
+    """
+
+    slope: Callable[[Any], Any]
+    problem: Any
+    data: Any
+    count: Array
+    factors: Any = None
+
+    def rates(self, params: Any, rate: Any) -> Any:
+        """The learning rate of each leaf."""
+        if self.factors is None:
+            return jax.tree.map(lambda leaf: rate, params)
+        return jax.tree.map(lambda leaf, factor: rate * factor, params, self.factors)
 
 
 class DiscreteRule(Rule):
-    """A rule given by one step. Its state (a velocity, an optimiser's moments) is its own.
+    """A rule given by two halves: what it goes down (`source`), and what it does with a slope (`move`).
 
-    What chance decides (fresh samples, indices) comes in blocks of `block` steps, which are drawn from the number of
+    The whole objective, some of the samples, a minibatch and a fresh sample are sources of slopes; descent, momentum
+    and the optimisers of optax are moves. What a rule remembers (a velocity, an optimiser's moments) is its own.
+    What chance decides (fresh samples, indices) comes in blocks of steps, which are drawn from the number of
     the block alone, so that the path does not depend on where it is looked at. Observations are written as the loop
     meets them and events are folded along after each whole block, so memory does not grow with the number of steps.
     """
 
-    block: ClassVar[int] = 1
+    source: eqx.AbstractVar[Source]
 
     @abc.abstractmethod
-    def begin(self, problem: Problem, params: Any, data: Any) -> Any:
-        """The rule's state before the first step."""
+    def begin(self, params: Any) -> Any:
+        """What the rule remembers before the first step."""
 
     @abc.abstractmethod
-    def supply(self, problem: Problem, data: Any, key: Array) -> Any:
-        """What the steps of one block consume, with a leading axis of `block`; None where nothing is random."""
+    def move(self, params: Any, memory: Any, step: Step) -> tuple[Any, Any]:
+        """Parameters and memory after one more step."""
 
-    @abc.abstractmethod
-    def step(self, problem: Problem, params: Any, state: Any, data: Any, count: Array, fresh: Any) -> tuple[Any, Any]:
-        """Parameters and state after one more step; `count` steps lie behind, `fresh` is this step's part of supply."""
+    @property
+    def random(self) -> bool:
+        return self.source.random
+
+    @property
+    def fresh(self) -> bool:
+        return self.source.fresh
+
+    @property
+    def clock(self) -> str:
+        return self.source.clock
+
+    @property
+    def block(self) -> int:
+        """Steps whose chance is drawn at once."""
+        return self.source.block
+
+    @property
+    def core(self) -> "DiscreteRule":
+        """The rule whose steps these are: itself, or what a composed rule holds."""
+        return self
+
+    def at_rate(self, rate: Any) -> "DiscreteRule":
+        """The same rule at another learning rate."""
+        return dataclasses.replace(self, learning_rate=rate)  # pyright: ignore[reportCallIssue]
+
+    def transform(self) -> Any:
+        """The rule at learning rate 1 as optax has it, a map from gradients to updates; ValueError where it is none."""
+        raise ValueError(
+            f"rule = {self.title()} is not a map from gradients to updates; give GradientDescent, HeavyBall, Nesterov "
+            "or Optax."
+        )
+
+    def steps_per_unit(self, problem: Problem) -> float | None:
+        return self.source.steps_per_unit(problem)
 
     def trajectory(self, problem: Problem, data: Any, start: Any, ticks: Array, key: Array) -> Trajectory:
         unit = self.steps_per_unit(problem) or 1.0
@@ -47,7 +101,8 @@ class DiscreteRule(Rule):
     def set_out(self, problem: Problem, start: Any, data: Any) -> "Underway":
         """A run that has not moved yet."""
         folds = _begin_folds(problem, start, data)
-        return Underway(start, self.begin(problem, start, data), folds, jnp.asarray(-1), jnp.asarray(0))
+        memory = self.source.begin(problem, data), self.begin(start)
+        return Underway(start, memory, folds, jnp.asarray(-1), jnp.asarray(0))
 
     def go_on(
         self, problem: Problem, data: Any, run: "Underway", ticks: Array, key: Array
@@ -71,11 +126,16 @@ class DiscreteRule(Rule):
         self, problem: Problem, data: Any, key: Array, span: Array, unit: float, number: Any, now: "Underway"
     ) -> "Underway":
         """The steps of one block that lie in a span; events are read, and the numbers tested, at its end."""
-        supply = self.supply(problem, data, jax.random.fold_in(key, number))
+        source = self.source
+        supply = source.supply(problem, data, jax.random.fold_in(key, number))
         begin, end = number * self.block, (number + 1) * self.block
 
         def one(count: Any, moved: tuple[Any, Any]) -> tuple[Any, Any]:
-            return self.step(problem, *moved, data, count, jax.tree.map(lambda leaf: leaf[count - begin], supply))
+            params, (order, memory) = moved
+            fresh = jax.tree.map(lambda leaf: leaf[count - begin], supply)
+            slope, order = source.slope(problem, data, order, count, fresh)
+            params, memory = advanced(self, params, memory, Step(slope, problem, data, count))
+            return params, (order, memory)
 
         def read_off(params: Any) -> tuple[Any, Any]:
             broken = jnp.where((now.broken < 0) & ~_finite(params), end, now.broken)
@@ -126,78 +186,7 @@ def _finite(tree: Any) -> Array:
     return jnp.isfinite(sum(jnp.sum(leaf) for leaf in jax.tree.leaves(tree)))
 
 
-def _gradient(problem: Problem, params: Any, data: Any) -> Any:
-    return jax.grad(problem.objective)(params, data)
-
-
-class _PlainSteps(DiscreteRule):
-    """Rules whose clock counts steps and whose flow time is learning rate times steps."""
-
-    learning_rate: eqx.AbstractVar[float]
-    clock: ClassVar[str] = "steps"
-    random: ClassVar[bool] = False
-
-    def steps_per_unit(self, problem: Problem) -> float | None:
-        return 1.0
-
-    def flow_time(self, problem: Problem, times: np.ndarray) -> np.ndarray:
-        return float(self.learning_rate) * np.asarray(times, dtype=np.float64)
-
-    def supply(self, problem: Problem, data: Any, key: Array) -> Any:
-        return None
-
-
-class GradientDescent(_PlainSteps):
-    """w <- w - learning_rate grad objective(w). Clock: whole steps k; flow time = learning_rate k.
-
-    On a quadratic loss it is stable iff learning_rate < 2 / (largest curvature).
-    """
-
-    learning_rate: float = scalar("factor of the gradient", symbol="eta", default=0.1, above=0.0, log=True)
-
-    def begin(self, problem: Problem, params: Any, data: Any) -> Any:
-        return ()
-
-    def step(self, problem: Problem, params: Any, state: Any, data: Any, count: Array, fresh: Any) -> tuple[Any, Any]:
-        slope = _gradient(problem, params, data)
-        return jax.tree.map(lambda w, g: w - self.learning_rate * g, params, slope), state
-
-
-class HeavyBall(_PlainSteps):
-    """Polyak's momentum: w_{k+1} = w_k - learning_rate grad(w_k) + momentum (w_k - w_{k-1}), with w_{-1} = w_0.
-
-    Clock: whole steps k; `flow_time` counts learning_rate k (after a transient the run moves 1/(1 - momentum) times
-    faster). On a quadratic loss stable iff learning_rate < 2 (1 + momentum) / (largest curvature). Source: Polyak 1964.
-    """
-
-    learning_rate: float = scalar("factor of the gradient", symbol="eta", default=0.1, above=0.0, log=True)
-    momentum: float = scalar("share of the last displacement", symbol="beta", default=0.9, low=0.0, below=1.0)
-
-    def begin(self, problem: Problem, params: Any, data: Any) -> Any:
-        return params
-
-    def step(self, problem: Problem, params: Any, state: Any, data: Any, count: Array, fresh: Any) -> tuple[Any, Any]:
-        slope = _gradient(problem, params, data)
-        moved = jax.tree.map(
-            lambda w, g, old: w - self.learning_rate * g + self.momentum * (w - old), params, slope, state
-        )
-        return moved, params
-
-
-class Nesterov(_PlainSteps):
-    """Nesterov's constant momentum: v = w_k + momentum (w_k - w_{k-1}), w_{k+1} = v - learning_rate grad(v).
-
-    w_{-1} = w_0. Clock: whole steps k; `flow_time` counts learning_rate k. On a quadratic loss stable iff
-    learning_rate < 2 (1 + momentum) / ((1 + 2 momentum) (largest curvature)). Source: Nesterov 1983.
-    """
-
-    learning_rate: float = scalar("factor of the gradient", symbol="eta", default=0.1, above=0.0, log=True)
-    momentum: float = scalar("share of the last displacement", symbol="beta", default=0.9, low=0.0, below=1.0)
-
-    def begin(self, problem: Problem, params: Any, data: Any) -> Any:
-        return params
-
-    def step(self, problem: Problem, params: Any, state: Any, data: Any, count: Array, fresh: Any) -> tuple[Any, Any]:
-        ahead = jax.tree.map(lambda w, old: w + self.momentum * (w - old), params, state)
-        slope = _gradient(problem, ahead, data)
-        return jax.tree.map(lambda v, g: v - self.learning_rate * g, ahead, slope), params
+def advanced(rule: DiscreteRule, params: Any, memory: Any, step: Step) -> tuple[Any, Any]:
+    """One step of a rule; a learning rate of another precision than the weights does not change theirs."""
+    moved, memory = rule.move(params, memory, step)
+    return jax.tree.map(lambda new, old: jnp.asarray(new, jnp.asarray(old).dtype), moved, params), memory

@@ -5,12 +5,14 @@ from typing import Any, ClassVar, NamedTuple
 import diffrax
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ..events import CurveDetector, Moment, Span, Watched
 from ..fields import scalar, size
+from ..mathematics import stable_steps
+from ..motion import Filter
 from ..problem import Problem, Rule, Trajectory, curve_events, observed, read, watched
+from . import filters
 
 
 class GradientFlow(Rule):
@@ -30,12 +32,29 @@ class GradientFlow(Rule):
     step_ceiling: int = size("most accepted and rejected steps of one run", default=262_144)
     clock: ClassVar[str] = "flow time"
     random: ClassVar[bool] = False
+    continuous: ClassVar[bool] = True
+    filtered: ClassVar[bool] = True
 
     def steps_per_unit(self, problem: Problem) -> float | None:
         return None
 
-    def flow_time(self, problem: Problem, times: np.ndarray) -> np.ndarray:
-        return np.asarray(times, dtype=np.float64)
+    def pace(self) -> Any:
+        return 1.0
+
+    def stable_rate(self, curvature: Any) -> Any:
+        return stable_steps.over(stable_steps.DESCENT, curvature)
+
+    def filter(self, curvature: Any, times: Array) -> Filter:
+        return filters.flow(curvature, times)
+
+    def descends(self, count: int | None = None) -> bool:
+        return True
+
+    def remedy(self) -> str:
+        return (
+            "Raise the step ceiling; where the gradient jumps across a surface that it points to from both sides, set "
+            "smallest_step."
+        )
 
     def trajectory(self, problem: Problem, data: Any, start: Any, ticks: Array, key: Array) -> Trajectory:
         names = tuple(o.name for o in problem.observables)

@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
-import numpy as np
+import jax.numpy as jnp
 import optax
-from jaxtyping import Array
 
 from ..fields import scalar
-from ..problem import Problem
-from .discrete import DiscreteRule
+from ..mathematics import stable_steps
+from .discrete import DiscreteRule, Step
+from .sources import Source, Whole
 
 
 def _resolve(maker: str | Callable[..., Any]) -> str:
@@ -44,31 +44,35 @@ class Optax(DiscreteRule):
     """An optax optimiser: `Optax(optax.adam, learning_rate=1e-2, hyperparameters={"b1": 0.8})`.
 
     Clock: whole steps. It is kept by its qualified name, so that a result file can be run again. Flow time is not
-    defined (NaN): the step is no multiple of the gradient.
+    defined (NaN): the step is no multiple of the gradient. Stable rates are known of optax.sgd.
     """
 
     maker: str = eqx.field(converter=_resolve, static=True)
     learning_rate: float = scalar("the optimiser's learning rate", symbol="eta", default=1e-3, above=0.0, log=True)
     hyperparameters: tuple[tuple[str, float], ...] = eqx.field(converter=_pairs, static=True, default=())
-    clock: ClassVar[str] = "steps"
-    random: ClassVar[bool] = False
+    source: ClassVar[Source] = Whole()
 
-    def steps_per_unit(self, problem: Problem) -> float | None:
-        return 1.0
+    def pace(self) -> Any:
+        return math.nan
 
-    def flow_time(self, problem: Problem, times: np.ndarray) -> np.ndarray:
-        return np.full(np.shape(times), math.nan)
+    def transform(self) -> Any:
+        return look_up(self.maker)(1.0, **dict(self.hyperparameters))
+
+    def stable_rate(self, curvature: Any) -> Any:
+        options = dict(self.hyperparameters)
+        if self.maker != "optax.sgd":
+            return math.nan * curvature
+        edge = stable_steps.nesterov if options.get("nesterov") else stable_steps.heavy_ball
+        return stable_steps.over(edge(options.get("momentum") or 0.0), curvature)
 
     def _transform(self) -> optax.GradientTransformation:
         return look_up(self.maker)(self.learning_rate, **dict(self.hyperparameters))
 
-    def begin(self, problem: Problem, params: Any, data: Any) -> Any:
+    def begin(self, params: Any) -> Any:
         return self._transform().init(params)
 
-    def supply(self, problem: Problem, data: Any, key: Array) -> Any:
-        return None
-
-    def step(self, problem: Problem, params: Any, state: Any, data: Any, count: Array, fresh: Any) -> tuple[Any, Any]:
-        slope = jax.grad(problem.objective)(params, data)
-        updates, state = self._transform().update(slope, state, params)
-        return optax.apply_updates(params, updates), state
+    def move(self, params: Any, memory: Any, step: Step) -> tuple[Any, Any]:
+        updates, memory = self._transform().update(step.slope(params), memory, params)
+        if step.factors is not None:
+            updates = jax.tree.map(jnp.multiply, updates, step.factors)
+        return optax.apply_updates(params, updates), memory

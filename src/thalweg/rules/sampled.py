@@ -1,26 +1,12 @@
 """Stochastic gradient descent on a stored set of samples: batches drawn anew, or epochs in random order."""
 
-from typing import Any, ClassVar
-
-import jax
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array
+from typing import Any
 
 from ..fields import check_ranges, scalar, size
-from ..problem import Problem, SampledProblem
-from .discrete import DiscreteRule, GradientDescent
-
-
-def sampled(rule: DiscreteRule, problem: Problem) -> SampledProblem:
-    """The problem as one of stored samples; ValueError for one that has none to choose from."""
-    if not isinstance(problem, SampledProblem):
-        raise ValueError(
-            f"{type(rule).__name__} draws from a stored set of samples, but {type(problem).__name__} does not say what "
-            "its objective is on a part of them; choose GradientDescent, OnePassSGD where every sample is fresh, or "
-            "give the problem sample_count and batch_objective (tw.SampledProblem)."
-        )
-    return problem
+from ..problem import Rule
+from .descent import GradientDescent, descended
+from .discrete import DiscreteRule, Step
+from .sources import Drawn, Shuffled, Source
 
 
 class SGD(DiscreteRule):
@@ -41,10 +27,6 @@ class SGD(DiscreteRule):
     learning_rate: float = scalar("factor of the gradient", symbol="eta", default=0.01, above=0.0, log=True)
     batch: int = size("samples of one step", symbol="B", default=1)
     replacement: bool = True
-    clock: ClassVar[str] = "steps"
-    random: ClassVar[bool] = True
-    # long enough that drawing in one go pays, short enough that a best time is still found to a few steps
-    block: ClassVar[int] = 8
 
     def __check_init__(self) -> None:
         check_ranges(self)
@@ -54,68 +36,34 @@ class SGD(DiscreteRule):
                 "(every epoch sees each sample once)."
             )
 
-    def steps_per_unit(self, problem: Problem) -> float | None:
-        sampled(self, problem)
-        return 1.0
+    @property
+    def source(self) -> Source:
+        # long enough that drawing in one go pays, short enough that a best time is still found to a few steps
+        return (Drawn if self.replacement else Shuffled)("SGD", self.batch, block=8)
 
-    def flow_time(self, problem: Problem, times: np.ndarray) -> np.ndarray:
-        return float(self.learning_rate) * np.asarray(times, dtype=np.float64)
+    @property
+    def draws_anew(self) -> bool:
+        return bool(self.replacement)
 
-    def begin(self, problem: Problem, params: Any, data: Any) -> Any:
-        """Nothing; without replacement the epoch's order of the samples."""
-        if self.replacement:
-            return ()
-        count = sampled(self, problem).sample_count(data)
-        steps_an_epoch(self, count)
-        return jnp.arange(count)
+    def pace(self) -> Any:
+        return self.learning_rate
 
-    def supply(self, problem: Problem, data: Any, key: Array) -> Any:
-        if not self.replacement:
-            return jax.random.split(key, self.block)
-        count = sampled(self, problem).sample_count(data)
-        return jax.random.randint(key, (self.block, self.batch), 0, count)
+    def begin(self, params: Any) -> Any:
+        return ()
 
-    def step(self, problem: Problem, params: Any, state: Any, data: Any, count: Array, fresh: Any) -> tuple[Any, Any]:
-        chosen, order = (fresh, state) if self.replacement else self._next(state, jnp.asarray(count), fresh)
-        slope = jax.grad(sampled(self, problem).batch_objective)(params, data, chosen)
-        return jax.tree.map(lambda w, g: w - self.learning_rate * g, params, slope), order
+    def move(self, params: Any, memory: Any, step: Step) -> tuple[Any, Any]:
+        return descended(params, step.slope(params), step.rates(params, self.learning_rate)), memory
 
-    def _next(self, order: Array, count: Array, key: Array) -> tuple[Array, Array]:
-        """The next samples in the epoch's order, which is drawn at its first step, from that step's own key."""
-        place = count % steps_an_epoch(self, order.shape[0])
-        order = jax.lax.cond(
-            place == 0, lambda: jax.random.permutation(key, order.shape[0], independent=False), lambda: order
-        )
-        return jax.lax.dynamic_slice_in_dim(order, place * self.batch, self.batch), order
+    def descends(self, count: int | None = None) -> bool:
+        return not self.replacement and self.batch == count
+
+    def mean(self) -> Rule:
+        return GradientDescent(self.learning_rate)
+
+    def title(self) -> str:
+        return "SGD" if self.replacement else "SGD without replacement"
 
 
-def steps_an_epoch(rule: SGD, count: int) -> int:
-    """Steps in which a rule without replacement sees each of `count` samples once; ValueError where none fit."""
-    if count % rule.batch:
-        fitting = [b for b in range(1, count + 1) if count % b == 0]
-        near = sorted(sorted(fitting, key=lambda b: abs(b - rule.batch))[:2])
-        raise ValueError(
-            f"SGD: batch = {rule.batch} does not divide the {count} samples, so that no epoch sees each of them once; "
-            f"give batch = {' or '.join(map(str, near))}, another number of samples, or replacement=True."
-        )
-    return count // rule.batch
-
-
-def mean_rule(rule: Any) -> Any:
-    """The rule that the mean of the weights follows on the square loss: descent for SGD, else the rule itself."""
-    return GradientDescent(rule.learning_rate) if isinstance(rule, SGD) else rule
-
-
-def draws_anew(rule: Any) -> bool:
-    """Whether the rule is SGD that draws each step's batch independently of all others."""
-    return isinstance(rule, SGD) and bool(rule.replacement)
-
-
-def is_descent(rule: Any, count: int) -> bool:
-    """Whether it is SGD each of whose batches holds all `count` samples once: gradient descent."""
-    return isinstance(rule, SGD) and not rule.replacement and rule.batch == count
-
-
-def as_descent(rule: Any, count: int) -> Any:
+def as_descent(rule: Rule, count: int) -> Rule:
     """Gradient descent in place of SGD that is nothing else on `count` samples; any other rule as it is."""
-    return GradientDescent(rule.learning_rate) if is_descent(rule, count) else rule
+    return rule.mean() if rule.descends(count) else rule

@@ -47,6 +47,23 @@ class InverseTime(Schedule):
         return np.where(t <= start, t, start * (1 + np.log(np.maximum(t, start) / start)))
 
 
+class PowerLaw(Schedule):
+    """(1 + t)^-exponent: the learning rate falls from the first step on, like 1/t at exponent 1; 0 keeps it.
+
+    Its integral is ((1 + t)^(1 - exponent) - 1)/(1 - exponent), and log(1 + t) at exponent 1.
+    """
+
+    exponent: float = scalar("power with which the rate falls", symbol="a", default=0.5, low=0.0)
+
+    def factor(self, t: Scalar) -> Scalar:
+        return jnp.exp(-self.exponent * jnp.log1p(t))
+
+    def integral(self, times: Any) -> np.ndarray:
+        log, rise = np.log1p(np.asarray(times, dtype=np.float64)), 1 - float(self.exponent)
+        # expm1 keeps what is next to exponent 1 exact
+        return log if rise == 0 else np.expm1(rise * log) / rise
+
+
 class Geometric(Schedule):
     """growth^t: a learning rate that sweeps through the decades, growing by this factor in one unit of the clock."""
 

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ...assumptions import one_pass
 from ...problem import Problem
-from ...rules import Constant, InverseTime, OnePassNaturalGradient, OnePassSGD
+from ...rules import Constant, InverseTime
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from .online import ON_LINE, STABLE, sizes
 from .plateau import attracting_plateau, identical_students, small_rate_plateau
-from .problem import CommitteeMachine
+from .problem import CommitteeMachine, by_fisher
 from .stability import (
     annealed_loss,
     critical_rate,
@@ -31,12 +32,11 @@ SLACK, FAINT = 0.15, 0.3
 
 def _soft(setting: Setting) -> float:
     """0 for a soft committee: fixed output weights, all 1."""
-    problem, rule = setting.problem, setting.problem.rule
+    problem = setting.problem
     now, target = begun(setting.data, setting.start)
     ones = np.all(np.asarray(now.output) == 1) and np.all(np.asarray(target.output) == 1)
-    return (
-        float(getattr(rule, "output_learning_rate", 0.0)) / 0.01 if ones and problem.activation == "erf" else math.inf
-    )
+    moved = 0.0 if by_fisher(problem.rule) else float(problem.output_rate * problem.rule.learning_rate)
+    return moved / 0.01 if ones and problem.activation == "erf" else math.inf
 
 
 def _orthonormal(setting: Setting) -> float:
@@ -76,7 +76,7 @@ def _faint_noise(setting: Setting) -> float:
 
 def _constant_gradient(setting: Setting) -> float:
     rule = setting.problem.rule
-    return 0.0 if isinstance(rule, OnePassSGD) and isinstance(rule.schedule, Constant) else math.inf
+    return 0.0 if one_pass(rule) and isinstance(rule.schedule, Constant) else math.inf
 
 
 def _plateau_reach(problem: CommitteeMachine) -> float:
@@ -159,7 +159,7 @@ class CriticalRate(Theory[CommitteeMachine]):
         return self
 
     def predict(self, problem: CommitteeMachine, data: Any, start: Any, times: Array) -> dict[str, Array]:
-        natural = isinstance(problem.rule, OnePassNaturalGradient)
+        natural = by_fisher(problem.rule)
         found = (natural_critical_rate if natural else critical_rate)(problem.averages(), problem.student_units)
         return {"critical_rate": jnp.asarray(found)}
 
@@ -170,7 +170,7 @@ class CriticalRate(Theory[CommitteeMachine]):
 def _floor(problem: CommitteeMachine, last: Any) -> Array:
     rule: Any = problem.rule
     units, teachers = problem.student_units, problem.teacher_units
-    if isinstance(rule, OnePassNaturalGradient):
+    if by_fisher(rule):
         if isinstance(rule.schedule, InverseTime):
             # the Cramer-Rao value belongs to the rate 1/t
             return jnp.asarray(annealed_loss(units, problem.noise, last) * rule.learning_rate * rule.schedule.start)
@@ -193,7 +193,7 @@ def _settled(setting: Setting) -> float:
     """Five relaxation times of the slowest error at the solution, over the length of the run."""
     problem, rule = setting.problem, setting.problem.rule
     drift, diffusion = linear_response(problem.averages(), problem.teacher_units)
-    natural = isinstance(rule, OnePassNaturalGradient)
+    natural = by_fisher(rule)
     pull = 1.0 if natural else float(np.min(np.linalg.eigvals(2 * drift - rule.learning_rate * diffusion).real))
     reach = rule.learning_rate * pull * float(setting.times[-1])
     return 5.0 / reach if reach > 0 else 1e300

@@ -12,11 +12,10 @@ from jaxtyping import Array
 
 from ...fields import scalar
 from ...problem import Problem
-from ...rules import OnePassNaturalGradient
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from .natural_gradient import metric
 from .order_parameters import State, Target
-from .problem import CommitteeMachine
+from .problem import CommitteeMachine, by_fisher
 from .stability import critical_rate, natural_critical_rate
 from .trajectories import CURVES, EVENTS, at, begun, follow, follows
 
@@ -61,7 +60,7 @@ def _asymmetry_strain(setting: Setting) -> float:
 def _metric_strain(setting: Setting) -> float:
     """The relative error that chance in a nearly singular Fisher matrix makes at this dimension, over one percent."""
     problem, rule = setting.problem, setting.problem.rule
-    if not isinstance(rule, OnePassNaturalGradient):
+    if not by_fisher(rule):
         return 0.0
     # numbers as arrays: another rate needs no new program
     loose = jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, problem)
@@ -88,7 +87,7 @@ def limit_rate(problem: CommitteeMachine) -> float:
     """Largest rate at which the perfect solution is stable; inf where no formula is known (K different from M)."""
     if problem.student_units != problem.teacher_units:
         return math.inf
-    natural = isinstance(problem.rule, OnePassNaturalGradient)
+    natural = by_fisher(problem.rule)
     return (natural_critical_rate if natural else critical_rate)(problem.averages(), problem.student_units)
 
 

@@ -60,8 +60,8 @@ class Goldt2019:
     @staticmethod
     def both_layers(student_units: int = 3, noise: float = 0.1) -> CommitteeMachine:
         """The same with output weights trained at the same rate. Recalled."""
-        rule = OnePassSGD(learning_rate=0.2, output_learning_rate=0.2)
-        return CommitteeMachine(dimension=500, student_units=student_units, noise=noise, rule=rule)
+        rule = OnePassSGD(learning_rate=0.2)
+        return CommitteeMachine(dimension=500, student_units=student_units, noise=noise, output_rate=1.0, rule=rule)
 
 
 class RattraySaad1999:

@@ -34,11 +34,16 @@ class Sample(eqx.Module):
     labels: Float[Array, "*count"]
 
 
+def by_fisher(rule: Rule) -> bool:
+    """Whether it is natural gradient, which moves the first layer alone."""
+    return isinstance(rule, OnePassNaturalGradient)
+
+
 def _stable_rate(problem: Any, data: Any) -> Float[Array, ""]:
     """Critical rate of the rule for as many students as teachers, whatever the draw."""
     if problem.student_units != problem.teacher_units:
         return jnp.asarray(jnp.nan)
-    natural = isinstance(problem.rule, OnePassNaturalGradient)
+    natural = by_fisher(problem.rule)
     find = natural_critical_rate if natural else critical_rate
     return jnp.asarray(find(problem.averages(), problem.student_units))
 
@@ -49,7 +54,8 @@ class CommitteeMachine(FisherProblem):
     Student sum_k v_k g(w_k.x / sqrt N), label sum_m v*_m g(w*_m.x / sqrt N) + noise zeta, x ~ N(0, I_N) and zeta
     ~ N(0, 1); g is erf(z / sqrt 2) ("erf"), max(z, 0) ("relu") or z ("linear"). Loss of a sample: half of the squared
     residual. A rule sees every sample once. First layer: w <- w - learning_rate gradient - (learning_rate
-    weight_decay / N) w; output weights, where the rule moves them, at output_learning_rate / N and without decay.
+    weight_decay / N) w; output weights at output_rate learning_rate / N, without decay. At output_rate = 0 (the
+    default) they stay: a soft committee. So they do under natural gradient, whatever output_rate is.
     Start: entries of w_k are N(0, init_scale^2), v = 1; teacher: entries of w*_m are N(0, 1), v* = 1. An own start is
     tw.TwoLayer(hidden=(K, N), output=(K,)) for a teacher data=tw.TwoLayer(hidden=(M, N), output=(M,)), or
     start=tw.Overlaps(...), which fixes both by their overlaps, on a random frame for each seed.
@@ -68,6 +74,9 @@ class CommitteeMachine(FisherProblem):
     noise: float = scalar("standard deviation of the label noise", symbol="sigma", default=0.0, low=0.0)
     init_scale: float = scalar("standard deviation of a weight of the first layer", default=0.5, above=0.0)
     weight_decay: float = scalar("weight decay of the first layer", symbol="gamma", default=0.0, low=0.0)
+    output_rate: float = scalar(
+        "rate of output weights, as a share of the learning rate over N", symbol="eta_v", default=0.0, low=0.0
+    )
     activation: str = "erf"
     rule: Rule = OnePassSGD(learning_rate=1.0)
 
@@ -157,8 +166,8 @@ class CommitteeMachine(FisherProblem):
         missed = params.output @ self.averages().value(fields) - sample.labels
         return 0.5 * missed**2 + self._decay(params.hidden)
 
-    def weighted(self, slope: TwoLayer, learning_rate: Any, output_learning_rate: Any) -> TwoLayer:
-        return TwoLayer(learning_rate * slope.hidden, output_learning_rate / self.dimension * slope.output)
+    def leaf_rates(self, params: TwoLayer, rate: Any) -> TwoLayer:
+        return TwoLayer(rate, rate * self.output_rate / self.dimension)
 
     def natural(self, params: TwoLayer, data: TwoLayer, slope: TwoLayer, damping: Float[Array, ""]) -> TwoLayer:
         hidden = params.hidden
@@ -185,6 +194,6 @@ class CommitteeMachine(FisherProblem):
     def as_start(self, raw: Any) -> TwoLayer | Overlaps:
         found = as_overlaps(raw, self.student_units, self.teacher_units, self.dimension)
         begin = as_two_layer(raw, self.student_units, self.dimension) if found is None else found
-        if isinstance(self.rule, OnePassNaturalGradient):
+        if by_fisher(self.rule):
             check_distinct(begin.hidden @ begin.hidden.T if isinstance(begin, TwoLayer) else begin.student)
         return begin

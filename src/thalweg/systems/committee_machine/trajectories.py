@@ -5,12 +5,12 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ...assumptions import one_pass
 from ...mathematics.watched_flow import WatchedFlow, watched_flow
-from ...rules import OnePassNaturalGradient, OnePassSGD
 from .natural_gradient import natural_velocity
 from .order_parameters import Motion, Scalar, State, Target, gradient_velocity, population_loss
 from .overlaps import Overlaps, measured_overlaps
-from .problem import LEAVING, SPECIALISED, CommitteeMachine
+from .problem import LEAVING, SPECIALISED, CommitteeMachine, by_fisher
 from .readings import specialisation
 
 CURVES = ("test_loss", "student_overlap", "teacher_overlap", "output_weights")
@@ -30,7 +30,7 @@ def motion(problem: CommitteeMachine, t: Scalar, second_order: Scalar) -> Motion
     factor = rule.schedule.factor(t)
     return Motion(
         learning_rate=factor * rule.learning_rate,
-        output_learning_rate=factor * getattr(rule, "output_learning_rate", 0.0),
+        output_learning_rate=factor * rule.learning_rate * problem.output_rate,
         weight_decay=problem.weight_decay,
         noise=problem.noise,
         second_order=second_order,
@@ -40,7 +40,7 @@ def motion(problem: CommitteeMachine, t: Scalar, second_order: Scalar) -> Motion
 def velocity(problem: CommitteeMachine, now: State, target: Target, t: Scalar, second_order: Scalar) -> State:
     """d(Q, R, v)/dt under the problem's one-pass rule."""
     averages, rates = problem.averages(), motion(problem, t, second_order)
-    if isinstance(problem.rule, OnePassNaturalGradient):
+    if by_fisher(problem.rule):
         return natural_velocity(averages, now, target, rates, problem.rule.damping)
     return gradient_velocity(averages, now, target, rates)
 
@@ -73,7 +73,7 @@ def follow(
 
 def follows(rule: Any) -> bool:
     """Whether order parameters have a law of motion under this rule."""
-    return isinstance(rule, OnePassSGD | OnePassNaturalGradient)
+    return one_pass(rule) or by_fisher(rule)
 
 
 def at(problem: CommitteeMachine, start: State, target: Target, times: Array) -> State:

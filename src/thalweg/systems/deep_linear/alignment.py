@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ...assumptions import descent_strain, plain_steps
 from ...problem import Problem
-from ...rules import GradientDescent
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
 from .layers import Layers, filter_of, product
@@ -22,7 +22,7 @@ from .trajectories import CURVES
 DESCENT = Assumption(
     "descent",
     "The rule must be plain gradient descent; the flow of aligned networks is that of DecoupledModes.",
-    lambda setting: 0.0 if isinstance(setting.problem.rule, GradientDescent) else math.inf,
+    descent_strain,
 )
 
 
@@ -96,7 +96,7 @@ class AlignmentInvariance(Theory[DeepLinear]):
         follow = _circulant_case if problem.circulant else _free_case
         values, drive, variance, pace, params = follow(problem, data, start)
         decays = problem.decays()[:, None]
-        rate = problem.rule.learning_rate if isinstance(problem.rule, GradientDescent) else jnp.nan
+        rate = problem.rule.pace() if plain_steps(problem.rule) else jnp.nan
 
         def step(_: Any, now: Array) -> Array:
             others = _others(now)

@@ -9,9 +9,9 @@ import numpy as np
 from jax.scipy.special import betainc
 from jaxtyping import Array, Float
 
+from ...assumptions import stepped_strain
 from ...fields import scalar
 from ...problem import Problem
-from ...rules import GradientDescent, GradientFlow
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
 from .layers import imbalance_norms, product
@@ -58,7 +58,7 @@ def _margin_strain(setting: Setting) -> float:
 
 
 def _imbalance_strain(setting: Setting) -> float:
-    if isinstance(setting.problem.rule, GradientFlow):
+    if setting.problem.rule.continuous:
         return regime.BALANCED.strain(setting)
     numbers = _Numbers(setting)
     if numbers.margin <= 0:
@@ -67,14 +67,12 @@ def _imbalance_strain(setting: Setting) -> float:
 
 
 def _rate_strain(setting: Setting) -> float:
-    rule = setting.problem.rule
-    if isinstance(rule, GradientFlow):
-        return 0.0
-    if not isinstance(rule, GradientDescent):
-        return math.inf
-    numbers = _Numbers(setting)
-    certified = float(largest_rate(max(numbers.margin, 0.0), numbers.depth, numbers.norm))
-    return float(rule.learning_rate) / certified if certified > 0 else VOID
+    def share(rate: float) -> float:
+        numbers = _Numbers(setting)
+        certified = float(largest_rate(max(numbers.margin, 0.0), numbers.depth, numbers.norm))
+        return rate / certified if certified > 0 else VOID
+
+    return stepped_strain(setting.problem.rule, share)
 
 
 def _wide_strain(setting: Setting) -> float:
@@ -168,9 +166,8 @@ class AroraCertificate(Theory[DeepLinear]):
         c = jnp.maximum(margin, 0.0)
         begin = data.loss(whole) - data.floor
         power = c ** (2 * (depth - 1) / depth)
-        flow = isinstance(problem.rule, GradientFlow)
+        flow, rate = problem.rule.continuous, problem.rule.pace()
         square = target.shape[0] == target.shape[1]
-        rate = 1.0 if flow else getattr(problem.rule, "learning_rate", jnp.nan)
         exponent = power * (2.0 * (depth if square else 1) if flow else 1.0)
         # one unit of the clock: e^-exponent, or one step
         decay = exponent if flow else -jnp.log1p(-jnp.minimum(rate * power, 1 - 1e-12))

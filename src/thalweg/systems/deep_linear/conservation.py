@@ -1,7 +1,6 @@
 """What every flow of a deep linear network conserves, and by how much steps break it."""
 
 import itertools
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -10,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ...assumptions import plain_steps, stepped_strain
 from ...problem import Problem
-from ...rules import GradientDescent, GradientFlow
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
 from .layers import imbalance_norms, product
@@ -41,10 +40,7 @@ def _curvature(setting: Setting) -> float:
 
 
 def _step_strain(setting: Setting) -> float:
-    rule = setting.problem.rule
-    if isinstance(rule, GradientFlow):
-        return 0.0
-    return float(rule.learning_rate) * _curvature(setting) if isinstance(rule, GradientDescent) else math.inf
+    return stepped_strain(setting.problem.rule, lambda rate: rate * _curvature(setting))
 
 
 GENTLE_STEPS = Assumption(
@@ -82,7 +78,7 @@ class ImbalanceConservation(Theory[DeepLinear]):
     def predict(self, problem: DeepLinear, data: Any, start: Any, times: Array) -> dict[str, Array]:
         layers = tuple(jnp.asarray(layer) for layer in start)
         begin = imbalance_norms(layers)
-        rate = problem.rule.learning_rate if isinstance(problem.rule, GradientDescent) else 0.0
+        rate = problem.rule.pace() if plain_steps(problem.rule) else 0.0
         bound = 2 * rate * (data.loss(product(layers)) - data.floor)
         return {
             "imbalance": jnp.broadcast_to(begin, (times.shape[0], *begin.shape)),

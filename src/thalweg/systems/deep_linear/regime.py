@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...rules import GradientFlow
+from ...assumptions import flow_strain
 from ...theory import Assumption, Setting
 from .problem import DeepLinear
 from .task import WhiteTask
@@ -33,7 +33,7 @@ def decays_of(problem: DeepLinear) -> np.ndarray:
 FLOW = Assumption(
     "gradient flow",
     "The rule must be gradient flow; steps of descent of size eta differ from it by O(eta).",
-    lambda setting: 0.0 if isinstance(setting.problem.rule, GradientFlow) else math.inf,
+    flow_strain,
 )
 TWO_LAYERS = Assumption(
     "two layers",

@@ -13,7 +13,6 @@ from ...fields import vary
 from ...mathematics import marchenko_pastur as law
 from ...mathematics.extremum import least_time
 from ...problem import Problem
-from ...rules import SGD, has_filter
 from ...square_loss import draw_rate, long_times
 from ...theory import FiniteSize, Setting
 from .marchenko_pastur import MarchenkoPastur, moments
@@ -35,7 +34,7 @@ class MixtureAdviser(Adviser):
 
     def advise(self, setting: Setting) -> tuple[Recommendation, ...]:
         problem = setting.problem
-        if not has_filter(problem.rule) or problem.correlation != 0:
+        if not problem.rule.filtered or problem.correlation != 0:
             why = (
                 "Its theory speaks about gradient flow, gradient descent, heavy ball and Nesterov on isotropic inputs "
                 "(correlation = 0) only."
@@ -116,10 +115,10 @@ def _rate(problem: Any, limit: float, error: FiniteSize) -> Recommendation:
 
 def _rate_of_the_draw(problem: Any, data: Any) -> Recommendation:
     """Where the limit is silent: the exact limit of one draw, where one is known."""
-    limit, name = float(draw_rate(problem, data)), type(problem.rule).__name__
+    limit = float(draw_rate(problem, data))
     if math.isnan(limit):
-        order = " in random order" if isinstance(problem.rule, SGD) else ""
-        return Recommendation("largest_stable_rate", math.nan, f"No stability limit is known for {name}{order}.")
+        why = f"No stability limit is known for {problem.rule.title()}."
+        return Recommendation("largest_stable_rate", math.nan, why)
     why = "Of this draw: beyond it the weights, or their mean square under SGD, grow without bound. Half is safe."
     return Recommendation("largest_stable_rate", limit, why, 0.0, limit)
 

@@ -9,7 +9,6 @@ from jaxtyping import Array
 
 from ...mathematics.sample_modes import sample_modes
 from ...problem import Problem
-from ...rules import largest_stable_rate, spectral_filter
 from ...theory import Assumption, FiniteSize, Source, Theory
 from .marchenko_pastur import CURVES, EVENTS, FILTERED, FLIPS, best_times, ratio_cdf
 from .problem import LinearClassifier
@@ -42,7 +41,7 @@ class Eigenmodes(Theory[LinearClassifier]):
         modes = _decompose(problem, data, start)
 
         def weights(at: Array) -> Array:
-            f, g = spectral_filter(problem.rule, modes.values + problem.weight_decay, at)
+            f, g = problem.rule.filter(modes.values + problem.weight_decay, at)
             return f * modes.start[None, :] + g * modes.drive[None, :]
 
         def towards(now: Array) -> Array:
@@ -63,7 +62,7 @@ class Eigenmodes(Theory[LinearClassifier]):
             "test_accuracy": ratio_cdf(*_test_side(modes, towards(now))),
             **_train_accuracies(data, towards(now) @ modes.features),
             **best_times(problem, searched, times[-1]),
-            "largest_stable_rate": largest_stable_rate(problem.rule, modes.values[-1] + problem.weight_decay),
+            "largest_stable_rate": problem.rule.stable_rate(modes.values[-1] + problem.weight_decay),
         }
 
     def finite_size(self, problem: LinearClassifier) -> Mapping[str, FiniteSize]:

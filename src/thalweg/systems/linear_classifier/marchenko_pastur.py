@@ -12,7 +12,6 @@ from jaxtyping import Array, Float
 from ...mathematics import marchenko_pastur as law
 from ...mathematics.extremum import interior_extrema
 from ...problem import Problem
-from ...rules import largest_stable_rate, spectral_filter
 from ...square_loss import FILTERED, best_time
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from .problem import LinearClassifier
@@ -32,7 +31,7 @@ def _step_strain(setting: Setting) -> float:
     rate = getattr(problem.rule, "learning_rate", None)
     if rate is None:
         return 0.0
-    limit = largest_stable_rate(problem.rule, _top(problem))
+    limit = problem.rule.stable_rate(_top(problem))
     return float(rate) / float(limit)
 
 
@@ -111,14 +110,14 @@ def _moments_from_start(problem: LinearClassifier, rule: law.SpectralRule, times
 
     At a zero start accuracy is 0/0; with g = 1 the moments there give its limit t -> 0+, since g is flat then.
     """
-    f, g = spectral_filter(problem.rule, rule.points + problem.weight_decay, times)
+    f, g = problem.rule.filter(rule.points + problem.weight_decay, times)
     still = (problem.init_variance == 0) & (times == 0)
     return moments(problem, rule, f, jnp.where(still[:, None], 1.0, g)), jnp.where(still, 0.0, 1.0)
 
 
 def best_times(problem: Any, curves: Any, horizon: Array) -> dict[str, Array]:
     """Times of the least test loss and of the best accuracy, from `curves(times) -> (loss, accuracy measure)`."""
-    if problem.rule.steps_per_unit(problem) is None:
+    if problem.rule.continuous:
         loss, accuracy = interior_extrema(curves, horizon, (1, -1), coarse=48)
     else:
         loss = best_time(problem, lambda t: curves(t)[0], horizon, 1)
@@ -173,11 +172,9 @@ class MarchenkoPastur(Theory[LinearClassifier]):
     def prepare(self, problem: LinearClassifier, times: np.ndarray) -> "MarchenkoPastur":
         if self.nodes is not None:
             return self
-        flow = float(problem.rule.flow_time(problem, times)[-1])
-        # momentum runs up to 1/(1 - beta) times faster than its flow time
-        speed = 1 / (1 - float(getattr(problem.rule, "momentum", 0.0)))
+        flow = float(times[-1] * problem.rule.effective_pace())
         ratio = problem.dimension / problem.samples
-        return MarchenkoPastur(nodes=law.nodes_needed(ratio, flow * speed))
+        return MarchenkoPastur(nodes=law.nodes_needed(ratio, flow))
 
     def predict(self, problem: LinearClassifier, data: Any, start: Any, times: Array) -> dict[str, Array]:
         assert self.nodes is not None
@@ -192,7 +189,7 @@ class MarchenkoPastur(Theory[LinearClassifier]):
             "squared_norm": moved * at.norm,
             **_accuracies(problem, at),
             **best_times(problem, lambda t: test_curves(problem, rule, t), times[-1]),
-            "largest_stable_rate": largest_stable_rate(problem.rule, _top(problem)),
+            "largest_stable_rate": problem.rule.stable_rate(_top(problem)),
         }
 
     def finite_size(self, problem: LinearClassifier) -> Mapping[str, FiniteSize]:

@@ -11,17 +11,11 @@ from jaxtyping import Array
 from ...mathematics import covariance_equivalent as contours
 from ...mathematics import mixture_equivalent as equivalent
 from ...mathematics.gaussian_orthant import orthant
-from ...rules import spectral_filter
 from .classes import ClassMoments, DatasetClasses, moments_by_class, scaling
 from .marchenko_pastur import best_time
 
 # how much further the loop reaches than the edge of a mixture that shares the pooled covariance
 _WIDER = 1.3
-
-
-def speed(problem: Any) -> Any:
-    """Flow time of one unit of the clock; momentum runs up to 1/(1 - beta) times faster."""
-    return getattr(problem.rule, "learning_rate", 1.0) / (1 - getattr(problem.rule, "momentum", 0.0))
 
 
 def moments_of(problem: DatasetClasses, data: Any) -> ClassMoments:
@@ -48,7 +42,7 @@ def contour_size(problem: DatasetClasses, times: np.ndarray) -> int:
     factor, centre = scaling(inputs, numbers, inputs, problem.classes, problem.deviation_floor)
     found = moments_by_class((inputs - centre[None, :]) * factor[None, :], numbers, problem.classes)
     return contours.contour_nodes(
-        4 / 3 * float(largest(problem.samples, problem.bias, found)), float(times[-1] * speed(problem))
+        4 / 3 * float(largest(problem.samples, problem.bias, found)), float(times[-1] * problem.rule.effective_pace())
     )
 
 
@@ -64,7 +58,7 @@ class _Law(NamedTuple):
 def _law(problem: DatasetClasses, found: ClassMoments, end: Array, nodes: int, bias: int) -> _Law:
     classes = found.means.shape[1]
     mixture = equivalent.Mixture(found.means, found.covariances, found.fractions, jnp.eye(classes))
-    z, weights = contours.contour(largest(problem.samples, bias, found), end * speed(problem), nodes)
+    z, weights = contours.contour(largest(problem.samples, bias, found), end * problem.rule.effective_pace(), nodes)
     # E |w_0|^2 of one output is init_variance
     kernels = equivalent.kernels(mixture, problem.samples, problem.init_variance, bias, z, weights)
     power = jnp.einsum("cnmqq,c->nm", kernels.spread, found.fractions)
@@ -73,7 +67,7 @@ def _law(problem: DatasetClasses, found: ClassMoments, end: Array, nodes: int, b
 
 def _loss(problem: DatasetClasses, law: _Law, times: Array) -> Array:
     """Half the mean squared error on fresh points, summed over outputs."""
-    f, g = spectral_filter(problem.rule, law.kernels.points + problem.weight_decay, times)
+    f, g = problem.rule.filter(law.kernels.points + problem.weight_decay, times)
     centre = 2 * jnp.einsum("tn,nkq->tkq", g, law.kernels.outputs).real
     missed = jnp.sum((jnp.eye(centre.shape[1])[None, :, :] - centre) ** 2, axis=2) @ law.fractions
     return 0.5 * missed + equivalent.form(law.power, g) + equivalent.form(law.noise, f)
@@ -82,7 +76,7 @@ def _loss(problem: DatasetClasses, law: _Law, times: Array) -> Array:
 def class_curves(problem: DatasetClasses, found: ClassMoments, times: Array, nodes: int, bias: int) -> dict[str, Array]:
     """Curves of a mixture with these moments; NaN where the contour integrals fail their own check."""
     law = _law(problem, found, times[-1], nodes, bias)
-    f, g = spectral_filter(problem.rule, law.kernels.points + problem.weight_decay, times)
+    f, g = problem.rule.filter(law.kernels.points + problem.weight_decay, times)
     # at a zero start accuracy is the limit t -> 0+, where g is the same everywhere
     still = (problem.init_variance == 0) & (times == 0)
     limit = equivalent.outputs(law.kernels, f, jnp.where(still[:, None], 1.0, g))

@@ -11,7 +11,6 @@ from jaxtyping import Array
 
 from ...mathematics import covariance_equivalent as equivalent
 from ...problem import Problem
-from ...rules import spectral_filter
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from . import measured_classes
 from .classes import DatasetClasses
@@ -131,7 +130,7 @@ def contour_size(problem: DatasetClassifier, times: np.ndarray) -> int:
     largest = equivalent.largest_eigenvalue(
         jnp.asarray(values), jnp.asarray(vectors.T @ means), found.fractions, problem.samples
     )
-    return equivalent.contour_nodes(4 / 3 * float(largest), float(times[-1] * measured_classes.speed(problem)))
+    return equivalent.contour_nodes(4 / 3 * float(largest), float(times[-1] * problem.rule.effective_pace()))
 
 
 def mixture_curves(problem: DatasetClassifier, found: Moments, times: Array, nodes: int) -> dict[str, Array]:
@@ -141,13 +140,13 @@ def mixture_curves(problem: DatasetClassifier, found: Moments, times: Array, nod
     means = vectors.T @ found.means
     targets = jnp.asarray(TARGETS)
     largest = equivalent.largest_eigenvalue(values, means, found.fractions, problem.samples)
-    z, weights = equivalent.contour(largest, times[-1] * measured_classes.speed(problem), nodes)
+    z, weights = equivalent.contour(largest, times[-1] * problem.rule.effective_pace(), nodes)
     kernels = equivalent.shared_covariance(
         values, means, found.fractions, targets, problem.samples, problem.init_variance, z, weights
     )
 
     def at(when: Array) -> dict[str, Array]:
-        f, g = spectral_filter(problem.rule, z + problem.weight_decay, when)
+        f, g = problem.rule.filter(z + problem.weight_decay, when)
         still = (problem.init_variance == 0) & (when == 0)
         seen = equivalent.curves(kernels, f, g)
         limit = equivalent.curves(kernels, f, jnp.where(still[:, None], 1.0, g))

@@ -9,7 +9,6 @@ import numpy as np
 from ...adviser import Adviser, Recommendation, around
 from ...mathematics.one_pass_linear import one_pass_edge
 from ...problem import Problem
-from ...rules import SGD, GradientFlow, OnePassSGD, draws_anew
 from ...square_loss import draw_rate
 from ...theory import FiniteSize, Setting
 from .forecast import (
@@ -48,7 +47,7 @@ class RegressionAdviser(Adviser):
     of: ClassVar[tuple[type[Problem], ...]] = (LinearRegression,)
 
     def advise(self, setting: Setting) -> tuple[Recommendation, ...]:
-        if isinstance(setting.problem.rule, OnePassSGD):
+        if setting.problem.rule.fresh:
             return _fresh(setting)
         problem = plain(setting.problem)
         theory, why = path_theory(problem), ""
@@ -71,11 +70,9 @@ class RegressionAdviser(Adviser):
 
 
 def _no_path(problem: LinearRegression) -> str:
-    kind = type(problem.rule).__name__
-    order = " without replacement" if isinstance(problem.rule, SGD) else ""
     return (
-        f"No theory here foretells the path of {kind}{order}; there is one for gradient flow, descent, heavy ball, "
-        "Nesterov, and SGD with replacement."
+        f"No theory here foretells the path of {problem.rule.title()}; there is one for gradient flow, descent, heavy "
+        "ball, Nesterov, and SGD with replacement."
     )
 
 
@@ -89,7 +86,7 @@ def _range(value: float, drawn: Any, error: FiniteSize | None = None) -> tuple[f
 
 
 def _source(problem: LinearRegression) -> str:
-    if draws_anew(problem.rule):
+    if problem.rule.draws_anew:
         return "Paquette et al. 2021"
     return "Advani & Saxe 2017" if problem.spectrum is None else "Louart & Couillet 2018"
 
@@ -115,7 +112,7 @@ def _stopping(
         f"{stop.end / stop.loss - 1:.1%} higher. The optimum is flat."
     )
     # the mean path of SGD has no noise of the steps in it: its best time is a later one
-    drawn = None if seen is None or draws_anew(problem.rule) else seen.time
+    drawn = None if seen is None or problem.rule.draws_anew else seen.time
     low, high, level = _range(stop.time, drawn, error)
     return Recommendation(name, stop.time, why, low, high, problem.rule.clock, level, told, _source(problem))
 
@@ -171,19 +168,18 @@ def _rate_of_the_draw(setting: Setting, problem: LinearRegression) -> Recommenda
 
 
 def _grows(problem: LinearRegression) -> str:
-    what = "the mean square of the weights grows" if draws_anew(problem.rule) else "the weights grow"
+    what = "the mean square of the weights grows" if problem.rule.draws_anew else "the weights grow"
     return f"Beyond it {what} without bound. Half of it is safe."
 
 
 def _no_limit(problem: LinearRegression) -> str:
-    order = " without replacement" if isinstance(problem.rule, SGD) else ""
-    return f"No stability limit is known for {type(problem.rule).__name__}{order}, or it has no rate."
+    return f"No stability limit is known for {problem.rule.title()}, or it has no rate."
 
 
 def _rate_theory(problem: LinearRegression) -> tuple[float, FiniteSize] | None:
     """The limit of the largest stable rate and its error, where a theory speaks of it."""
     rule: Any = problem.rule
-    if draws_anew(rule):
+    if rule.draws_anew:
         value = float(stable_rate(problem, rule.batch))
         return value, VolterraSGD().finite_size(problem)["largest_stable_rate"]
     if problem.spectrum is not None:
@@ -224,7 +220,7 @@ def _price(problem: LinearRegression, ridge: Ridge, stop: Stopping | None, why: 
     why = f"Stopped at its best time, the loss beyond noise^2/2 is {abs(ours / best - 1):.1%} {side} that of the ridge."
     told = {"stopped": ours, "with ridge": best}
     plain_start = problem.init_variance == 0 and problem.weight_decay == 0
-    if isinstance(problem.rule, GradientFlow) and plain_start and problem.spectrum is None:
+    if problem.rule.continuous and plain_start and problem.spectrum is None:
         why += f" For isotropic inputs and a zero start it is never more than {MOST_PRICE - 1:.0%}."
         return Recommendation(name, ours / best, why, 1.0, MOST_PRICE, evidence=told, source=source)
     return Recommendation(name, ours / best, why, evidence=told, source=source)

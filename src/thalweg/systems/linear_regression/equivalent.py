@@ -11,8 +11,7 @@ from jaxtyping import Array, Complex
 from ...mathematics.covariance_equivalent import contour, contour_nodes, largest_eigenvalue
 from ...mathematics.linear_equivalent import Kernels, LinearLaw, linear_averages, linear_kernels
 from ...problem import Problem
-from ...rules import largest_stable_rate, spectral_filter
-from ...square_loss import FILTERED, SquareLossProblem, clock_speed
+from ...square_loss import FILTERED, SquareLossProblem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from .isotropic import CURVES, EVENTS, STABLE, best_values, size_terms, step_strain
 from .problem import LinearRegression
@@ -33,7 +32,7 @@ def _step(setting: Setting) -> float:
     problem = setting.problem
     rate = getattr(problem.rule, "learning_rate", None)
     largest = 1.0 if rate is None else top(problem, problem.law()) + problem.weight_decay
-    return step_strain(rate, largest_stable_rate(problem.rule, jnp.asarray(largest)))
+    return step_strain(rate, problem.rule.stable_rate(jnp.asarray(largest)))
 
 
 class Loop(NamedTuple):
@@ -56,7 +55,7 @@ def loop_of(problem: SquareLossProblem, horizon: Any, nodes: int) -> Loop:
 
 def equivalent_curves(problem: SquareLossProblem, loop: Loop, rule: Any, times: Array) -> dict[str, Array]:
     """All curves under a rule with a filter; NaN where the contour integrals fail their own check."""
-    f, g = spectral_filter(rule, loop.z + problem.weight_decay, times)
+    f, g = rule.filter(loop.z + problem.weight_decay, times)
     seen = linear_averages(loop.kernels, loop.z, f, g)
     found = {
         "train_loss": jnp.maximum(0.5 * seen.residual, 0.0),
@@ -101,12 +100,12 @@ class DeterministicEquivalent(Theory[LinearRegression]):
         if self.nodes is not None:
             return self
         largest = float(top(problem, problem.law()))
-        return DeterministicEquivalent(nodes=contour_nodes(largest, float(times[-1] * clock_speed(problem.rule))))
+        return DeterministicEquivalent(nodes=contour_nodes(largest, float(times[-1] * problem.rule.effective_pace())))
 
     def predict(self, problem: LinearRegression, data: Any, start: Any, times: Array) -> dict[str, Array]:
         assert self.nodes is not None
         times = jnp.asarray(times)
-        loop = loop_of(problem, times[-1] * clock_speed(problem.rule), self.nodes)
+        loop = loop_of(problem, times[-1] * problem.rule.effective_pace(), self.nodes)
 
         def curves(at: Array) -> dict[str, Array]:
             return equivalent_curves(problem, loop, problem.rule, at)

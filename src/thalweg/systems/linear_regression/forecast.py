@@ -15,7 +15,7 @@ from ...mathematics.linear_equivalent import LinearLaw
 from ...mathematics.sample_modes import sample_modes
 from ...mathematics.static_ridge import best_ridge, ridge_excess
 from ...problem import seed_keys
-from ...rules import GradientDescent, as_descent, draws_anew, has_filter, mean_rule
+from ...rules import GradientDescent, as_descent
 from ...square_loss import draw_rate, long_times
 from ...theory import Setting, Theory
 from .equivalent import DeterministicEquivalent
@@ -72,9 +72,9 @@ def plain(problem: LinearRegression) -> LinearRegression:
 
 def path_theory(problem: LinearRegression) -> Theory | None:
     """The theory of the mean path under the problem's rule; None where there is none."""
-    if draws_anew(problem.rule):
+    if problem.rule.draws_anew:
         return VolterraSGD()
-    if not has_filter(problem.rule):
+    if not problem.rule.filtered:
         return None
     return IsotropicLimit() if problem.spectrum is None else DeterministicEquivalent()
 
@@ -136,7 +136,7 @@ def scatter(problem: LinearRegression, stop: Stopping | None, ridge: Ridge) -> S
         return None
     time = 0.0 if stop is None or math.isnan(stop.time) else stop.time
     # without a path only ridge and rate are asked for: any rule will do
-    rule = GradientDescent() if stop is None else mean_rule(problem.rule)
+    rule = GradientDescent() if stop is None else problem.rule.mean()
     followed = dataclasses.replace(problem, rule=rule)
     last = 1.0 if stop is None else stop.last
     strength = min(max(ridge.strength, NONE), ALL) * 1.0
@@ -148,7 +148,7 @@ def scatter(problem: LinearRegression, stop: Stopping | None, ridge: Ridge) -> S
 def _quick_rate(problem: LinearRegression) -> bool:
     """Whether the largest stable rate of a draw is found in a moment; that of SGD takes O(n min(n, p)^2)."""
     size = problem.samples * min(problem.samples, problem.dimension) ** 2
-    return size <= MOST_WORK or not draws_anew(problem.rule)
+    return size <= MOST_WORK or not problem.rule.draws_anew
 
 
 @eqx.filter_jit

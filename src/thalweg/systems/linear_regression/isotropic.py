@@ -11,8 +11,7 @@ from jaxtyping import Array
 from ...mathematics import marchenko_pastur as law
 from ...mathematics.linear_equivalent import LinearLaw
 from ...problem import Problem
-from ...rules import largest_stable_rate, spectral_filter
-from ...square_loss import FILTERED, best_time, clock_speed
+from ...square_loss import FILTERED, best_time
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from .problem import LinearRegression
 
@@ -43,7 +42,7 @@ def _isotropic_step(setting: Setting) -> float:
 
 def isotropic_rate(problem: LinearRegression) -> Array:
     """Largest stable rate by the limit of the largest eigenvalue."""
-    return largest_stable_rate(problem.rule, law.edges(problem.dimension / problem.samples)[1] + problem.weight_decay)
+    return problem.rule.stable_rate(law.edges(problem.dimension / problem.samples)[1] + problem.weight_decay)
 
 
 def best_values(problem: Any, curve: Callable[[Array], Array], horizon: Array) -> dict[str, Array]:
@@ -89,7 +88,7 @@ class IsotropicLimit(Theory[LinearRegression]):
     def prepare(self, problem: LinearRegression, times: np.ndarray) -> "IsotropicLimit":
         if self.nodes is not None:
             return self
-        end = float(times[-1] * clock_speed(problem.rule))
+        end = float(times[-1] * problem.rule.effective_pace())
         return IsotropicLimit(nodes=law.nodes_needed(problem.dimension / problem.samples, end))
 
     def predict(self, problem: LinearRegression, data: Any, start: Any, times: Array) -> dict[str, Array]:
@@ -110,7 +109,7 @@ def isotropic_curves(problem: LinearRegression, rule: law.SpectralRule, times: A
     """All curves at some times, by products of (times, nodes) with (nodes, few)."""
     c, r2, s = problem.dimension / problem.samples, problem.signal_norm**2, problem.noise**2
     x, m, v = rule.points, rule.bulk, problem.init_variance
-    f, g = spectral_filter(problem.rule, x + problem.weight_decay, times)
+    f, g = problem.rule.filter(x + problem.weight_decay, times)
     fitted = x[None, :] * g
     k = 1 - fitted
     squares = jnp.square(k) @ jnp.stack([r2 * m, r2 * x * m + s * c * m], axis=1)

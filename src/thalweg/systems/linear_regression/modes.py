@@ -9,7 +9,6 @@ from jaxtyping import Array
 
 from ...mathematics.sample_modes import sample_modes
 from ...problem import Problem
-from ...rules import largest_stable_rate, spectral_filter
 from ...square_loss import FILTERED
 from ...theory import Assumption, FiniteSize, Source, Theory
 from .isotropic import CURVES, EVENTS, best_values
@@ -46,7 +45,7 @@ class RegressionModes(Theory[LinearRegression]):
         covariance = vectors.T @ (problem.eigenvalues()[:, None] * vectors)
 
         def weights(at: Array) -> Array:
-            f, g = spectral_filter(problem.rule, values + problem.weight_decay, at)
+            f, g = problem.rule.filter(values + problem.weight_decay, at)
             return f * begin[None, :] + g * drive[None, :]
 
         def test_loss(at: Array) -> Array:
@@ -60,7 +59,7 @@ class RegressionModes(Theory[LinearRegression]):
             "overlap": now @ aim / jnp.where(power > 0, power, 1.0),
             "squared_norm": jnp.sum(now**2, axis=1),
             **best_values(problem, test_loss, times[-1]),
-            "largest_stable_rate": largest_stable_rate(problem.rule, values[-1] + problem.weight_decay),
+            "largest_stable_rate": problem.rule.stable_rate(values[-1] + problem.weight_decay),
         }
 
     def finite_size(self, problem: LinearRegression) -> Mapping[str, FiniteSize]:

@@ -1,6 +1,5 @@
 """One-pass linear regression: the exact mean over samples, at any size."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -8,18 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ...assumptions import ONE_PASS
 from ...mathematics.one_pass_linear import one_pass_edge, one_pass_end, one_pass_means, one_pass_start
 from ...problem import Problem
-from ...rules import Constant, OnePassSGD
+from ...rules import Constant
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from .isotropic import effective_dimension, scaled_terms, step_strain
 from .problem import LinearRegression
 
 READ_OFF = {"test_loss": 0.2, "overlap": 0.25, "squared_norm": 0.35}
-
-
-def _fresh_strain(setting: Setting) -> float:
-    return 0.0 if isinstance(setting.problem.rule, OnePassSGD) else math.inf
 
 
 def _rate_strain(setting: Setting) -> float:
@@ -52,7 +48,7 @@ class OnePassRegression(Theory[LinearRegression]):
     own: ClassVar[tuple[Variable, ...]] = (Variable("stationary_loss", "test loss at which a constant rate ends"),)
     speaks_of: ClassVar[tuple[str, ...]] = ("test_loss", "overlap", "squared_norm", "stationary_loss")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
-        Assumption("fresh samples", "The rule must see a fresh sample at every step: OnePassSGD.", _fresh_strain),
+        ONE_PASS,
         Assumption("stable rate", "1 means that the mean square is at the edge of growing for ever.", _rate_strain),
     )
 

@@ -27,7 +27,7 @@ from ...problem import (
     starts_at_random,
     vector,
 )
-from ...rules import GradientFlow, OnePassSGD
+from ...rules import GradientFlow
 from ...square_loss import (
     BEST_LOSS,
     SQUARED_NORM,
@@ -57,7 +57,7 @@ class FreshSample(eqx.Module):
 
 def _stable_rate(problem: Any, data: RegressionSample) -> Float[Array, ""]:
     """Largest stable rate: of the law of the inputs where samples are fresh, else of this draw."""
-    if isinstance(problem.rule, OnePassSGD):
+    if problem.rule.fresh:
         law = problem.law()
         return problem.dimension * one_pass_edge(law.values, law.counts, problem.weight_decay)
     return draw_rate(problem, data)
@@ -125,7 +125,7 @@ class LinearRegression(SquareLossProblem, StreamingProblem):
         ),
         Remark(
             "Every step sees a fresh sample: `samples` says nothing, and there is no training loss.",
-            lambda problem: isinstance(problem.rule, OnePassSGD),
+            lambda problem: problem.rule.fresh,
         ),
     )
 
@@ -151,7 +151,7 @@ class LinearRegression(SquareLossProblem, StreamingProblem):
     @property
     def stored(self) -> bool:
         """Whether the rule looks at a stored set of samples, so that there is a training loss."""
-        return not isinstance(self.rule, OnePassSGD)
+        return not self.rule.fresh
 
     def eigenvalues(self) -> Float[Array, " p"]:
         """Eigenvalues of the covariance, one a feature."""
@@ -203,8 +203,8 @@ class LinearRegression(SquareLossProblem, StreamingProblem):
     ) -> Float[Array, ""]:
         return self.penalised(sample.targets - sample.inputs @ params, params)
 
-    def weighted(self, slope: Any, learning_rate: Any, output_learning_rate: Any) -> Any:
-        return learning_rate / self.dimension * slope
+    def leaf_rates(self, params: Any, rate: Any) -> Any:
+        return rate / self.dimension
 
     def observe(self, params: Float[Array, " p"], data: RegressionSample) -> dict[str, Array]:
         off = params - data.teacher

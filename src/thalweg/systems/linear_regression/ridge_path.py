@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ...assumptions import flow_strain
 from ...mathematics.covariance_equivalent import contour_nodes
 from ...mathematics.static_ridge import best_ridge, ridge_excess
 from ...problem import Problem
-from ...rules import GradientFlow
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from .equivalent import equivalent_curves, loop_of, top
 from .isotropic import best_values, size_terms
@@ -20,10 +20,6 @@ from .problem import LinearRegression
 # excess risk of flow over that of ridge at penalty 1/t, at the most: Ali, Kolter & Tibshirani 2018 (not their first
 # version)
 PATH_RATIO = 1.69
-
-
-def _flow_strain(setting: Setting) -> float:
-    return 0.0 if isinstance(setting.problem.rule, GradientFlow) else math.inf
 
 
 def _start_strain(setting: Setting) -> float:
@@ -78,7 +74,7 @@ class RidgePath(Theory[LinearRegression]):
     )  # fmt: skip
     claims: ClassVar[Mapping[str, Claim]] = {"test_loss": Claim("upper")}
     assumptions: ClassVar[tuple[Assumption, ...]] = (
-        Assumption("gradient flow", "The rule must be gradient flow.", _flow_strain),
+        Assumption("gradient flow", "The rule must be gradient flow.", flow_strain),
         Assumption("zero start", "1 means that init_variance is 1 % of |beta|^2.", _start_strain),
         Assumption("no decay", "1 means that decay shrinks the weights by 1 % over the run.", _decay_strain),
         Assumption("even teacher", "1 means that the square of a coefficient is 10 % off their mean.", _teacher_strain),

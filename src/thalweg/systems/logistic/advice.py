@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...adviser import Adviser, Recommendation
+from ...assumptions import stepped_strain
 from ...problem import Problem
-from ...rules import SGD, GradientDescent, GradientFlow
 from ...theory import Setting
 from .problem import DatasetLogistic, LogisticSample, curvature, excess, safe_rate
 
@@ -62,7 +62,7 @@ def _rate(problem: DatasetLogistic, data: LogisticSample) -> Recommendation:
     edge, bend = float(safe_rate(problem, data)), float(curvature(data))
     if not math.isfinite(edge):
         kind = type(problem.rule).__name__
-        if isinstance(problem.rule, SGD):
+        if problem.rule.random:
             safe = 8 / max(float(np.max(np.sum(np.asarray(data.inputs) ** 2, axis=1))), 1e-300)
             why = (
                 f"How large the steps of SGD may be is not known. Up to {safe:.4g} = 8/(largest |x|^2) every step is "
@@ -81,9 +81,7 @@ def _rate(problem: DatasetLogistic, data: LogisticSample) -> Recommendation:
 
 def _time(problem: DatasetLogistic, data: LogisticSample, start: Any) -> Recommendation:
     rule, name = problem.rule, "training_time"
-    follows = isinstance(rule, GradientFlow)
-    if isinstance(rule, GradientDescent):
-        follows = float(rule.learning_rate) <= 0.5 * float(safe_rate(problem, data))
+    follows = stepped_strain(rule, lambda rate: rate / (0.5 * float(safe_rate(problem, data)))) <= 1
     if not follows or start is not None:
         why = "A bound is known from zero weights for gradient flow, and for descent at up to half the stable rate."
         return Recommendation(name, math.nan, why)
@@ -91,13 +89,13 @@ def _time(problem: DatasetLogistic, data: LogisticSample, start: Any) -> Recomme
     if gain <= 0:
         return Recommendation(name, math.nan, "The weights are at their optimum from the start: nothing can be gained.")
     flow = _bound(data, LEFT * gain)
-    per_unit = float(getattr(rule, "learning_rate", 1.0))
+    per_unit = float(rule.pace())
     steps = flow / per_unit
     why = (
         f"By then the training loss has gained all but {LEFT:.0%} of what it can, whatever the data: a bound, often "
         "reached much earlier. On unseen points less may be best."
     )
-    unit = "flow time" if isinstance(rule, GradientFlow) else "steps"
+    unit = rule.clock
     return Recommendation(
         name,
         steps if unit == "flow time" else math.ceil(steps),

@@ -7,13 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...rules import GradientDescent, GradientFlow, HeavyBall, Nesterov
 from .problem import LogisticSample, curvature, safe_rate
 
 SPAN = 1e-9
 # a direction of which nothing is known yet
 FAR = 1e3
-FOLLOWED = (GradientFlow, GradientDescent, HeavyBall, Nesterov)
 
 
 class SecondOrder(NamedTuple):
@@ -34,11 +32,6 @@ class SecondOrder(NamedTuple):
     spans: Array
     pulls: Float[Array, " d"]
     axes: Float[Array, "d d"]
-
-
-def speed(rule: Any) -> Any:
-    """Flow time of slow motion in one unit of the rule's clock; momentum runs 1/(1 - momentum) times faster."""
-    return getattr(rule, "learning_rate", 1.0) / (1 - getattr(rule, "momentum", 0.0))
 
 
 def second_order(data: LogisticSample) -> SecondOrder:
@@ -118,7 +111,7 @@ def reach(problem: Any, data: LogisticSample, start: Any, time: float) -> Reach:
     """
     n = data.inputs.shape[0]
     with jax.enable_x64():
-        flow = time * float(speed(problem.rule))
+        flow = time * float(problem.rule.effective_pace())
         top = 2 * float(getattr(problem.rule, "learning_rate", 0.0)) / float(safe_rate(problem, data))
         found: Any = second_order(data) if np.any(data.separable) else None
         along = np.log(max(flow, 1e-300)) + float(found.clock) if found else 0.0
@@ -170,7 +163,7 @@ def distance(excess: float, bend: float, largest: float) -> float:
 def stable(setting: Any) -> float:
     """The rate over the one that is stable everywhere; inf for a rule that is not followed."""
     problem = setting.problem
-    if not isinstance(problem.rule, FOLLOWED):
+    if not problem.rule.filtered:
         return float("inf")
     rate = getattr(problem.rule, "learning_rate", None)
     if rate is None or float(curvature(setting.data)) == 0:

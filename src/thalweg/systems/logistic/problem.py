@@ -14,7 +14,7 @@ from ...events import Crossing, FromDraw
 from ...fields import check_ranges, floats, is_traced
 from ...mathematics.linear_separation import Decomposition, decompose
 from ...problem import Event, Observable, Remark, Rule, SampledProblem, array, never, size
-from ...rules import GradientFlow, as_descent, largest_stable_rate
+from ...rules import GradientFlow, as_descent
 from .separable import UNEVEN, column_spread, signs, table, with_intercept
 
 # end of the default run in units of one over the largest curvature, at least and at most: the logarithm is to reach
@@ -68,7 +68,7 @@ def curvature(data: LogisticSample) -> Float[Array, ""]:
 
 def safe_rate(problem: Any, data: LogisticSample) -> Float[Array, ""]:
     """Largest rate of this rule that is stable at the largest curvature; NaN where none is known."""
-    return largest_stable_rate(as_descent(problem.rule, data.labels.shape[0]), curvature(data))
+    return as_descent(problem.rule, data.labels.shape[0]).stable_rate(curvature(data))
 
 
 class DatasetLogistic(SampledProblem):

@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from ...problem import Problem
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
-from .late_times import beside, default_reach, early, second_order, speed, stable, unsure
+from .late_times import beside, default_reach, early, second_order, stable, unsure
 from .problem import DatasetLogistic
 
 JI_TELGARSKY = Source("JiTelgarsky2019", "decomposition, rates of bias and risk")
@@ -94,7 +94,7 @@ class RayPlusOffset(Theory[DatasetLogistic]):
     def predict(self, problem: DatasetLogistic, data: Any, start: Any, times: Array) -> dict[str, Array]:
         given = problem.draw(jax.random.key(0)) if data is None else data
         found = second_order(given)
-        flow = speed(problem.rule) * jnp.asarray(times)
+        flow = problem.rule.effective_pace() * jnp.asarray(times)
         ray = jnp.asarray(given.ray)
         along = jnp.log(jnp.where(flow > 0, flow, 1e-300)) + found.clock
         aside = beside(given, found, along)

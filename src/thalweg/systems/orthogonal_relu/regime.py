@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from ...assumptions import followed_pace, plain_steps, stepped_strain
 from ...data.two_layer import TwoLayer
 from ...events import Final
 from ...mathematics.gated_growth import FinalPattern, GatedGrowth, final_pattern, gated_growth, state_at
-from ...rules import GradientDescent, GradientFlow
 from ...theory import Assumption, Setting
 from .readings import group_norms
 from .user_inputs import ORTHOGONAL as ORTHOGONAL_COSINE
@@ -162,21 +162,17 @@ def final_events(problem: Any, params: TwoLayer, data: Any) -> dict[str, Array]:
 
 def flow_clock(problem: Any, times: Array) -> Array:
     """Flow time of times on the rule's clock."""
-    return times * _per_step(problem)
+    return times * followed_pace(problem.rule)
 
 
 def rule_clock(problem: Any, flow: Array) -> Array:
     """Flow times on the rule's clock."""
-    return flow / _per_step(problem)
-
-
-def _per_step(problem: Any) -> Any:
-    return problem.rule.learning_rate if isinstance(problem.rule, GradientDescent) else 1.0
+    return flow / followed_pace(problem.rule)
 
 
 def step_delay(problem: Any) -> float:
     """Relative delay of descent behind flow, eta |D| / ln(1 + eta |D|) - 1 for the larger |D|; 0 for flow."""
-    if not isinstance(problem.rule, GradientDescent):
+    if not plain_steps(problem.rule):
         return 0.0
     strength = problem.strengths() / len(problem.strengths())
     step = float(problem.rule.learning_rate) * float(np.sqrt(np.sum(strength**2)))
@@ -193,10 +189,7 @@ def curve_lag(problem: Any) -> float:
 
 
 def _rule_strain(setting: Setting) -> float:
-    rule = setting.problem.rule
-    if isinstance(rule, GradientFlow):
-        return 0.0
-    return step_delay(setting.problem) / STEP_DELAY if isinstance(rule, GradientDescent) else math.inf
+    return stepped_strain(setting.problem.rule, lambda rate: step_delay(setting.problem) / STEP_DELAY)
 
 
 def _cosine_strain(setting: Setting) -> float:

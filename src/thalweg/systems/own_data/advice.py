@@ -10,7 +10,6 @@ from ...adviser import Adviser, Recommendation
 from ...data import columns
 from ...mathematics.extremum import least_time
 from ...problem import Problem
-from ...rules import SGD
 from ...theory import Setting
 from ..linear_classifier.classes import DatasetClasses
 from ..linear_classifier.dataset import DatasetClassifier
@@ -98,7 +97,7 @@ def _stopping(
             "The contour of the path failed its own check: the learning rate is beyond its limit, or inputs are scaled "
             "in another way than the problem does it."
             if followed(problem)
-            else f"{_named(problem)} cannot be followed by modes; take a validation split, or another rule."
+            else f"{problem.rule.title()} cannot be followed by modes; take a validation split, or another rule."
         )
         return Recommendation("stopping_time", math.nan, why)
     mean = np.asarray(found.path.losses).mean(axis=1)
@@ -125,10 +124,6 @@ def _stopping(
         )
     )
     return Recommendation("stopping_time", stop.value, why, stop.low, stop.high, problem.rule.clock, LEVEL, told, PATIL)
-
-
-def _named(problem: Any) -> str:
-    return type(problem.rule).__name__ + (" without replacement" if isinstance(problem.rule, SGD) else "")
 
 
 def _strength(found: TableEvidence, ridge: GridChoice, stop: GridChoice | None) -> Recommendation:

@@ -13,7 +13,6 @@ from ...mathematics.covariance_equivalent import contour_nodes
 from ...mathematics.held_out import HeldOut, act, without_each
 from ...mathematics.sampled_moments import noise_response, row_basis
 from ...problem import Problem, seed_keys
-from ...rules import SGD, draws_anew, has_filter, is_descent, mean_rule, spectral_filter
 from ...square_loss import REPLACED, draw_rate
 from ...tables import TableProblem, TrainingPart
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
@@ -37,13 +36,13 @@ SPLITS = 8
 def followed(problem: TableProblem) -> bool:
     """Whether the path can be followed by modes, in the mean over a rule's own draws."""
     rule: Any = problem.rule
-    return has_filter(rule) or draws_anew(rule) or is_descent(rule, problem.samples)
+    return rule.filtered or rule.draws_anew or rule.descends(problem.samples)
 
 
 def _rule_strain(setting: Setting) -> float:
     rule = setting.problem.rule
     # sampling without replacement is another assumption's
-    return 0.0 if has_filter(rule) or isinstance(rule, SGD) else math.inf
+    return 0.0 if rule.mean().filtered else math.inf
 
 
 def _start_strain(setting: Setting) -> float:
@@ -55,7 +54,7 @@ def _start_strain(setting: Setting) -> float:
 
 def _noise_strain(setting: Setting) -> float:
     problem = setting.problem
-    if not draws_anew(problem.rule):
+    if not problem.rule.draws_anew:
         return 0.0
     draws = [setting.given_data]
     if setting.given_data is None:
@@ -108,22 +107,17 @@ class HeldOutPath(NamedTuple):
         return hits.astype(self.outputs.dtype)
 
 
-def speed(problem: Problem) -> Any:
-    """Flow time of one unit of the clock; momentum runs up to 1/(1 - beta) times faster."""
-    return getattr(problem.rule, "learning_rate", 1.0) / (1 - getattr(problem.rule, "momentum", 0.0))
-
-
 def nodes_for(problem: TableProblem, times: np.ndarray) -> int:
     """Nodes of the contour, by the draw of seed 0; another draw may have a largest eigenvalue half as large again."""
     inputs = np.asarray(problem.training(Setting(problem).data).inputs)
     n, p = inputs.shape
     top = np.linalg.eigvalsh(inputs.T @ inputs if p <= n else inputs @ inputs.T)[-1] / (n - 1)
-    return contour_nodes(1.5 * float(top), float(times[-1] * speed(problem)))
+    return contour_nodes(1.5 * float(top), float(times[-1] * problem.rule.effective_pace()))
 
 
 def held_out(problem: TableProblem, part: TrainingPart, end: Array | float, nodes: int) -> tuple[Array, HeldOut]:
     """Nodes and kernels for times up to `end`; kernels have one more axis, the first, for several outputs."""
-    horizon = end * speed(problem)
+    horizon = end * problem.rule.effective_pace()
 
     def one(targets: Array) -> tuple[Array, HeldOut]:
         return without_each(part.inputs, targets, problem.centred, horizon, nodes)
@@ -135,7 +129,7 @@ def held_out(problem: TableProblem, part: TrainingPart, end: Array | float, node
 def curves(problem: TableProblem, z: Array, kernels: HeldOut, times: Array) -> HeldOutPath:
     """What each point held out sees along the path of the mean weights."""
     p = np.shape(problem.inputs)[1]
-    f, g = spectral_filter(mean_rule(problem.rule), z + problem.weight_decay, times)
+    f, g = problem.rule.mean().filter(z + problem.weight_decay, times)
 
     def one(kernels: HeldOut) -> HeldOutPath:
         start = problem.init_variance / p * act(f**2, kernels.spreads)
@@ -150,7 +144,7 @@ def step_noise(
     """Variance of the output on each point held out that the steps' own draws add, summed over outputs; 0 where they
     add none."""
     rule: Any = problem.rule
-    if not draws_anew(rule):
+    if not rule.draws_anew:
         return jnp.zeros((times.shape[0], kernels.targets.shape[-1]))
     inputs, targets = jnp.asarray(part.inputs), jnp.asarray(part.targets)
     scales = (problem.init_variance / inputs.shape[1], rule.learning_rate, problem.weight_decay, 1 / rule.batch)
@@ -169,8 +163,8 @@ def sound(problem: TableProblem, z: Array, kernels: HeldOut, times: Array) -> Ar
     last = times[-1:]
     if kernels.targets.ndim == 2:
         kernels = jax.tree.map(lambda leaf: leaf[0], kernels)
-    told = act(spectral_filter(mean_rule(problem.rule), z + problem.weight_decay, last)[1], kernels.trace)[0, 0]
-    known = spectral_filter(mean_rule(problem.rule), kernels.values + problem.weight_decay, last)[1]
+    told = act(problem.rule.mean().filter(z + problem.weight_decay, last)[1], kernels.trace)[0, 0]
+    known = problem.rule.mean().filter(kernels.values + problem.weight_decay, last)[1]
     return jnp.abs(told - jnp.sum(known)) <= 1e-7 * jnp.sum(jnp.abs(known))
 
 
@@ -225,7 +219,7 @@ class LeaveOneOut(Theory[TableProblem]):
 
         noise = 0.5 * jnp.mean(step_noise(problem, part, z, kernels, times), axis=1)
         found = {"test_loss": loss(times) + noise}
-        if not isinstance(problem.rule, SGD):
+        if not problem.rule.random:
             found["best_time_loss"] = best_time(problem, loss, times[-1], 1)
         if "test_accuracy" in (o.name for o in problem.observables):
             found["test_accuracy"] = _accuracy(problem, z, kernels, times)

@@ -4,10 +4,8 @@ import dataclasses
 import math
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
-
 from ...adviser import Recommendation
-from ...rules import SGD, GradientDescent, draws_anew, is_descent, largest_stable_rate, mean_rule
+from ...rules import GradientDescent
 from ...square_loss import draw_rate
 from ...tables import TableProblem, TrainingPart
 from .leave_one_out import CALM_SHARE
@@ -23,7 +21,7 @@ class _Ruled(NamedTuple):
 def largest_rate(problem: TableProblem, part: TrainingPart) -> Recommendation:
     """The rate at which these rows would let the rule's steps grow, or why it is not known."""
     rule, name = problem.rule, "largest_stable_rate"
-    if isinstance(rule, SGD) and not (draws_anew(rule) or is_descent(rule, problem.samples)):
+    if rule.random and not (rule.draws_anew or rule.descends(problem.samples)):
         anew = dataclasses.replace(rule, replacement=True)
         edge = float(draw_rate(_Ruled(anew, problem.weight_decay), part))
         why = (
@@ -33,10 +31,10 @@ def largest_rate(problem: TableProblem, part: TrainingPart) -> Recommendation:
         return Recommendation(name, math.nan, why, evidence={"limit with replacement": edge})
     limit = float(draw_rate(problem, part))
     if math.isnan(limit):
-        return Recommendation(name, math.nan, f"No stability limit is known for {type(rule).__name__}.")
+        return Recommendation(name, math.nan, f"No stability limit is known for {rule.title()}.")
     rate = getattr(rule, "learning_rate", None)
     state = "" if rate is None else f" The rate given, {rate:.4g}, is {rate / limit:.0%} of it."
-    if draws_anew(rule):
+    if rule.draws_anew:
         whole = float(draw_rate(_Ruled(GradientDescent(), problem.weight_decay), part))
         why = (
             "With larger steps the noise of the drawn rows feeds itself, and the mean square of the weights grows "
@@ -44,7 +42,7 @@ def largest_rate(problem: TableProblem, part: TrainingPart) -> Recommendation:
         )
         told = {"limit of descent on all points": whole}
         return Recommendation(name, limit, why, 0.0, limit, evidence=told)
-    top = float(largest_stable_rate(mean_rule(rule), jnp.ones(()))) / limit
+    top = float(rule.mean().stable_rate(1.0)) / limit
     why = (
         f"The largest curvature of the objective is {top:.4g}: with larger steps the weights along it grow without "
         f"bound. Half of it is safe.{state}"
@@ -55,7 +53,7 @@ def largest_rate(problem: TableProblem, part: TrainingPart) -> Recommendation:
 def too_fast(problem: TableProblem, part: TrainingPart) -> str:
     """The sentence for a rate at which no path can be foretold; empty where it can."""
     rate, limit = getattr(problem.rule, "learning_rate", None), float(draw_rate(problem, part))
-    if rate is None or not rate > (CALM_SHARE if draws_anew(problem.rule) else 1.0) * limit:
+    if rate is None or not rate > (CALM_SHARE if problem.rule.draws_anew else 1.0) * limit:
         return ""
     if rate > limit:
         return (

@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...rules import SGD
 from ...tables import TableProblem, TrainingPart
 from ..linear_classifier.marchenko_pastur import best_time
 from .held_out_ridge import RidgeTable, ridge_table
@@ -58,7 +57,7 @@ def _path(problem: TableProblem, inputs: Array, targets: Array, times: Array, no
     seen = curves(problem, z, kernels, times)
     noise = step_noise(problem, part, z, kernels, times)
     # the best step of noisy steps is read from the grid
-    drawn = isinstance(problem.rule, SGD)
+    drawn = problem.rule.random
     best = jnp.asarray(jnp.nan) if drawn else best_time(problem, mean_loss, times[-1], 1)
     return PathEvidence(seen.losses() + 0.5 * noise, noise, seen.right(), best, sound(problem, z, kernels, times))
 

@@ -10,7 +10,6 @@ from jaxtyping import Array
 
 from ...mathematics.sampled_moments import row_basis, sampled_moments
 from ...problem import Problem
-from ...rules import is_descent
 from ...square_loss import REPLACED, SAMPLED, draw_rate
 from ...tables import LeastSquaresProblem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
@@ -71,7 +70,7 @@ class SampledModes(Theory[LeastSquaresProblem]):
             return jnp.stack([seen[name] for name in known])
 
         rule: Any = problem.rule
-        share = 0.0 if is_descent(rule, inputs.shape[0]) else 1.0 / rule.batch
+        share = 0.0 if rule.descends(inputs.shape[0]) else 1.0 / rule.batch
         ticks = jnp.round(jnp.asarray(times)).astype(int)
         bends = jax.hessian(read)(jnp.asarray(start))
         basis = row_basis(jnp.asarray(inputs), jnp.asarray(targets))

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...adviser import Adviser, Recommendation
+from ...assumptions import plain_steps
 from ...problem import Problem
-from ...rules import GradientDescent, GradientFlow
 from ...theory import Setting, Theory
 from .high_dimensional import HighDimensionalFlow, curves
 from .long_time import LongTimeLimit
@@ -181,8 +181,8 @@ def _learning_rate(setting: Setting) -> Recommendation:
     told = StabilityEdge().predict(problem, setting.data, None, jnp.ones(1))
     edge = float(told["largest_stable_rate"])
     evidence = {"stability_edge": edge}
-    plain = isinstance(problem.rule, GradientFlow | GradientDescent)
-    if isinstance(problem.rule, GradientDescent):
+    plain = problem.rule.descends()
+    if plain_steps(problem.rule):
         evidence["learning_rate_here"] = float(rate_of(problem))
     if not plain:
         reason = "Above the edge the teacher is no stable end; below it the rule converges near the teacher."

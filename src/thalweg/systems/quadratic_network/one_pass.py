@@ -1,6 +1,5 @@
 """One-pass training of a quadratic network in the limit of large dimension: closed equations for its overlaps."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -9,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...assumptions import ONE_PASS
 from ...fields import scalar
 from ...mathematics.one_pass_quadratic import Law, Moments, gaps, velocity
 from ...mathematics.watched_flow import watched_flow
 from ...problem import Problem
-from ...rules import OnePassSGD
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
 from .problem import QuadraticNetwork
 from .readings import RECOVERED, cosine
@@ -32,12 +31,6 @@ MEAN_OFF = {
     "final_loss": 2.1,
 }
 RELATIVE = ("effective_rank", "recovery_time", "final_loss")
-
-ON_LINE = Assumption(
-    "fresh samples",
-    "The rule must see a fresh sample at every step: OnePassSGD.",
-    lambda setting: 0.0 if isinstance(setting.problem.rule, OnePassSGD) else math.inf,
-)
 
 
 def _few_strain(setting: Setting) -> float:
@@ -86,7 +79,7 @@ class OnePassQuadratic(Theory[QuadraticNetwork]):
         "final_loss",
     )  # fmt: skip
     shapes: ClassVar[tuple[str, ...]] = ("dimension", "width", "teacher_width")
-    assumptions: ClassVar[tuple[Assumption, ...]] = (ON_LINE, FEW_UNITS)
+    assumptions: ClassVar[tuple[Assumption, ...]] = (ONE_PASS, FEW_UNITS)
 
     def prepare(self, problem: QuadraticNetwork, times: np.ndarray) -> "OnePassQuadratic":
         known = problem.known_spectrum()

@@ -19,7 +19,7 @@ def _gamma_times(last: float, steps: bool):
     """Times up to gamma = t/dimension = `last`, in whole steps or in flow time."""
 
     def times(problem: QuadraticNetwork) -> np.ndarray:
-        rate = problem.rule.learning_rate if isinstance(problem.rule, GradientDescent) else 1.0
+        rate = problem.rule.pace()
         axis = np.linspace(0.0, last * problem.dimension / SOURCE_TIME / rate, 201)
         return np.unique(np.round(axis)) if steps else axis
 

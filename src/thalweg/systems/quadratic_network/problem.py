@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from ...mathematics.normal_blocks import normal_block
 from ...problem import Event, Observable, Remark, Rule, StreamingProblem, always, scalar, size, spread_times, vector
-from ...rules import GradientDescent, GradientFlow, OnePassSGD
+from ...rules import GradientFlow
 from .readings import (
     EFFECTIVE_RANK,
     FINAL_LOSS,
@@ -32,7 +32,7 @@ from .teacher import Student, Teacher, as_teacher
 def beyond_edge(problem: "QuadraticNetwork") -> bool:
     """Whether descent steps too far for the teacher to be a stable end, where its spectrum is known and positive."""
     known = problem.known_spectrum()
-    if not isinstance(problem.rule, GradientDescent) or known is None or np.min(known) < 0:
+    if not plain_steps(problem.rule) or known is None or np.min(known) < 0:
         return False
     sizes = np.asarray(known)
     # at x = 2/learning_rate above 8 lam_1 the largest curvature, of 8 diag(lam) + 4 sqrt(lam) sqrt(lam)', is below x
@@ -91,7 +91,7 @@ class QuadraticNetwork(Taught, StreamingProblem):
     remarks: ClassVar[tuple[Remark, ...]] = (
         Remark(
             "trace_integral is the integral of the trace gap for gradient flow, plain descent and OnePassSGD only.",
-            lambda problem: not isinstance(problem.rule, GradientFlow | GradientDescent | OnePassSGD),
+            lambda problem: not (problem.rule.descends() or one_pass(problem.rule)),
         ),
         Remark(
             "The learning rate is beyond the stability edge at the teacher: no run converges. Just above the edge "
@@ -126,8 +126,8 @@ class QuadraticNetwork(Taught, StreamingProblem):
         told = told - jnp.sum(params.weights**2) if self.centred else told
         return 0.5 * (told - sample.labels) ** 2 + self.beside_the_loss(params, data)
 
-    def weighted(self, slope: Student, learning_rate: Any, output_learning_rate: Any) -> Student:
-        return jax.tree.map(lambda part: learning_rate / self.dimension * part, slope)
+    def leaf_rates(self, params: Student, rate: Any) -> Student:
+        return jax.tree.map(lambda leaf: rate / self.dimension, params)
 
     def observe(self, params: Student, data: Teacher) -> dict[str, Array]:
         return self.read_student(params, data, self.centred)

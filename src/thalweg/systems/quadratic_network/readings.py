@@ -9,7 +9,6 @@ from jaxtyping import Array, Float
 from ...events import Crossing, Final, FromDraw
 from ...mathematics.lanczos import largest_eigenvalue
 from ...problem import Event, Observable
-from ...rules import largest_stable_rate
 from .detectors import LateRate
 from .teacher import Student, Teacher
 
@@ -65,7 +64,7 @@ def measured_edge(problem: Any, data: Teacher) -> Float[Array, ""]:
 
     top = largest_eigenvalue(curve, jnp.cos(1.0 + jnp.arange(d * m) ** 1.5), 60)
     exists = jnp.all(data.values >= 0) & jnp.any(data.values > 0) & (jnp.sum(data.values > 0) <= m)
-    return jnp.where(exists & (problem.weight_decay == 0), largest_stable_rate(problem.rule, top), jnp.nan)
+    return jnp.where(exists & (problem.weight_decay == 0), problem.rule.stable_rate(top), jnp.nan)
 
 
 LARGEST_RATE = Event(

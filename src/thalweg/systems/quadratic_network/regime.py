@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...rules import GradientDescent, GradientFlow
+from ...assumptions import flow_strain, followed_pace, stepped_strain
 from ...theory import Assumption, Setting
 from .problem import QuadraticNetwork
 from .starts import Orthonormal
@@ -15,11 +15,6 @@ from .starts import Orthonormal
 # the one place where clocks and losses meet: source time t = 2 flow time, source risk R = loss/2, 2 rho = weight_decay
 SOURCE_TIME = 2.0
 EDGE = 0.1
-
-
-def flow_strain(setting: Setting) -> float:
-    """0 for gradient flow, inf for any other rule."""
-    return 0.0 if isinstance(setting.problem.rule, GradientFlow) else math.inf
 
 
 FLOW = Assumption(
@@ -31,7 +26,7 @@ FLOW = Assumption(
 
 def rate_of(problem: QuadraticNetwork) -> Any:
     """Flow time in one unit of the rule's clock: 1 for the flow, the learning rate for descent."""
-    return problem.rule.learning_rate if isinstance(problem.rule, GradientDescent) else 1.0
+    return followed_pace(problem.rule)
 
 
 def source_times(problem: QuadraticNetwork, times: Any) -> Array:
@@ -41,11 +36,8 @@ def source_times(problem: QuadraticNetwork, times: Any) -> Array:
 
 def step_share(problem: Any) -> float:
     """Learning rate times the largest curvature at the teacher of a positive spectrum; 0 for the flow."""
-    if isinstance(problem.rule, GradientFlow):
-        return 0.0
-    if not isinstance(problem.rule, GradientDescent):
-        return math.inf
-    return float(problem.rule.learning_rate) * (8 + 4 * teacher_rank(problem)) * problem.typical_eigenvalue()
+    largest = (8 + 4 * teacher_rank(problem)) * problem.typical_eigenvalue()
+    return stepped_strain(problem.rule, lambda rate: rate * largest)
 
 
 def teacher_rank(problem: Any) -> int:

@@ -12,7 +12,6 @@ import numpy as np
 from ...adviser import Adviser, Recommendation
 from ...mathematics.lanczos import largest_eigenvalue
 from ...problem import Problem
-from ...rules import largest_stable_rate
 from ...theory import Setting
 from .advice import holds
 from .long_time import FULL_RANK
@@ -176,7 +175,7 @@ def _learning_rate(setting: Setting) -> Recommendation:
         return jax.jvp(slope, (at,), (direction.reshape(at.shape),))[1].reshape(-1)
 
     top = jax.jit(lambda: largest_eigenvalue(curve, jnp.cos(1.0 + jnp.arange(at.size) ** 1.5), 60))()
-    edge = float(largest_stable_rate(problem.rule, top))
+    edge = float(problem.rule.stable_rate(top))
     if math.isnan(edge):
         return Recommendation("learning_rate", math.nan, "No stability limit is known for this rule.")
     reason = (

@@ -10,7 +10,6 @@ from jaxtyping import Array
 
 from ...mathematics.factored_minimum import curvatures
 from ...problem import Problem
-from ...rules import GradientDescent, GradientFlow, HeavyBall, Nesterov, largest_stable_rate
 from ...theory import Assumption, FiniteSize, Source, Theory
 from .long_time import REACHED
 from .problem import QuadraticNetwork
@@ -19,9 +18,7 @@ from .regime import NO_DECAY
 STEPS = Assumption(
     "rule with a known limit",
     "The rule must be gradient flow, descent, heavy ball or Nesterov.",
-    lambda setting: (
-        0.0 if isinstance(setting.problem.rule, GradientFlow | GradientDescent | HeavyBall | Nesterov) else math.inf
-    ),
+    lambda setting: 0.0 if setting.problem.rule.filtered else math.inf,
 )
 
 
@@ -49,7 +46,7 @@ class StabilityEdge(Theory[QuadraticNetwork]):
     def predict(self, problem: QuadraticNetwork, data: Any, start: Any, times: Array) -> dict[str, Array]:
         lam = jnp.asarray(data.values)
         top = curvatures(lam, lam > 0, problem.centred)[1]
-        return {"largest_stable_rate": largest_stable_rate(problem.rule, 2 * top)}
+        return {"largest_stable_rate": problem.rule.stable_rate(2 * top)}
 
     def finite_size(self, problem: QuadraticNetwork) -> Mapping[str, FiniteSize]:
         return {}

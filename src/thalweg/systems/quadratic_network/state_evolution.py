@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ...assumptions import stepped_strain
 from ...mathematics.spectral_shrinkage import Equilibrium, Fit, Law, equilibrium
 from ...problem import Problem
-from ...rules import GradientDescent, GradientFlow
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from .forms import MatrixInputs
 from .long_time import FULL_RANK
@@ -64,12 +64,10 @@ def top_curvature(problem: Any, largest: float) -> float:
 
 
 def _step_strain(setting: Setting) -> float:
-    rule = setting.problem.rule
-    if isinstance(rule, GradientFlow):
-        return 0.0
-    if not isinstance(rule, GradientDescent):
-        return math.inf
-    return 0.5 * float(rule.learning_rate) * top_curvature(setting.problem, float(np.max(setting.data.values)))
+    def share(rate: float) -> float:
+        return 0.5 * rate * top_curvature(setting.problem, float(np.max(setting.data.values)))
+
+    return stepped_strain(setting.problem.rule, share)
 
 
 STABLE = Assumption(

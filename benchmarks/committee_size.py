@@ -22,7 +22,9 @@ def settings(dimension: int) -> dict[str, tuple[tw.CommitteeMachine, tw.Overlaps
     return {
         "K=M=2": (tw.CommitteeMachine(dimension=dimension), plain),
         "K=3, both layers, noise": (
-            tw.CommitteeMachine(dimension=dimension, student_units=3, noise=0.1, rule=tw.OnePassSGD(0.5, 0.5)),
+            tw.CommitteeMachine(
+                dimension=dimension, student_units=3, noise=0.1, output_rate=1.0, rule=tw.OnePassSGD(0.5)
+            ),
             wide,
         ),
         "K=M=1": (tw.CommitteeMachine(dimension=dimension, student_units=1, teacher_units=1), single),

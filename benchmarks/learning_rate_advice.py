@@ -75,7 +75,7 @@ def linear_range(setup: Setup) -> Named:
     task = setup.task
     warm = 0 if isinstance(task.rule, tw.GradientDescent) else 10
     filled = updates.frozen_updates(setup.loss, task.params, task.batches, task.rule, warm, 1)
-    transform = updates.unit_transform(task.rule)
+    transform = task.rule.transform()
 
     def way(params: Any, batch: Any) -> Any:
         return updates._frozen(setup.loss, transform, params, filled.state, batch)[0]
@@ -107,9 +107,7 @@ def finder(setup: Setup) -> Named:
     task = setup.task
     rates = 1e-7 * (100 / 1e-7) ** (np.arange(100) / 99)
     losses = np.asarray(
-        _sweep(
-            setup.loss, updates.unit_transform(task.rule), task.params, task.stacked, jnp.asarray(rates, jnp.float32)
-        )
+        _sweep(setup.loss, task.rule.transform(), task.params, task.stacked, jnp.asarray(rates, jnp.float32))
     )
     smooth = [float(losses[0])]
     for value in losses[1:]:

@@ -4,7 +4,6 @@ import abc
 import math
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, Inexact, Int
 
@@ -33,12 +32,19 @@ class Rule(Parametrised):
     NaN, False, or a ValueError with what to do.
     """
 
-    clock: eqx.AbstractVar[str]
-    # whether chance goes on deciding after the draw and the start
-    random: eqx.AbstractVar[bool]
     # whether there are no steps, and whether it acts on each eigendirection of a quadratic loss by a known `filter`
     continuous: ClassVar[bool] = False
     filtered: ClassVar[bool] = False
+
+    @property
+    @abc.abstractmethod
+    def clock(self) -> str:
+        """What `times` count, in words."""
+
+    @property
+    @abc.abstractmethod
+    def random(self) -> bool:
+        """Whether chance goes on deciding after the draw and the start."""
 
     @abc.abstractmethod
     def steps_per_unit(self, problem: "Problem") -> float | None:

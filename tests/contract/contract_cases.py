@@ -84,7 +84,16 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
     ),
     "CommitteeMachine": (
         tw.CommitteeMachine(dimension=16, noise=0.1, rule=tw.OnePassSGD(learning_rate=0.5)),
-        ({}, {"dimension": 12, "student_units": 3, "weight_decay": 0.1, "rule": tw.OnePassSGD(0.3, 0.2)}),
+        (
+            {},
+            {
+                "dimension": 12,
+                "student_units": 3,
+                "weight_decay": 0.1,
+                "output_rate": 2 / 3,
+                "rule": tw.OnePassSGD(0.3),
+            },
+        ),
     ),
     "UserInputsReLU": (
         tw.UserInputsReLU(

@@ -136,7 +136,7 @@ def test_bad_input():
     with pytest.raises(ValueError, match="how large a step"):
         advise(lambda p, b: jnp.sum(p * b), np.zeros(2), [np.ones(2)])
     with pytest.raises(ValueError, match="not a map from gradients"):
-        tw.diagnostics.updates.unit_transform(tw.GradientFlow())
+        tw.SGD().transform()
 
 
 def test_an_equinox_module_and_an_optimiser_without_a_known_limit():

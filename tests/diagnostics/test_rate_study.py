@@ -213,7 +213,7 @@ def test_the_exact_edge_parts_the_regimes_of_a_quadratic_network():
         ({"rates": [0.1]}, "at least two"),
         ({"steps": 3}, "steps >= 8"),
         ({"then": -1}, "then >= 0"),
-        ({"order": "sorted"}, "'cyclic' or 'drawn'"),
+        ({"order": "sorted"}, "'cyclic', 'drawn' or 'shuffled'"),
         ({"states": lambda p, x: [x]}, "do not depend on the parameters"),
     ],
 )

@@ -27,13 +27,13 @@ def nets(dimension, units=2, teachers=3):
 
 
 def test_step_of_the_card():
-    rule = tw.OnePassSGD(learning_rate=0.5, output_learning_rate=0.5)
-    problem = tw.CommitteeMachine(dimension=4, rule=rule)
+    rule = tw.OnePassSGD(learning_rate=0.5)
+    problem = tw.CommitteeMachine(dimension=4, output_rate=1.0, rule=rule)
     student = tw.TwoLayer(jnp.array([[1, 0, 0.5, -0.5], [0, 1, -0.5, 0.5]]), jnp.ones(2))
     teacher = tw.TwoLayer(jnp.array([[1.0, 1, 0, 0], [0, 0, 1, -1]]), jnp.ones(2))
     x = jnp.array([1, -1, 0.5, 2])
     sample = Sample(x, Erf().value(teacher.hidden @ x / 2) @ teacher.output)
-    after, _ = rule.step(problem, student, (), teacher, jnp.asarray(0), sample)
+    after, _ = rule.step(problem, student, ((), ()), teacher, jnp.asarray(0), sample)
     truth = [[0.8917888035, 0.1082111965, 0.4458944017, -0.716422393]]
     truth += [[-0.1082111965, 1.1082111965, -0.5541055983, 0.283577607]]
     np.testing.assert_allclose(after.hidden, truth, atol=6e-11)
@@ -60,16 +60,14 @@ def test_natural_step_by_the_whole_fisher_matrix():
     gradient = np.outer((student.output @ Erf().value(own) - label) * student.output * Erf().slope(own), x).ravel()
     move = np.linalg.solve(fisher + damping * np.eye(6), gradient).reshape(2, 3)
     truth = (1 - rate * decay / dimension) * student.hidden - rate / dimension**0.5 * move
-    after, _ = rule.step(problem, student, (), teacher, jnp.asarray(0), Sample(x, label))
+    after, _ = rule.step(problem, student, ((), ()), teacher, jnp.asarray(0), Sample(x, label))
     np.testing.assert_allclose(after.hidden, truth, atol=1e-10)
     np.testing.assert_array_equal(after.output, student.output)
 
 
-@pytest.mark.parametrize(
-    "rule", [tw.OnePassSGD(0.5, 0.4), tw.OnePassNaturalGradient(0.1, schedule=tw.InverseTime(2.0))]
-)
+@pytest.mark.parametrize("rule", [tw.OnePassSGD(0.5), tw.OnePassNaturalGradient(0.1, schedule=tw.InverseTime(2.0))])
 def test_a_path_does_not_depend_on_where_it_is_looked_at(rule):
-    problem = tw.CommitteeMachine(dimension=12, noise=0.1, rule=rule)
+    problem = tw.CommitteeMachine(dimension=12, noise=0.1, output_rate=0.8, rule=rule)
     whole = tw.train(problem, np.array([0, 5]), seeds=2)
     often = tw.train(problem, np.arange(0, 61) / 12, seeds=2)
     for name in ("student_overlap", "teacher_overlap", "output_weights"):
@@ -155,7 +153,7 @@ CASES = {
     ),
     "K>M, both layers": (
         tw.CommitteeMachine(
-            dimension=500, student_units=3, noise=0.1, weight_decay=0.1, rule=tw.OnePassSGD(0.5, 0.5)
+            dimension=500, student_units=3, noise=0.1, weight_decay=0.1, output_rate=1.0, rule=tw.OnePassSGD(0.5)
         ),
         np.diag([0.3, 0.25, 0.2]), [[0.3, 0.1], [0.1, 0.3], [0, 0.2]], [1.0, 1.0, -0.5], 30.0,
     ),

@@ -144,7 +144,7 @@ def on_line(problem, hidden, x, label):
     student = tw.TwoLayer(hidden=hidden, output=np.ones(2))
     with jax.enable_x64():
         count, x, label = (jax.numpy.asarray(part) for part in (0, x, label))
-        moved, _ = problem.rule.step(problem, student, (), student, count, Sample(x, label))
+        moved, _ = problem.rule.step(problem, student, ((), ()), student, count, Sample(x, label))
     return np.asarray(moved.hidden)
 
 

@@ -143,7 +143,7 @@ def test_a_rule_without_replacement_survives_a_file_and_is_refused_where_nothing
         tw.predict(problem, [0, 1], theory=tw.SampledModes())
     rows = np.zeros((4, 2))
     with pytest.raises(ValueError, match=r"batch = 3 does not divide the 4 samples.*give batch = 2 or 4"):
-        tw.SGD(RATE, 3, replacement=False).begin(problem, None, tw.TableSample(rows, rows[:, 0], rows, rows[:, 0]))
+        tw.SGD(RATE, 3, replacement=False).rest(problem, None, tw.TableSample(rows, rows[:, 0], rows, rows[:, 0]))
 
 
 def test_leave_one_out_under_sgd_is_refitting_in_the_mean_over_draws():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..rules import GradientDescent
 from .contest import Contest
 from .own_loss import Task, batch_size, checked, ramp
 from .step_marks import Mark, centre, limits, lowest_of_sweep, watch

@@ -13,8 +13,8 @@ from ..fields import check_ranges, scalar, size
 from ..problem import Rule
 from .descent import GradientDescent
 from .discrete import DiscreteRule, Step, advanced
-from .schedules import Constant, Schedule
-from .sources import Drawn, InTurn, Shuffled, Source
+from .schedules import Constant, Schedule, check_schedule
+from .sources import Drawn, InTurn, Shuffled, Source, Whole
 
 ORDERS = {"cyclic": InTurn, "drawn": Drawn, "shuffled": Shuffled}
 
@@ -101,7 +101,7 @@ class Minibatches(_Composed):
             raise ValueError(
                 f"Minibatches: order = {self.order!r} is not allowed; give 'cyclic', 'drawn' or 'shuffled'."
             )
-        if inner.source != GradientDescent.source:
+        if not isinstance(inner.source, Whole):
             raise ValueError(
                 f"Minibatches: rule = {type(self.rule).__name__} chooses the samples of its steps already; give one "
                 "that descends the whole objective, such as GradientDescent, HeavyBall, Nesterov or Optax, or use it "
@@ -127,6 +127,11 @@ class Scheduled(_Composed):
 
     rule: Rule = GradientDescent()
     schedule: Schedule = Constant()
+
+    def __check_init__(self) -> None:
+        check_ranges(self)
+        whole_steps(self.rule, "Scheduled")
+        check_schedule(self)
 
     def at_rate(self, rate: Any) -> DiscreteRule:
         return Scheduled(self.inner.at_rate(rate), self.schedule)
@@ -173,9 +178,10 @@ class Averaged(_Composed):
         return params, self.inner.begin(params)
 
     def move(self, params: Any, memory: Any, step: Step) -> tuple[Any, Any]:
-        own, kept = advanced(self.inner, *memory, step)
+        own, inside = memory
+        own, inside = advanced(self.inner, own, inside, step)
         # step count + 1 is reached; with it the mean holds count + 2 - since members
         since = self.since * (self.steps_per_unit(step.problem) or 1.0)
         share = 1.0 / jnp.maximum(step.count + 2 - since, 1.0)
         mean = jax.tree.map(lambda m, w: m + jnp.asarray(share, w.dtype) * (w - m), params, own)
-        return mean, (own, kept)
+        return mean, (own, inside)

@@ -19,8 +19,11 @@ class _PlainSteps(DiscreteRule):
     """Rules whose clock counts steps, whose flow time is learning rate times steps, and that descend the whole."""
 
     learning_rate: eqx.AbstractVar[float]
-    source: ClassVar[Source] = Whole()
     filtered: ClassVar[bool] = True
+
+    @property
+    def source(self) -> Source:
+        return Whole()
 
     def pace(self) -> Any:
         return self.learning_rate

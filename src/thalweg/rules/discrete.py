@@ -5,7 +5,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -44,7 +43,10 @@ class DiscreteRule(Rule):
     meets them and events are folded along after each whole block, so memory does not grow with the number of steps.
     """
 
-    source: eqx.AbstractVar[Source]
+    @property
+    @abc.abstractmethod
+    def source(self) -> Source:
+        """Where the slopes come from."""
 
     @abc.abstractmethod
     def begin(self, params: Any) -> Any:
@@ -90,6 +92,19 @@ class DiscreteRule(Rule):
     def steps_per_unit(self, problem: Problem) -> float | None:
         return self.source.steps_per_unit(problem)
 
+    def rest(self, problem: Problem, params: Any, data: Any) -> tuple[Any, Any]:
+        """The state before the first step: what the source and what the rule remembers."""
+        return self.source.begin(problem, data), self.begin(params)
+
+    def step(
+        self, problem: Problem, params: Any, state: tuple[Any, Any], data: Any, count: Any, fresh: Any
+    ) -> tuple[Any, tuple[Any, Any]]:
+        """Parameters and state after one more step; `count` lie behind, `fresh` is what chance gives to this one."""
+        order, memory = state
+        slope, order = self.source.slope(problem, data, order, count, fresh)
+        params, memory = advanced(self, params, memory, Step(slope, problem, data, count))
+        return params, (order, memory)
+
     def trajectory(self, problem: Problem, data: Any, start: Any, ticks: Array, key: Array) -> Trajectory:
         unit = self.steps_per_unit(problem) or 1.0
         end, curves = self.go_on(problem, data, self.set_out(problem, start, data), ticks, key)
@@ -101,8 +116,7 @@ class DiscreteRule(Rule):
     def set_out(self, problem: Problem, start: Any, data: Any) -> "Underway":
         """A run that has not moved yet."""
         folds = _begin_folds(problem, start, data)
-        memory = self.source.begin(problem, data), self.begin(start)
-        return Underway(start, memory, folds, jnp.asarray(-1), jnp.asarray(0))
+        return Underway(start, self.rest(problem, start, data), folds, jnp.asarray(-1), jnp.asarray(0))
 
     def go_on(
         self, problem: Problem, data: Any, run: "Underway", ticks: Array, key: Array
@@ -126,16 +140,11 @@ class DiscreteRule(Rule):
         self, problem: Problem, data: Any, key: Array, span: Array, unit: float, number: Any, now: "Underway"
     ) -> "Underway":
         """The steps of one block that lie in a span; events are read, and the numbers tested, at its end."""
-        source = self.source
-        supply = source.supply(problem, data, jax.random.fold_in(key, number))
+        supply = self.source.supply(problem, data, jax.random.fold_in(key, number))
         begin, end = number * self.block, (number + 1) * self.block
 
         def one(count: Any, moved: tuple[Any, Any]) -> tuple[Any, Any]:
-            params, (order, memory) = moved
-            fresh = jax.tree.map(lambda leaf: leaf[count - begin], supply)
-            slope, order = source.slope(problem, data, order, count, fresh)
-            params, memory = advanced(self, params, memory, Step(slope, problem, data, count))
-            return params, (order, memory)
+            return self.step(problem, *moved, data, count, jax.tree.map(lambda leaf: leaf[count - begin], supply))
 
         def read_off(params: Any) -> tuple[Any, Any]:
             broken = jnp.where((now.broken < 0) & ~_finite(params), end, now.broken)

@@ -30,10 +30,16 @@ class GradientFlow(Rule):
     tolerance: float = scalar("relative tolerance of the integrator", default=1e-8, above=0.0, below=0.1, log=True)
     smallest_step: float = scalar("step that is taken whatever its error (0: none)", default=0.0, low=0.0)
     step_ceiling: int = size("most accepted and rejected steps of one run", default=262_144)
-    clock: ClassVar[str] = "flow time"
-    random: ClassVar[bool] = False
     continuous: ClassVar[bool] = True
     filtered: ClassVar[bool] = True
+
+    @property
+    def clock(self) -> str:
+        return "flow time"
+
+    @property
+    def random(self) -> bool:
+        return False
 
     def steps_per_unit(self, problem: Problem) -> float | None:
         return None

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..fields import scalar
+from ..fields import check_ranges, scalar
 from ..problem import FisherProblem
 from .descent import descended
 from .discrete import DiscreteRule, Step
-from .schedules import Constant, Schedule
+from .schedules import Constant, Schedule, check_schedule
 from .sources import Fresh
 
 
@@ -20,6 +20,10 @@ class _OnePass(DiscreteRule):
 
     learning_rate: eqx.AbstractVar[float]
     schedule: eqx.AbstractVar[Schedule]
+
+    def __check_init__(self) -> None:
+        check_ranges(self)
+        check_schedule(self)
 
     @property
     def source(self) -> Fresh:

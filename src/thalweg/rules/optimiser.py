@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -50,7 +50,10 @@ class Optax(DiscreteRule):
     maker: str = eqx.field(converter=_resolve, static=True)
     learning_rate: float = scalar("the optimiser's learning rate", symbol="eta", default=1e-3, above=0.0, log=True)
     hyperparameters: tuple[tuple[str, float], ...] = eqx.field(converter=_pairs, static=True, default=())
-    source: ClassVar[Source] = Whole()
+
+    @property
+    def source(self) -> Source:
+        return Whole()
 
     def pace(self) -> Any:
         return math.nan

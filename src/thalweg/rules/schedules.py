@@ -24,6 +24,15 @@ class Schedule(Parametrised):
         """The factor's integral from 0 to each time."""
 
 
+def check_schedule(owner: Any) -> None:
+    """ValueError unless what a rule has as its schedule is one."""
+    if not isinstance(owner.schedule, Schedule):
+        raise ValueError(
+            f"{type(owner).__name__}: schedule = {owner.schedule!r:.40} is not allowed; give a schedule, such as "
+            "Constant(), InverseTime(start=20.0) or PowerLaw(exponent=0.5)."
+        )
+
+
 class Constant(Schedule):
     """The learning rate as it is."""
 

@@ -166,8 +166,9 @@ class CommitteeMachine(FisherProblem):
         missed = params.output @ self.averages().value(fields) - sample.labels
         return 0.5 * missed**2 + self._decay(params.hidden)
 
-    def leaf_rates(self, params: TwoLayer, rate: Any) -> TwoLayer:
-        return TwoLayer(rate, rate * self.output_rate / self.dimension)
+    def leaf_rates(self, params: TwoLayer, rate: Any) -> Any:
+        rates = jax.tree.map(lambda leaf: rate, params)
+        return eqx.tree_at(lambda part: part.output, rates, rate * self.output_rate / self.dimension)
 
     def natural(self, params: TwoLayer, data: TwoLayer, slope: TwoLayer, damping: Float[Array, ""]) -> TwoLayer:
         hidden = params.hidden

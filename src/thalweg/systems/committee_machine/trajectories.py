@@ -40,8 +40,9 @@ def motion(problem: CommitteeMachine, t: Scalar, second_order: Scalar) -> Motion
 def velocity(problem: CommitteeMachine, now: State, target: Target, t: Scalar, second_order: Scalar) -> State:
     """d(Q, R, v)/dt under the problem's one-pass rule."""
     averages, rates = problem.averages(), motion(problem, t, second_order)
-    if by_fisher(problem.rule):
-        return natural_velocity(averages, now, target, rates, problem.rule.damping)
+    rule: Any = problem.rule
+    if by_fisher(rule):
+        return natural_velocity(averages, now, target, rates, rule.damping)
     return gradient_velocity(averages, now, target, rates)
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...assumptions import one_pass, plain_steps
 from ...mathematics.normal_blocks import normal_block
 from ...problem import Event, Observable, Remark, Rule, StreamingProblem, always, scalar, size, spread_times, vector
 from ...rules import GradientFlow
@@ -37,7 +38,7 @@ def beyond_edge(problem: "QuadraticNetwork") -> bool:
     sizes = np.asarray(known)
     # at x = 2/learning_rate above 8 lam_1 the largest curvature, of 8 diag(lam) + 4 sqrt(lam) sqrt(lam)', is below x
     # iff sum 4 lam/(x - 8 lam) < 1
-    x = 2 / problem.rule.learning_rate
+    x = 2 / problem.rule.pace()
     if x <= 8 * sizes.max():
         return bool(x < 8 * sizes.max() or not problem.centred)
     return not problem.centred and bool(np.sum(4 * sizes / (x - 8 * sizes)) > 1)

@@ -42,6 +42,7 @@ from .rules import GradientDescent as GradientDescent
 from .rules import GradientFlow as GradientFlow
 from .rules import HeavyBall as HeavyBall
 from .rules import InverseTime as InverseTime
+from .rules import LeafRates as LeafRates
 from .rules import Minibatches as Minibatches
 from .rules import Nesterov as Nesterov
 from .rules import OnePassNaturalGradient as OnePassNaturalGradient

@@ -51,8 +51,8 @@ def library_task(problem: Problem, seed: int = 0, start: Any = None, samples: in
         rule = GradientDescent()
     if rule.random:
         raise ValueError(
-            f"{rule.title()} chooses samples of its own, and a study of rates follows one batch; give the problem a "
-            "rule that descends the whole objective, such as GradientDescent."
+            f"{rule.title()} chooses the samples of its steps, and a study of learning rates does so itself; give the "
+            "problem a rule that descends the whole objective, such as GradientDescent."
         )
     return LibraryTask(lambda now, batch: problem.objective(now, batch), params, [data], rule, known)
 

@@ -208,7 +208,7 @@ def test_the_exact_edge_parts_the_regimes_of_a_quadratic_network():
         ({"batches": [(INPUTS[:0], TARGETS[:0])]}, "at least one sample"),
         ({"batches": [(INPUTS[:3], TARGETS[:3]), (INPUTS[:2], TARGETS[:2])]}, "drop the last"),
         ({"rule": tw.GradientFlow()}, "whole steps"),
-        ({"rule": tw.OnePassSGD()}, "whole steps"),
+        ({"rule": tw.OnePassSGD()}, "descends the whole objective"),
         ({"rates": [0.1, -1.0]}, "increasing"),
         ({"rates": [0.1]}, "at least two"),
         ({"steps": 3}, "steps >= 8"),

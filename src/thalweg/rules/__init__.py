@@ -4,6 +4,7 @@ from .composed import Averaged, Minibatches, Scheduled, whole_steps
 from .descent import GradientDescent, HeavyBall, Nesterov
 from .discrete import DiscreteRule, Step, Underway
 from .flow import GradientFlow
+from .leaf_rates import LeafRates
 from .one_pass import OnePassNaturalGradient, OnePassSGD
 from .optimiser import Optax
 from .sampled import SGD, as_descent
@@ -20,6 +21,7 @@ __all__ = [
     "GradientFlow",
     "HeavyBall",
     "InverseTime",
+    "LeafRates",
     "Minibatches",
     "Nesterov",
     "OnePassNaturalGradient",

@@ -34,7 +34,7 @@ def whole_steps(rule: Any, owner: str) -> DiscreteRule:
     return rule
 
 
-class _Composed(DiscreteRule):
+class Composed(DiscreteRule):
     """What a composed rule hands on to the rule inside it."""
 
     rule: eqx.AbstractVar[Rule]
@@ -81,7 +81,7 @@ class _Composed(DiscreteRule):
         return self.inner.move(params, memory, step)
 
 
-class Minibatches(_Composed):
+class Minibatches(Composed):
     """`rule` on `batch` of the stored samples a step, of a problem that says what its objective is on them.
 
     "cyclic": in the order in which they are stored, again and again; "drawn": each step draws them independently, with
@@ -117,7 +117,7 @@ class Minibatches(_Composed):
         return Minibatches(self.inner.at_rate(rate), self.order, self.batch)
 
 
-class Scheduled(_Composed):
+class Scheduled(Composed):
     """`rule` with its learning rate times a factor of the clock: InverseTime, PowerLaw, Geometric, Drop.
 
     What the rule remembers (velocity, moments) is kept when the rate changes. Clock: that of `rule`; flow time is the
@@ -155,7 +155,7 @@ class Scheduled(_Composed):
         return now.move(params, memory, step)
 
 
-class Averaged(_Composed):
+class Averaged(Composed):
     """`rule`, of which the running mean of the weights is shown from the time `since` on (weight averaging).
 
     The rule goes on from its own weights; curves and final weights are those of the mean over steps since, ..., k.

@@ -23,14 +23,16 @@ class Step(NamedTuple):
     slope: Callable[[Any], Any]
     problem: Any
     data: Any
-    count: Array
+    count: Any
     factors: Any = None
 
     def rates(self, params: Any, rate: Any) -> Any:
-        """The learning rate of each leaf."""
-        if self.factors is None:
-            return jax.tree.map(lambda leaf: rate, params)
-        return jax.tree.map(lambda leaf, factor: rate * factor, params, self.factors)
+        """The learning rate of each leaf, of one rate for all."""
+        return self.scaled(jax.tree.map(lambda leaf: rate, params))
+
+    def scaled(self, tree: Any) -> Any:
+        """Each leaf of a tree like the parameters times its factor."""
+        return tree if self.factors is None else jax.tree.map(lambda leaf, factor: leaf * factor, tree, self.factors)
 
 
 class DiscreteRule(Rule):

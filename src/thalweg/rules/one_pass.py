@@ -3,7 +3,6 @@
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -52,9 +51,7 @@ class OnePassSGD(_OnePass):
 
     def move(self, params: Any, memory: Any, step: Step) -> tuple[Any, Any]:
         rate = self.schedule.factor(step.count / step.problem.dimension) * self.learning_rate
-        rates = step.problem.leaf_rates(params, rate)
-        if step.factors is not None:
-            rates = jax.tree.map(jnp.multiply, rates, step.factors)
+        rates = step.scaled(step.problem.leaf_rates(params, rate))
         return descended(params, step.slope(params), rates), memory
 
 

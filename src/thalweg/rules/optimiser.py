@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import optax
 
 from ..fields import scalar
@@ -35,7 +33,8 @@ def look_up(name: str) -> Callable[..., Any]:
     return found
 
 
-def _pairs(options: Mapping[str, float] | tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
+def pairs(options: Mapping[str, float] | tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
+    """Names with their numbers, of a mapping or of pairs."""
     items = options.items() if isinstance(options, Mapping) else options
     return tuple((str(k), v) for k, v in items)
 
@@ -49,7 +48,7 @@ class Optax(DiscreteRule):
 
     maker: str = eqx.field(converter=_resolve, static=True)
     learning_rate: float = scalar("the optimiser's learning rate", symbol="eta", default=1e-3, above=0.0, log=True)
-    hyperparameters: tuple[tuple[str, float], ...] = eqx.field(converter=_pairs, static=True, default=())
+    hyperparameters: tuple[tuple[str, float], ...] = eqx.field(converter=pairs, static=True, default=())
 
     @property
     def source(self) -> Source:
@@ -76,6 +75,4 @@ class Optax(DiscreteRule):
 
     def move(self, params: Any, memory: Any, step: Step) -> tuple[Any, Any]:
         updates, memory = self._transform().update(step.slope(params), memory, params)
-        if step.factors is not None:
-            updates = jax.tree.map(jnp.multiply, updates, step.factors)
-        return optax.apply_updates(params, updates), memory
+        return optax.apply_updates(params, step.scaled(updates)), memory

@@ -35,7 +35,7 @@ class Source(abc.ABC):
         return None
 
     @abc.abstractmethod
-    def slope(self, problem: Problem, data: Any, memory: Any, count: Array, fresh: Any) -> tuple[Slope, Any]:
+    def slope(self, problem: Problem, data: Any, memory: Any, count: Any, fresh: Any) -> tuple[Slope, Any]:
         """The slope at any parameters, and what is remembered; `count` steps lie behind, `fresh` is of this step."""
 
 
@@ -45,7 +45,7 @@ class Whole(Source):
 
     block: ClassVar[int] = 1
 
-    def slope(self, problem: Problem, data: Any, memory: Any, count: Array, fresh: Any) -> tuple[Slope, Any]:
+    def slope(self, problem: Problem, data: Any, memory: Any, count: Any, fresh: Any) -> tuple[Slope, Any]:
         return lambda params: jax.grad(problem.objective)(params, data), memory
 
 
@@ -85,14 +85,14 @@ class Drawn(_Stored):
     def supply(self, problem: Problem, data: Any, key: Array) -> Any:
         return jax.random.randint(key, (self.block, self.batch), 0, self.sampled(problem).sample_count(data))
 
-    def slope(self, problem: Problem, data: Any, memory: Any, count: Array, fresh: Any) -> tuple[Slope, Any]:
+    def slope(self, problem: Problem, data: Any, memory: Any, count: Any, fresh: Any) -> tuple[Slope, Any]:
         return self.of(problem, data, fresh), memory
 
 
 class InTurn(_Stored):
     """Samples in the order in which they are stored, again and again from the first."""
 
-    def slope(self, problem: Problem, data: Any, memory: Any, count: Array, fresh: Any) -> tuple[Slope, Any]:
+    def slope(self, problem: Problem, data: Any, memory: Any, count: Any, fresh: Any) -> tuple[Slope, Any]:
         several = self.sampled(problem).sample_count(data)
         chosen = (jnp.asarray(count) * self.batch + jnp.arange(self.batch)) % several
         return self.of(problem, data, chosen), memory
@@ -112,7 +112,7 @@ class Shuffled(_Stored):
     def supply(self, problem: Problem, data: Any, key: Array) -> Any:
         return jax.random.split(key, self.block)
 
-    def slope(self, problem: Problem, data: Any, memory: Any, count: Array, fresh: Any) -> tuple[Slope, Any]:
+    def slope(self, problem: Problem, data: Any, memory: Any, count: Any, fresh: Any) -> tuple[Slope, Any]:
         place = jnp.asarray(count) % self.steps_an_epoch(memory.shape[0])
         # the order is drawn at the epoch's first step, from that step's own key
         order = jax.lax.cond(
@@ -159,6 +159,6 @@ class Fresh(Source):
     def supply(self, problem: Problem, data: Any, key: Array) -> Any:
         return self.streaming(problem).fresh(key, data, self.block)
 
-    def slope(self, problem: Problem, data: Any, memory: Any, count: Array, fresh: Any) -> tuple[Slope, Any]:
+    def slope(self, problem: Problem, data: Any, memory: Any, count: Any, fresh: Any) -> tuple[Slope, Any]:
         stream = self.streaming(problem)
         return lambda params: jax.grad(stream.sample_objective)(params, data, fresh), memory

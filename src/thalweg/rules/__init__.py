@@ -9,6 +9,7 @@ from .one_pass import OnePassNaturalGradient, OnePassSGD
 from .optimiser import Optax
 from .sampled import SGD, as_descent
 from .schedules import Constant, Drop, Geometric, InverseTime, PowerLaw, Schedule
+from .sources import Source, Whole
 
 __all__ = [
     "SGD",
@@ -30,8 +31,10 @@ __all__ = [
     "PowerLaw",
     "Schedule",
     "Scheduled",
+    "Source",
     "Step",
     "Underway",
+    "Whole",
     "as_descent",
     "whole_steps",
 ]

@@ -73,7 +73,14 @@ def digest(*parts: Any) -> str:
 def _revive(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     if isinstance(value, dict) and "class" in value:
         kind = registry.revived(value["class"], value.get("module", ""), value.get("qualname", value["class"]))
-        return kind(**{k: _revive(v, arrays) for k, v in value["fields"].items()})
+        fields = kind.brought_on(value["fields"])
+        lost = sorted(fields.keys() - {f.name for f in dataclasses.fields(kind)})  # pyright: ignore[reportArgumentType]
+        if lost:
+            raise ValueError(
+                f"this was made with another version of {kind.__name__}, which had the fields {', '.join(lost)}; build "
+                "it anew from those that it has now."
+            )
+        return kind(**{k: _revive(v, arrays) for k, v in fields.items()})
     if isinstance(value, dict) and "array" in value:
         if value["array"] not in arrays:
             raise ValueError(

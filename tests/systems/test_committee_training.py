@@ -1,5 +1,7 @@
 """Real one-pass training: single steps, paths, weights with given overlaps, and runs against the equations."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ import scipy.stats
 
 import thalweg as tw
 from thalweg.mathematics.gaussian_averages import Erf
+from thalweg.serial import from_json, to_json
 from thalweg.systems.committee_machine.overlaps import check_overlaps, measured_overlaps, weights_with_overlaps
 from thalweg.systems.committee_machine.problem import Sample
 
@@ -38,6 +41,17 @@ def test_step_of_the_card():
     truth += [[-0.1082111965, 1.1082111965, -0.5541055983, 0.283577607]]
     np.testing.assert_allclose(after.hidden, truth, atol=6e-11)
     np.testing.assert_allclose(after.output, [0.9932014649, 1.0067985351], atol=6e-11)
+
+
+def test_a_file_in_which_the_rule_had_the_rate_of_output_weights():
+    problem = tw.CommitteeMachine(dimension=4, output_rate=0.8, rule=tw.OnePassSGD(learning_rate=0.5))
+    said = json.loads(to_json(problem)[0])
+    del said["fields"]["output_rate"]
+    said["fields"]["rule"]["fields"]["output_learning_rate"] = 0.4
+    assert from_json(json.dumps(said), {}) == problem
+    said["fields"]["width"] = 3
+    with pytest.raises(ValueError, match="another version of CommitteeMachine, which had the fields width"):
+        from_json(json.dumps(said), {})
 
 
 def test_natural_step_by_the_whole_fisher_matrix():

@@ -49,6 +49,11 @@ class OnePassSGD(_OnePass):
     learning_rate: float = scalar("factor of the gradient", symbol="eta", default=0.1, low=0.0)
     schedule: Schedule = Constant()
 
+    @classmethod
+    def brought_on(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        # a rate of output weights, which only one problem ever used: it reads it for itself
+        return {name: value for name, value in fields.items() if name != "output_learning_rate"}
+
     def move(self, params: Any, memory: Any, step: Step) -> tuple[Any, Any]:
         rate = self.schedule.factor(step.count / step.problem.dimension) * self.learning_rate
         rates = step.scaled(step.problem.leaf_rates(params, rate))

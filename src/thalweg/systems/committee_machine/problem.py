@@ -124,6 +124,13 @@ class CommitteeMachine(FisherProblem):
                 f"{', '.join(map(repr, AVERAGES))}."
             )
 
+    @classmethod
+    def brought_on(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        # the rate of output weights was the rule's
+        rule = fields.get("rule", {}).get("fields", {})
+        moved = float(rule.get("output_learning_rate", 0.0))
+        return fields if moved == 0 else {**fields, "output_rate": moved / float(rule["learning_rate"])}
+
     def averages(self) -> GaussianAverages:
         """The activation with its Gaussian averages."""
         return AVERAGES[self.activation]

@@ -6,7 +6,7 @@ from typing import Any
 
 from .problem import Rule
 from .rules import OnePassSGD
-from .theory import Assumption, Setting
+from .theory import structural
 
 
 def plain_steps(rule: Rule) -> bool:
@@ -24,14 +24,14 @@ def followed_pace(rule: Rule) -> Any:
     return rule.pace() if rule.descends() else 1.0
 
 
-def flow_strain(setting: Setting) -> float:
-    """0 under gradient flow, inf under any other rule."""
-    return 0.0 if setting.problem.rule.continuous else math.inf
+def flows(problem: Any) -> bool:
+    """Whether it moves by gradient flow."""
+    return problem.rule.continuous
 
 
-def descent_strain(setting: Setting) -> float:
-    """0 under plain gradient descent, inf under any other rule."""
-    return 0.0 if plain_steps(setting.problem.rule) else math.inf
+def descends(problem: Any) -> bool:
+    """Whether it moves by plain gradient descent."""
+    return plain_steps(problem.rule)
 
 
 def stepped_strain(rule: Any, size: Callable[[float], float]) -> float:
@@ -41,8 +41,8 @@ def stepped_strain(rule: Any, size: Callable[[float], float]) -> float:
     return size(float(rule.learning_rate)) if plain_steps(rule) else math.inf
 
 
-ONE_PASS = Assumption(
+ONE_PASS = structural(
     "fresh samples",
     "The rule must see a fresh sample at every step: OnePassSGD.",
-    lambda setting: 0.0 if one_pass(setting.problem.rule) else math.inf,
+    lambda problem: one_pass(problem.rule),
 )

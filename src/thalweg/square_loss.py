@@ -1,7 +1,6 @@
 """What all problems of a linear output under the square loss share: observables, events, first assumptions."""
 
 import abc
-import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -17,7 +16,7 @@ from .mathematics.mean_square import mean_square_edge
 from .problem import Event, Observable
 from .rules import as_descent
 from .tables import LeastSquaresProblem
-from .theory import Assumption, Setting
+from .theory import structural
 
 TRAIN_LOSS = Observable("train_loss", "training loss, half the mean squared error", "L", low=0.0)
 TEST_LOSS = Observable("test_loss", "test loss, half the mean squared error", "L_test", low=0.0)
@@ -82,36 +81,29 @@ class SquareLossProblem(LeastSquaresProblem):
         """
 
 
-def filter_strain(setting: Setting) -> float:
-    """0 where the rule acts on each eigendirection by a known filter, inf otherwise."""
-    return 0.0 if setting.problem.rule.filtered else math.inf
-
-
-FILTERED = Assumption(
+FILTERED = structural(
     "linear rule",
     "The rule must be gradient flow, gradient descent, heavy ball or Nesterov; no other can be followed by modes.",
-    filter_strain,
+    lambda problem: problem.rule.filtered,
 )
 
 
-def _sampled_strain(setting: Setting) -> float:
-    rule = setting.problem.rule
-    return 0.0 if rule.random and rule.mean().filtered else math.inf
+def _is_sampled(problem: Any) -> bool:
+    return problem.rule.random and problem.rule.mean().filtered
 
 
-def replacement_strain(setting: Setting) -> float:
-    """inf for SGD whose epochs go through a permutation, unless each batch is the whole set."""
-    rule = setting.problem.rule
-    shuffled = rule.random and rule.mean().filtered and not rule.draws_anew
-    return math.inf if shuffled and not rule.descends(setting.problem.samples) else 0.0
+def _draws_anew(problem: Any) -> bool:
+    """Not SGD whose epochs go through a permutation, unless each batch is the whole set."""
+    rule = problem.rule
+    return not _is_sampled(problem) or rule.draws_anew or rule.descends(problem.samples)
 
 
-SAMPLED = Assumption("sampled steps", "The rule must be SGD on the stored samples.", _sampled_strain)
-REPLACED = Assumption(
+SAMPLED = structural("sampled steps", "The rule must be SGD on the stored samples.", _is_sampled)
+REPLACED = structural(
     "with replacement",
     "Batches must be drawn anew at every step; a fresh permutation each epoch is another law, of which no theory here "
     "speaks (batch = samples apart, which is GradientDescent).",
-    replacement_strain,
+    _draws_anew,
 )
 
 

@@ -204,12 +204,15 @@ def check_assumptions(theory: Theory, problem: Problem, breaking: Mapping[str, P
     with jax.enable_x64():
         found = audit.strains(theory, Setting(problem))
     _demand(all(map(math.isfinite, found.values())), theory, f"its strains are not finite: {found}.")
+    _demand(theory.applies(problem), theory, "`applies` says no where its strains are finite.")
     lost = set(found) ^ set(breaking)
     _demand(not lost, theory, f"`breaking` must name a problem for each assumption; see {sorted(lost)}.")
     for name, broken in breaking.items():
         with jax.enable_x64():
             strain = audit.strains(theory, Setting(broken))[name]
         _demand(strain > 1, theory, f"{name!r} is strained to {strain} only where it should be broken.")
+        told = not any(a.name == name and a.holds is not None for a in theory.assumptions) or not theory.applies(broken)
+        _demand(told, theory, f"`applies` says yes where {name!r} cannot hold.")
     for name, broken in [*breaking.items()][:1]:  # the table of all theories: it costs the strains of each
         rows = audit.theories(broken).query("theory == @kind", local_dict={"kind": type(theory).__name__})
         _demand(len(rows) == 1 and not rows["applies"].any(), theory, f"theories() hides that {name!r} fails.")

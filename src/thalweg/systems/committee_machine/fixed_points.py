@@ -11,7 +11,7 @@ from jaxtyping import Array
 from ...assumptions import one_pass
 from ...problem import Problem
 from ...rules import Constant, InverseTime
-from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
+from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
 from .online import ON_LINE, STABLE, sizes
 from .plateau import attracting_plateau, identical_students, small_rate_plateau
 from .problem import CommitteeMachine, by_fisher
@@ -62,21 +62,16 @@ NO_DECAY = Assumption("no weight decay", "1 means a weight decay of 0.01.", _pla
 
 
 def _square(least: int) -> Assumption:
-    def strain(setting: Setting) -> float:
-        problem = setting.problem
-        return 0.0 if problem.student_units == problem.teacher_units >= least else math.inf
-
     words = f"Student and teacher must have the same number of units, at least {least}."
-    return Assumption("equal units", words, strain)
+    return structural("equal units", words, lambda one: one.student_units == one.teacher_units >= least)
 
 
 def _faint_noise(setting: Setting) -> float:
     return float(setting.problem.noise) / FAINT
 
 
-def _constant_gradient(setting: Setting) -> float:
-    rule = setting.problem.rule
-    return 0.0 if one_pass(rule) and isinstance(rule.schedule, Constant) else math.inf
+def _constant_gradient(problem: Any) -> bool:
+    return one_pass(problem.rule) and isinstance(problem.rule.schedule, Constant)
 
 
 def _plateau_reach(problem: CommitteeMachine) -> float:
@@ -115,7 +110,7 @@ class SymmetricPlateau(Theory[CommitteeMachine]):
         ON_LINE,
         _square(2),
         SOFT,
-        Assumption("constant gradient step", "The rule must be OnePassSGD at a constant rate.", _constant_gradient),
+        structural("constant gradient step", "The rule must be OnePassSGD at a constant rate.", _constant_gradient),
         ORTHONORMAL,
         NO_DECAY,
         Assumption("faint noise", f"1 means label noise of {FAINT:g}.", _faint_noise),
@@ -184,9 +179,8 @@ def _floor_reach(problem: CommitteeMachine) -> float:
     return 0.1 * float(_floor(problem, float(problem.horizon()[-1])))
 
 
-def _enough(setting: Setting) -> float:
-    problem = setting.problem
-    return 0.0 if problem.student_units >= problem.teacher_units and problem.noise > 0 else math.inf
+def _enough(problem: Any) -> bool:
+    return problem.student_units >= problem.teacher_units and problem.noise > 0
 
 
 def _settled(setting: Setting) -> float:
@@ -218,7 +212,7 @@ class NoiseFloor(Theory[CommitteeMachine]):
     shapes: ClassVar[tuple[str, ...]] = ("student_units", "teacher_units", "dimension")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         ON_LINE,
-        Assumption("enough units", "There must be label noise, and no more teacher than student units.", _enough),
+        structural("enough units", "There must be label noise, and no more teacher than student units.", _enough),
         SOFT,
         ORTHONORMAL,
         NO_DECAY,

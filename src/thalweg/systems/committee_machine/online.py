@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from ...fields import scalar
 from ...problem import Problem
-from ...theory import Assumption, FiniteSize, Setting, Source, Theory
+from ...theory import Assumption, FiniteSize, Setting, Source, Theory, structural
 from .natural_gradient import metric
 from .order_parameters import State, Target
 from .problem import CommitteeMachine, by_fisher
@@ -28,14 +28,10 @@ MEAN_OFF = {"test_loss": 4.0, "student_overlap": 0.8, "teacher_overlap": 0.6, "o
 EXIT_OFF = 2.5
 
 
-def _rule_strain(setting: Setting) -> float:
-    return 0.0 if follows(setting.problem.rule) else math.inf
-
-
-ON_LINE = Assumption(
+ON_LINE = structural(
     "fresh samples",
     "The rule must see a fresh sample at every step: OnePassSGD or OnePassNaturalGradient.",
-    _rule_strain,
+    lambda problem: follows(problem.rule),
 )
 
 

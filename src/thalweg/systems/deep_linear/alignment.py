@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...assumptions import descent_strain, plain_steps
+from ...assumptions import descends, plain_steps
 from ...problem import Problem
-from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
+from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable, structural
 from . import regime
 from .layers import Layers, filter_of, product
 from .modes import aligned_strain, axes_of, off_share
@@ -19,10 +19,10 @@ from .problem import DeepLinear
 from .task import WhiteTask
 from .trajectories import CURVES
 
-DESCENT = Assumption(
+DESCENT = structural(
     "descent",
     "The rule must be plain gradient descent; the flow of aligned networks is that of DecoupledModes.",
-    descent_strain,
+    descends,
 )
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from ...assumptions import stepped_strain
 from ...fields import scalar
 from ...problem import Problem
-from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
+from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
 from . import regime
 from .layers import imbalance_norms, product
 from .problem import DeepLinear
@@ -75,10 +75,9 @@ def _rate_strain(setting: Setting) -> float:
     return stepped_strain(setting.problem.rule, share)
 
 
-def _wide_strain(setting: Setting) -> float:
-    widths = setting.problem.widths
-    narrow = min(widths) < min(widths[0], widths[-1])
-    return math.inf if narrow or setting.problem.circulant else 0.0
+def _is_wide(problem: Any) -> bool:
+    widths = problem.widths
+    return min(widths) >= min(widths[0], widths[-1]) and not problem.circulant
 
 
 MARGIN = Assumption(
@@ -100,10 +99,10 @@ CERTIFIED_STEP = Assumption(
     "ratio). It is a certificate, not advice: usable_learning_rate, often 1e5 times larger, is where descent works.",
     _rate_strain,
 )
-WIDE = Assumption(
+WIDE = structural(
     "wide layers",
     "No hidden layer may be narrower than both inputs and outputs, and every entry of every layer must be free.",
-    _wide_strain,
+    _is_wide,
 )
 
 

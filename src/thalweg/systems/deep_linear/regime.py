@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...assumptions import flow_strain
-from ...theory import Assumption, Setting
+from ...assumptions import flows
+from ...theory import Assumption, Setting, structural
 from .problem import DeepLinear
 from .task import WhiteTask
 
@@ -30,25 +30,25 @@ def decays_of(problem: DeepLinear) -> np.ndarray:
     return np.broadcast_to(np.asarray(problem.weight_decay), (depth_of(problem),))
 
 
-FLOW = Assumption(
+FLOW = structural(
     "gradient flow",
     "The rule must be gradient flow; steps of descent of size eta differ from it by O(eta).",
-    flow_strain,
+    flows,
 )
-TWO_LAYERS = Assumption(
+TWO_LAYERS = structural(
     "two layers",
     "The network must have two layers, free in every entry (no circulant layers).",
-    lambda setting: 0.0 if depth_of(setting.problem) == 2 and not setting.problem.circulant else math.inf,
+    lambda problem: depth_of(problem) == 2 and not problem.circulant,
 )
-FREE_LAYERS = Assumption(
+FREE_LAYERS = structural(
     "free layers",
     "Every entry of every layer must be free: circulant layers follow a projected gradient, d times faster.",
-    lambda setting: math.inf if setting.problem.circulant else 0.0,
+    lambda problem: not problem.circulant,
 )
-NO_DECAY = Assumption(
+NO_DECAY = structural(
     "no decay",
     "Weight decay must be zero: it moves the end of the flow and breaks the conservation laws.",
-    lambda setting: math.inf if np.any(decays_of(setting.problem) != 0) else 0.0,
+    lambda problem: not np.any(decays_of(problem) != 0),
 )
 
 

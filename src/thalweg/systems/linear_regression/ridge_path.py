@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...assumptions import flow_strain
+from ...assumptions import flows
 from ...mathematics.covariance_equivalent import contour_nodes
 from ...mathematics.static_ridge import best_ridge, ridge_excess
 from ...problem import Problem
-from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
+from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
 from .equivalent import equivalent_curves, loop_of, top
 from .isotropic import best_values, size_terms
 from .problem import LinearRegression
@@ -74,7 +74,7 @@ class RidgePath(Theory[LinearRegression]):
     )  # fmt: skip
     claims: ClassVar[Mapping[str, Claim]] = {"test_loss": Claim("upper")}
     assumptions: ClassVar[tuple[Assumption, ...]] = (
-        Assumption("gradient flow", "The rule must be gradient flow.", flow_strain),
+        structural("gradient flow", "The rule must be gradient flow.", flows),
         Assumption("zero start", "1 means that init_variance is 1 % of |beta|^2.", _start_strain),
         Assumption("no decay", "1 means that decay shrinks the weights by 1 % over the run.", _decay_strain),
         Assumption("even teacher", "1 means that the square of a coefficient is 10 % off their mean.", _teacher_strain),

@@ -1,6 +1,5 @@
 """The test curve and the best stopping time from the training points alone."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -15,7 +14,7 @@ from ...mathematics.sampled_moments import noise_response, row_basis
 from ...problem import Problem, seed_keys
 from ...square_loss import REPLACED, draw_rate
 from ...tables import TableProblem, TrainingPart
-from ...theory import Assumption, FiniteSize, Setting, Source, Theory
+from ...theory import Assumption, FiniteSize, Setting, Source, Theory, structural
 from ..linear_classifier.classes import DatasetClasses
 from ..linear_classifier.dataset import DatasetClassifier
 from ..linear_classifier.marchenko_pastur import best_time
@@ -39,10 +38,9 @@ def followed(problem: TableProblem) -> bool:
     return rule.filtered or rule.draws_anew or rule.descends(problem.samples)
 
 
-def _rule_strain(setting: Setting) -> float:
-    rule = setting.problem.rule
+def _is_followed(problem: Any) -> bool:
     # sampling without replacement is another assumption's
-    return 0.0 if rule.mean().filtered else math.inf
+    return problem.rule.mean().filtered
 
 
 def _start_strain(setting: Setting) -> float:
@@ -64,10 +62,10 @@ def _noise_strain(setting: Setting) -> float:
     return float(problem.rule.learning_rate) / least / CALM_SHARE
 
 
-LINEAR = Assumption(
+LINEAR = structural(
     "linear rule",
     "The rule must be gradient flow, gradient descent, heavy ball, Nesterov or SGD; no other can be followed by modes.",
-    _rule_strain,
+    _is_followed,
 )
 CALM = Assumption(
     "calm steps",

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...assumptions import flow_strain, followed_pace, stepped_strain
-from ...theory import Assumption, Setting
+from ...assumptions import flows, followed_pace, stepped_strain
+from ...theory import Assumption, Setting, structural
 from .problem import QuadraticNetwork
 from .starts import Orthonormal
 
@@ -17,10 +17,10 @@ SOURCE_TIME = 2.0
 EDGE = 0.1
 
 
-FLOW = Assumption(
+FLOW = structural(
     "gradient flow",
     "The rule must be gradient flow; steps of descent of size eta differ from it by O(eta).",
-    flow_strain,
+    flows,
 )
 
 
@@ -78,14 +78,10 @@ EQUAL_TRACES = Assumption(
 )
 
 
-def _trace_term_strain(setting: Setting) -> float:
-    return math.inf if setting.problem.centred else 0.0
-
-
-TRACE_TERM = Assumption(
+TRACE_TERM = structural(
     "trace term",
     "The limit needs the trace term of the loss, which a centred problem lacks; see RiccatiFlow or RandomStartFlow.",
-    _trace_term_strain,
+    lambda problem: not problem.centred,
 )
 
 

@@ -1,6 +1,5 @@
 """How large a step of descent may be."""
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -10,15 +9,15 @@ from jaxtyping import Array
 
 from ...mathematics.factored_minimum import curvatures
 from ...problem import Problem
-from ...theory import Assumption, FiniteSize, Source, Theory
+from ...theory import Assumption, FiniteSize, Source, Theory, structural
 from .long_time import REACHED
 from .problem import QuadraticNetwork
 from .regime import NO_DECAY
 
-STEPS = Assumption(
+STEPS = structural(
     "rule with a known limit",
     "The rule must be gradient flow, descent, heavy ball or Nesterov.",
-    lambda setting: 0.0 if setting.problem.rule.filtered else math.inf,
+    lambda problem: problem.rule.filtered,
 )
 
 

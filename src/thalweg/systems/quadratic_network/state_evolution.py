@@ -12,30 +12,26 @@ from jaxtyping import Array
 from ...assumptions import stepped_strain
 from ...mathematics.spectral_shrinkage import Equilibrium, Fit, Law, equilibrium
 from ...problem import Problem
-from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
+from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
 from .forms import MatrixInputs
 from .long_time import FULL_RANK
 from .readings import cosine
 from .regression import QuadraticRegression
 from .riccati_flow import blocks_of
 
-NO_TRACE = Assumption(
+NO_TRACE = structural(
     "no trace term",
     "Inputs must be centred, VectorInputs() or MatrixInputs(): with plain xx' a few samples fix the trace of the "
     "student and weight decay shrinks it no more.",
-    lambda setting: math.inf if setting.problem.input_law().has_trace() else 0.0,
+    lambda problem: not problem.input_law().has_trace(),
 )
 
 
-def _decay_strain(setting: Setting) -> float:
-    return 0.0 if setting.problem.weight_decay > 0 else math.inf
-
-
-DECAYED = Assumption(
+DECAYED = structural(
     "weight decay",
     "Weight decay must be positive: without it a run that has too few samples to recover the teacher ends where its "
     "start decides; RecoverySamples says how many are enough.",
-    _decay_strain,
+    lambda problem: problem.weight_decay > 0,
 )
 
 # the noise that samples leave in the gradient is a sum of n matrices x_k x_k': its spectrum is a semicircle up to a

@@ -33,7 +33,7 @@ LAYERS = (
     {"square_loss"},
     {"serial", "pytrees", "inputs"},
     {"schema", "checks", "attributes", "intake", "storage"},
-    {"solve", "results", "menu", "audit"},
+    {"solve", "labels", "results", "menu", "audit"},
     # a family of its own as well: what it may import is told below
     {"diagnostics"},
     {

@@ -11,8 +11,8 @@ import scipy.stats
 import xarray as xr
 
 from .functionals import Functional, declare, largest, measure
+from .labels import OUTCOMES
 from .problem import Observable, Problem
-from .results import OUTCOMES
 from .theory import FiniteSize, Theory
 
 FAMILY_LEVEL = 0.01

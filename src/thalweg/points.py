@@ -13,8 +13,9 @@ from jaxtyping import Array
 
 from . import audit
 from .interrupts import pressed
+from .labels import label
 from .request import Request
-from .results import label, load, save
+from .results import load, save
 from .serial import digest, identity
 from .skeleton import Skeleton, signature, split
 from .solve import Told, conditioned, describe, evaluate, existing, loose_sizes

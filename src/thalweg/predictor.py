@@ -10,10 +10,10 @@ import xarray as xr
 from . import audit
 from .fields import parameters, unknown, vary
 from .interrupts import answer, patient
+from .labels import label
 from .probes import scalars
 from .problem import Problem
 from .request import Request, Seeds, time_axis
-from .results import label
 from .serial import to_json
 from .solve import Told, describe, evaluate, existing
 from .theory import Theory

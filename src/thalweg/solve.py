@@ -14,10 +14,11 @@ from . import audit, training
 from .draws import Case, completed
 from .fields import parameters
 from .interrupts import answer, patient
+from .labels import label, sentences
 from .parallel import Batch, Progress, map_seeds, over_seeds
 from .problem import Problem
 from .request import Request, Seeds
-from .results import label, sentences, stamp
+from .schema import stamp
 from .serial import to_json
 from .skeleton import Skeleton, signature, split
 from .theory import Theory

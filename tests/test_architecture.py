@@ -18,6 +18,7 @@ LAYERS = (
     {
         "fields",
         "events",
+        "declarations",
         "plateaus",
         "views",
         "parallel",
@@ -39,6 +40,8 @@ LAYERS = (
     {
         "functionals",
         "budget",
+        "gaps",
+        "measures",
         "verdict",
         "comparison",
         "predictor",
@@ -49,6 +52,7 @@ LAYERS = (
         "sweeps",
         "repeat",
         "probes",
+        "contract",
         "testing",
         "rate_study",
         "known_rates",
@@ -67,6 +71,7 @@ FAMILIES = {
         "diagnostics",
         "fields",
         "events",
+        "declarations",
         "plateaus",
         "views",
         "problem",

@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from . import audit, training
-from .budget import TIGHTER, Row, gap_curves, rows
+from .budget import TIGHTER, Row, rows
+from .gaps import gap_curves
 from .inputs import inputs
 from .interrupts import Interrupted, answer, patient
 from .labels import label

@@ -271,7 +271,7 @@ def check_transparent(theory: Theory, problem: Problem, step: float = 1e-4) -> N
     turned = {name: np.moveaxis(np.asarray(value[4]), 0, -1) for name, value in slopes.items()}
     told = {name: np.asarray(value[4, 0]) for name, value in fan.items()}
     check_single(theory, case, axis, told)
-    known = {*theory.speaks_of, *(axis.coordinate for axis in axes(theory.own).values())}
+    known = [*theory.speaks_of, *(axis.coordinate for axis in axes(theory.own).values())]
     for name, value in told.items():
         demand(name.partition(": ")[0] in known, theory, f"it predicts {name}, of which it does not speak.")
         wide = np.moveaxis(np.asarray(fan[name][0] - fan[name][1]), 0, -1) / (2 * np.asarray(lever))

@@ -162,7 +162,7 @@ class Theory(Parametrised, Generic[P]):
         """A copy with all counts fixed (quadrature nodes) that this problem and these times ask for; often `self`."""
 
     @abc.abstractmethod
-    def predict(self, problem: P, data: Any, start: Any, times: Array) -> Mapping[str, Any]:
+    def predict(self, problem: P, data: Any, start: Any, times: Array) -> dict[str, Any]:
         """The curves (time first) and events (no time) that it speaks about, for the observables it chooses.
 
         A name with claims of several kinds has a dictionary of arrays by kind: {"lower": ..., "upper": ...}.

@@ -103,7 +103,7 @@ def in_budgets(part: TheoryPart, name: str) -> xr.DataArray:
     if within:
         return within[0]
     below, above = several.get("lower", 0.0 * ratio), several.get("upper", 0.0 * ratio)
-    return np.minimum(below, 0.0) + np.maximum(above, 0.0)
+    return below.clip(max=0.0) + above.clip(min=0.0)
 
 
 def draw_gap(axes: Axes, found: Comparison, name: str) -> None:

@@ -116,7 +116,7 @@ def doubling(problem: Any, draws: list[Parts], splits: int) -> tuple[float, floa
     except ValueError:
         return np.nan, np.nan, np.nan
     told = tw.predict(problem, [0.0], theory=tw.HeldOutRidge(), seeds=splits)
-    at = [int(np.flatnonzero(told.learning_samples[0] == m)[0]) for m in (problem.samples, 2 * problem.samples)]
+    at = [int(np.flatnonzero(told.learning_samples == m)[0]) for m in (problem.samples, 2 * problem.samples)]
     now, then = (float(told.learning_loss[:, i].mean()) for i in at)
     measured = []
     for one, some in ((problem, draws), (bigger, drawn(bigger, splits))):

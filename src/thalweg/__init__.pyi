@@ -13,6 +13,7 @@ from .interrupts import Interrupted as Interrupted
 from .known_rates import rate_study_of as rate_study_of
 from .predictor import Predictor as Predictor
 from .predictor import predictor as predictor
+from .problem import Axis as Axis
 from .problem import Event as Event
 from .problem import FisherProblem as FisherProblem
 from .problem import Macrostate as Macrostate

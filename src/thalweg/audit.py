@@ -77,7 +77,7 @@ class Chosen(NamedTuple):
 @functools.lru_cache(maxsize=1024)
 def _rank(theory: type[Theory], problem: type[Problem]) -> tuple[Any, ...]:
     """Who answers first, as far as it is known without measuring a strain."""
-    values = all(claim.kind == "value" for claim in theory.claims.values())
+    values = all(claim.kind == "value" for name in theory.claims for claim in theory.claims_of(name))
     # a theory that speaks of numbers of its own alone answers no question about the run
     silent = not {o.name for o in problem.observables} & set(theory.speaks_of)
     return silent, not values, len(theory.conditions_on), theory.declared_error, -len(theory.speaks_of)
@@ -165,7 +165,7 @@ def theories(problem: Problem) -> Any:
     table = []
     for theory, found in rows:
         name, strain = worst(found)
-        kinds = {theory.claim(v).kind for v in theory.speaks_of}
+        kinds = {claim.kind for v in theory.speaks_of for claim in theory.claims_of(v)}
         table.append(
             {
                 "theory": type(theory).__name__,

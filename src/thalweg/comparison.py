@@ -10,13 +10,15 @@ import numpy as np
 import xarray as xr
 
 from . import audit, training
-from .budget import TIGHTER, Row, gap_curves, rows
+from .budget import TIGHTER, Row, rows
+from .gaps import gap_curves
 from .inputs import inputs
 from .interrupts import Interrupted, answer, patient
+from .labels import label
 from .parallel import Progress
 from .problem import Problem
 from .request import Request, Seeds
-from .results import label, stamp
+from .schema import stamp
 from .serial import to_json
 from .solve import Told, describe, evaluate, existing, remarks, trained
 from .theory import Theory

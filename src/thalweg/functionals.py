@@ -11,12 +11,16 @@ Numbers = np.ndarray | np.floating
 
 # a time read off a curve is less sharp than its values, by one over the logarithmic slope (about 1/0.35 at a half-time)
 TIMES_ARE_BLUNT = 3.0
+# of a curve of two times: what the last moment has kept of the first
+CORNER = "last against first"
 
 
 @dataclasses.dataclass(frozen=True)
 class Functional:
     """One number of a result: `measure` of `variable` ("start", "end", "area", "half-time", "slope", or "event").
 
+    Of a curve of two times these speak of equal times, and "last against first" is its far corner. `side` names the
+    kind of claim where a variable has several.
     `sensitivity` turns an error of the curve into one of this number; `scale` is what percentages of this number refer
     to, `level` those of the curve; `bluntness` multiplies the resolution that is asked of it.
     """
@@ -29,12 +33,13 @@ class Functional:
     level: float
     window: tuple[float, float] | None = None
     bluntness: float = 1.0
+    side: str = ""
 
     @property
     def name(self) -> str:
         """A name for tables."""
         index = f"[{','.join(map(str, self.component))}]" if self.component else ""
-        return f"{self.variable}{index}: {self.measure}"
+        return f"{self.variable}{index}: {self.measure}{f' ({self.side})' if self.side else ''}"
 
 
 def largest(values: np.ndarray) -> float:
@@ -79,12 +84,16 @@ def slope(curve: np.ndarray, times: np.ndarray, window: tuple[float, float] | No
 
 
 def measure(functional: Functional, values: np.ndarray, times: np.ndarray, observable: Observable | None) -> np.ndarray:
-    """The functional of arrays (..., time, components) or of events (..., components)."""
+    """The functional of arrays (..., time, components) or (..., time, time2, components), or of events."""
     if functional.component:
         values = values[(..., *functional.component)]
     if functional.measure == "event":
         return np.asarray(values)
     curve = on_scale(observable, values)
+    if functional.measure == CORNER:
+        return np.asarray(curve[..., -1, 0])
+    if observable is not None and observable.pair is not None:
+        curve = np.diagonal(curve, axis1=-2, axis2=-1)
     if functional.measure in ("start", "end"):
         return np.asarray(curve[..., 0 if functional.measure == "start" else -1])
     if functional.measure == "slope":
@@ -104,21 +113,26 @@ def declare(
 
     `runs` (seed, time, components) are the predictions of a conditioned theory: a half-time must be sharp in all.
 
-    A `limit` speaks of the end alone, a `rate` of the slope over its window; values and bounds of start, end and area,
-    values of the half-time too.
+    A `limit`, and what is told without time (one time here), speaks of the end alone, a `rate` of the slope over its
+    window; values and bounds of start, end and area, values of the half-time too. A curve of two times (time, time2,
+    components) is looked at along equal times, and at its last time against its first.
     """
     found: list[Functional] = []
-    for component in np.ndindex(theory.shape[1:]):
-        curve = on_scale(observable, theory[(slice(None), *component)])
+    paired = observable.pair is not None
+    for component in np.ndindex(theory.shape[1 + paired :]):
+        whole = on_scale(observable, theory[(..., *component)])
+        curve = np.diagonal(whole) if paired else whole
         if not np.all(np.isfinite(curve)):
             continue
         scale = natural_scale(observable, curve)
         if kind == "rate":
             found.append(_slope(observable, curve, times, component, window))
             continue
-        names = ["end"] if kind == "limit" else ["start"] if times.size == 1 else ["start", "end", "area"]
+        ends_only = kind == "limit" or len(theory) < times.size
+        names = ["end"] if ends_only else ["start"] if times.size == 1 else ["start", "end", "area"]
+        names += [CORNER] if paired and not ends_only and times.size > 1 and np.isfinite(whole[-1, 0]) else []
         found += [Functional(observable.name, name, component, 1.0, scale, scale) for name in names]
-        if kind == "value":
+        if kind == "value" and not paired:
             each = [curve] if runs is None else on_scale(observable, runs[(slice(None), slice(None), *component)])
             found += _common_half_time([_half_time(observable, one, times, component, scale) for one in each])
     return found

@@ -13,8 +13,9 @@ from jaxtyping import Array
 
 from . import audit
 from .interrupts import pressed
+from .labels import label, lasting
 from .request import Request
-from .results import label, load, save
+from .results import load, save
 from .serial import digest, identity
 from .skeleton import Skeleton, signature, split
 from .solve import Told, conditioned, describe, evaluate, existing, loose_sizes
@@ -111,7 +112,7 @@ def _labelled(request: Request, chosen: audit.Chosen, told: Told, like: xr.Datas
     """The answer at one point; a copy of the one before with other numbers where its labels are the same."""
     problem, theory = request.problem, chosen.theory
     values = existing(problem, told.values)
-    same = like is not None and set(values) == set(like.data_vars)
+    same = like is not None and lasting(type(problem), type(theory)) and set(values) == set(like.data_vars)
     flow_time = problem.rule.flow_time(problem, request.axis)
     if like is not None and same and np.array_equal(flow_time, like["flow_time"].values, equal_nan=True):
         result = like.copy(data={str(n): values[str(n)] for n in like.data_vars})

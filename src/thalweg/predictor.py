@@ -10,10 +10,10 @@ import xarray as xr
 from . import audit
 from .fields import parameters, unknown, vary
 from .interrupts import answer, patient
+from .labels import label, lasting
 from .probes import scalars
 from .problem import Problem
 from .request import Request, Seeds, time_axis
-from .results import label
 from .serial import to_json
 from .solve import Told, describe, evaluate, existing
 from .theory import Theory
@@ -68,7 +68,10 @@ class Predictor:
             made.attrs = describe("predict", problem, self.theory, self._chosen.strains, {"given": asked.named})
             self._templates[shape] = made
         made = self._templates[shape]
-        result = made.copy(data={str(name): values[str(name)] for name in made.data_vars})
+        if lasting(type(problem), type(self.theory)):
+            result = made.copy(data={str(name): values[str(name)] for name in made.data_vars})
+        else:
+            result = label(problem, values, asked.axis, told.seeds, self.theory).assign_attrs(made.attrs)
         result.attrs["problem"] = to_json(problem)[0]
         if problem is not self.problem:
             result.attrs.pop("strains", None)

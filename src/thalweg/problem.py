@@ -1,7 +1,6 @@
 """What happens: the law of the data, the network, the loss, the start and the rule, as one frozen module."""
 
 import abc
-import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,7 +9,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .events import CurveDetector, Detector, FromDraw, Reading, Watched, name_of
+from .declarations import Axis, Event, Observable, Remark
+from .events import CurveDetector, FromDraw, Reading, Watched, name_of
 from .fields import Parametrised, array, scalar, size, vector
 from .motion import Rule, Trajectory
 from .views import View
@@ -21,6 +21,7 @@ else:
     from equinox import AbstractClassVar
 
 __all__ = [
+    "Axis",
     "Event",
     "Observable",
     "Problem",
@@ -33,65 +34,6 @@ __all__ = [
     "size",
     "vector",
 ]
-
-
-@dataclasses.dataclass(frozen=True)
-class Observable:
-    """A named curve. `needs` names a field: the curve exists only where that field is not 0.
-
-    `natural` is the size that percentages refer to, a number or a function of the problem, where the curve has one (the
-    width of its bounds is taken if it has two; else the largest predicted value).
-    """
-
-    name: str
-    words: str
-    symbol: str = ""
-    unit: str = ""
-    dims: tuple[str, ...] = ()
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    needs: str | None = None
-    natural: float | Callable[[Any], float] | None = None
-
-    def exists_in(self, problem: "Problem") -> bool:
-        """Whether this curve is defined for these parameters."""
-        return self.needs is None or bool(np.any(np.asarray(getattr(problem, self.needs)) != 0))
-
-
-@dataclasses.dataclass(frozen=True)
-class Event:
-    """One number read from a run by a named detector; `absent` says what a NaN means. `unit` "clock" follows times.
-
-    `bluntness` multiplies the resolution asked of a comparison: a best time at a flat optimum is ill determined by
-    nature, since missing it costs next to nothing. `level_of` names the curve of which the event is a value.
-    """
-
-    name: str
-    words: str
-    detector: Detector
-    absent: str
-    unit: str = "clock"
-    dims: tuple[str, ...] = ()
-    bluntness: float = 1.0
-    level_of: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Remark:
-    """A sentence that belongs beside the results whenever `when(problem)` is true.
-
-    `amount`: what stands for {amount} in the words; `slow`: a reason why a flow may need very many steps.
-    """
-
-    words: str
-    when: Callable[[Any], bool]
-    amount: Callable[[Any], float] | None = None
-    slow: bool = False
-
-    def told(self, problem: Any) -> str:
-        """The sentence about this problem."""
-        return self.words if self.amount is None else self.words.format(amount=self.amount(problem))
 
 
 def always(problem: Any) -> bool:
@@ -218,6 +160,24 @@ def observed(problem: Problem, params: Any, data: Any, names: tuple[str, ...]) -
         return {}
     values = problem.observe(params, data)
     return {name: values[name] for name in names}
+
+
+def paired(problem: Problem, curves: dict[str, Any]) -> dict[str, Array]:
+    """Curves of a run, those of two times made of what was remembered at each: `time` first, then `time2`."""
+    found = dict(curves)
+    for one in problem.observables:
+        if one.pair is not None:
+            found[one.name] = _over_pairs(one.pair, curves[one.name])
+    return found
+
+
+def _over_pairs(pair: Callable[[Any, Any], Any], memory: Array) -> Array:
+    return jax.vmap(lambda now: jax.vmap(lambda then: pair(now, then))(memory))(memory)
+
+
+def now_and_now(problem: Problem, observed: dict[str, Any]) -> dict[str, Array]:
+    """What is observed at one moment, curves of two times at the same time twice."""
+    return observed | {o.name: o.pair(observed[o.name], observed[o.name]) for o in problem.observables if o.pair}
 
 
 def curve_events(problem: Problem) -> dict[str, CurveDetector]:

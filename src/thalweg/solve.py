@@ -14,10 +14,11 @@ from . import audit, training
 from .draws import Case, completed
 from .fields import parameters
 from .interrupts import answer, patient
+from .labels import label, sentences
 from .parallel import Batch, Progress, map_seeds, over_seeds
 from .problem import Problem
 from .request import Request, Seeds
-from .results import label, sentences, stamp
+from .schema import stamp
 from .serial import to_json
 from .skeleton import Skeleton, signature, split
 from .theory import Theory
@@ -29,15 +30,13 @@ def loose_sizes(theory: Theory, problem: Problem) -> frozenset[str]:
 
 
 @partial(jax.jit, static_argnums=0)
-def _predict(skeleton: Skeleton, loose: list[Any], times: Array, data: Any, start: Any) -> dict[str, Array]:
+def _predict(skeleton: Skeleton, loose: list[Any], times: Array, data: Any, start: Any) -> Any:
     theory, problem = skeleton.join(loose)
     return theory.predict(problem, data, start, times)
 
 
 @partial(jax.jit, static_argnums=0)
-def _predict_seeds(
-    skeleton: Skeleton, loose: list[Any], times: Array, fixed: Any, drawn: Case, count: Any
-) -> dict[str, Array]:
+def _predict_seeds(skeleton: Skeleton, loose: list[Any], times: Array, fixed: Any, drawn: Case, count: Any) -> Any:
     theory, problem = skeleton.join(loose)
     return map_seeds(lambda one: theory.predict(problem, *completed(one, fixed), times), drawn, count)
 
@@ -64,11 +63,11 @@ def evaluate(theory: Theory, request: Request, progress: Progress | None = None)
         data = request.sure_data
     if not conditioned(theory, data, start):
         skeleton, loose = split((ready, problem), loose_sizes(ready, problem))
-        return Told({k: _host(v) for k, v in _predict(skeleton, loose, axis, data, start).items()}, None)
+        return Told(_host(_predict(skeleton, loose, axis, data, start)), None)
     skeleton, loose = split((ready, problem))
     fixed = request.given
 
-    def batch(part: Batch) -> dict[str, Array]:
+    def batch(part: Batch) -> Any:
         return _predict_seeds(skeleton, loose, axis, fixed, request.cases(part), part.count)
 
     done = over_seeds(batch, request.seeds, ("predict", skeleton, signature(axis, *fixed)), progress)
@@ -79,7 +78,7 @@ def _host(value: Any) -> Any:
     return jax.tree.map(np.asarray, value)
 
 
-def existing(problem: Problem, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def existing(problem: Problem, values: dict[str, Any]) -> dict[str, Any]:
     """What exists for these parameters."""
     absent = {o.name for o in problem.observables if o.needs is not None and not o.exists_in(problem)}
     return {k: v for k, v in values.items() if k not in absent}

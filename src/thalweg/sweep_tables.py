@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from .declarations import RESERVED
 from .grid import Grid
 
 OK = "ok"
@@ -14,6 +15,7 @@ OK = "ok"
 
 def side_by_side(parts: Sequence[xr.Dataset | str], grid: Grid) -> xr.Dataset:
     """Points in the order of the grid as one dataset; at least one of them is an answer."""
+    parts = _loosened(parts)
     answers = [one for one in parts if not isinstance(one, str)]
     first, names = answers[0], tuple(grid.told())
     content: dict[str, Any] = {}
@@ -33,6 +35,30 @@ def side_by_side(parts: Sequence[xr.Dataset | str], grid: Grid) -> xr.Dataset:
     joined = xr.Dataset(content, {**_coords(answers, parts, names, grid.shape), **grid.coords()})
     joined.attrs = _attrs(answers, first)
     return joined
+
+
+def _loosened(parts: Sequence[xr.Dataset | str]) -> list[xr.Dataset | str]:
+    """Points whose axes agree: one whose coordinate moves with the parameter becomes a plain index `<name>_index`.
+
+    Its coordinate stays, along that index. Where the values of all points begin alike (0, 1, ...) the longest serve.
+    """
+    answers = [one for one in parts if not isinstance(one, str)]
+    own = dict.fromkeys(str(name) for one in answers for name in one.indexes if name not in RESERVED)
+    moved = [name for name in own if _longest(answers, name) is None]
+    return [one if isinstance(one, str) else _without(one, moved) for one in parts]
+
+
+def _without(part: xr.Dataset, moved: Sequence[str]) -> xr.Dataset:
+    held = [name for name in moved if name in part.indexes]
+    return part.reset_index(held).rename_dims({name: f"{name}_index" for name in held}) if held else part
+
+
+def _longest(answers: Sequence[xr.Dataset], name: str) -> xr.Variable | None:
+    """The coordinate of an axis that all points share, or the longest of which the others are the beginning."""
+    each = [one[name].variable for one in answers if name in one.coords]
+    longest = max(each, key=lambda one: one.size)
+    alike = all(np.array_equal(one.values, longest.values[: one.size]) for one in each)
+    return longest if alike else None
 
 
 def _stacked(found: Sequence[xr.Variable | None], names: tuple[str, ...], shape: tuple[int, ...]) -> Any:
@@ -66,7 +92,10 @@ def _coords(
         if all(name in a.coords and a[name].variable.equals(one.variable) for a in answers):
             found[str(name)] = one.variable.copy(deep=False)
             found[str(name)].attrs = _shared_words([a[name].attrs for a in answers])
-        elif name not in answers[0].dims:
+        elif name in answers[0].indexes:
+            if name not in RESERVED and (longest := _longest(answers, str(name))) is not None:
+                found[str(name)] = longest
+        else:
             found[str(name)] = _stacked(
                 [None if isinstance(p, str) else p.variables.get(name) for p in parts], names, shape
             )

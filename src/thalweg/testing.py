@@ -4,7 +4,6 @@ Each check raises AssertionError with a sentence that says what was found.
 """
 
 import math
-import re
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
@@ -22,11 +21,13 @@ from jaxtyping import Array
 
 from . import audit, solve, training
 from .budget import ROUNDING, student
-from .fields import parameters, vary
+from .contract import REFERENCES, check_axes, check_declarations, check_fields, demand, spread
+from .fields import vary
 from .functionals import largest
 from .inputs import inputs, kept
-from .probes import inside, scalars, short_axis, wrong_values
-from .problem import Problem, present, random_parts, seed_keys
+from .labels import axes
+from .probes import inside, scalars, short_axis
+from .problem import Problem, now_and_now, present, random_parts, seed_keys
 from .results import load, save
 from .rules import GradientFlow
 from .serial import from_json, to_json
@@ -34,7 +35,6 @@ from .theory import Setting, Theory, TheoryWarning
 
 # draws for statistics of the start; programs of this many seeds are there already when others ask
 SEEDS = 24
-REFERENCES = Path(__file__).parent / "references.bib"
 
 
 def check_problem(problem: Problem | type[Problem], sizes: Sequence[Mapping[str, int]] = ({},)) -> None:
@@ -48,6 +48,7 @@ def check_problem(problem: Problem | type[Problem], sizes: Sequence[Mapping[str,
     for chosen in sizes:
         one = vary(_made(problem), chosen)
         check_fields(one)
+        check_axes(one)
         seen = solve.train(one, short_axis(one), seeds=[0, 1, 2], strict=False)
         check_observables(one, seen)
         check_round_trip(one, seen)
@@ -83,45 +84,22 @@ def _made(given: Any) -> Any:
     return given() if isinstance(given, type) else given
 
 
-def _demand(truth: Any, owner: object, sentence: str) -> None:
-    if not truth:
-        raise AssertionError(f"{type(owner).__name__}: {sentence}")
-
-
-def check_fields(problem: Problem) -> None:
-    """Each wrong value raises a ValueError that names its field."""
-    for prefix, owner in (("", problem), ("rule.", problem.rule)):
-        for name, parameter in parameters(type(owner)).items():
-            value = getattr(owner, name)
-            for wrong in wrong_values(parameter, value) if value is not None else ():
-                said = _refusal(problem, prefix + name, wrong)
-                _demand(name in said, owner, f"{name} = {wrong!r:.40} gives {said!r}, which names no {name}.")
-
-
-def _refusal(problem: Problem, path: str, wrong: Any) -> str:
-    try:
-        vary(problem, {path: wrong})
-    except ValueError as refused:
-        return str(refused)
-    raise AssertionError(f"{type(problem).__name__}: {path} = {wrong!r:.40} is accepted; it must be refused.")
-
-
 def check_observables(problem: Problem, seen: xr.Dataset) -> None:
     """All that exist are returned, finite wherever the run is well, and within their bounds; so is the start."""
     with jax.enable_x64():
         setting = Setting(problem)
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves((setting.data, setting.start))]
     sound = all(np.all(np.isfinite(leaf)) and leaf.dtype != np.float32 for leaf in leaves)
-    _demand(sound, problem, "draw and start must be finite and in float64.")
+    demand(sound, problem, "draw and start must be finite and in float64.")
     well = seen.isel(seed=np.flatnonzero(seen["outcome"].values == "ok"))
-    _demand(well.sizes["seed"], problem, f"no run ended well: {seen['outcome'].values[0]}.")
+    demand(well.sizes["seed"], problem, f"no run ended well: {seen['outcome'].values[0]}.")
     for one in present(problem):
-        _demand(one.name in seen, problem, f"the observable {one.name} is not returned.")
+        demand(one.name in seen, problem, f"the observable {one.name} is not returned.")
         low, high = float(well[one.name].min(skipna=False)), float(well[one.name].max(skipna=False))
-        _demand(math.isfinite(low + high), problem, f"{one.name} is not finite along the run.")
+        demand(math.isfinite(low + high), problem, f"{one.name} is not finite along the run.")
         slack = ROUNDING * max(abs(low), abs(high))
         fits = (one.low is None or low >= one.low - slack) and (one.high is None or high <= one.high + slack)
-        _demand(fits, problem, f"{one.name} runs from {low} to {high}; declared are {one.low} to {one.high}.")
+        demand(fits, problem, f"{one.name} runs from {low} to {high}; declared are {one.low} to {one.high}.")
 
 
 def same(one: Any, other: Any) -> bool:
@@ -132,12 +110,12 @@ def same(one: Any, other: Any) -> bool:
 
 def check_round_trip(problem: Problem, seen: xr.Dataset) -> None:
     """JSON with its arrays, and a saved file, give an equal problem and equal results."""
-    _demand(same(from_json(*to_json(problem)), problem), problem, "it changes on its way through JSON.")
+    demand(same(from_json(*to_json(problem)), problem), problem, "it changes on its way through JSON.")
     again = from_json(to_json(problem)[0], kept(inputs(problem, seen["time"].values, None, None)).problem)
-    _demand(same(again, problem), problem, "it changes on its way through the arrays of a result file.")
+    demand(same(again, problem), problem, "it changes on its way through the arrays of a result file.")
     with tempfile.TemporaryDirectory() as folder:
         back = load(save(seen, Path(folder) / "run.nc"))
-    _demand(back.equals(seen), problem, "its results change on their way through a file.")
+    demand(back.equals(seen), problem, "its results change on their way through a file.")
 
 
 def check_random(problem: Problem) -> None:
@@ -148,7 +126,7 @@ def check_random(problem: Problem) -> None:
         starts = [problem.initial(begin, draws[0]) for _, begin, _ in keys]
     for part, found in (("draw", draws), ("start", starts)):
         differs, said = not same(*found), random_parts(problem)[part]
-        _demand(said == differs, problem, f"`random` says {part!r}: {said}, two seeds say {differs}.")
+        demand(said == differs, problem, f"`random` says {part!r}: {said}, two seeds say {differs}.")
 
 
 def check_seeds(problem: Problem, seen: xr.Dataset) -> None:
@@ -157,15 +135,15 @@ def check_seeds(problem: Problem, seen: xr.Dataset) -> None:
     alone = [solve.train(problem, times, seeds=[int(s)], strict=False) for s in seen["seed"].values]
     count = training._train._cache_size()  # pyright: ignore
     again = solve.train(problem, times, seeds=[0], strict=False)
-    _demand(again.equals(alone[0]), problem, "the same seed gives another run.")
+    demand(again.equals(alone[0]), problem, "the same seed gives another run.")
     other = vary(problem, {name: inside(p, v) for name, (p, v) in scalars(problem).items()})
     solve.train(other, times, seeds=[0], strict=False)
     more = training._train._cache_size() - count  # pyright: ignore
-    _demand(more == 0, problem, "another value of a scalar compiles anew.")
+    demand(more == 0, problem, "another value of a scalar compiles anew.")
     for name in (str(n) for n in seen.data_vars if n != "outcome"):
         loop = np.stack([one[name].values[0] for one in alone])
         agree = np.allclose(seen[name], loop, rtol=0, atol=1e-12 * max(1.0, largest(loop)), equal_nan=True)
-        _demand(agree, problem, f"{name} differs between a batch and single runs.")
+        demand(agree, problem, f"{name} differs between a batch and single runs.")
 
 
 def check_descent(problem: Problem) -> None:
@@ -180,62 +158,61 @@ def check_descent(problem: Problem) -> None:
         points = jax.tree.map(jnp.asarray, (setting.start, *ends))
         levels = np.asarray([flow.objective(w, setting.data) for w in points])
     rise, slack = np.max(np.diff(levels)), 10 * flow.rule.tolerance * np.max(np.abs(levels))  # pyright: ignore
-    _demand(rise <= slack, problem, f"the objective rises by {rise:.3g} under gradient flow.")
-
-
-def check_declarations(theory: Theory, references: Path = REFERENCES) -> None:
-    """Problems, variables, claims, shapes and sources that a theory names exist."""
-    _demand(theory.of and theory.speaks_of and theory.source, theory, "`of`, `speaks_of` or `source` is empty.")
-    _demand(set(theory.conditions_on) <= {"start", "draw"}, theory, "it may condition on 'start' and 'draw'.")
-    _demand(set(theory.claims) <= set(theory.speaks_of), theory, "it claims what it does not speak of.")
-    declared = {v.name for kind in theory.of for v in (*kind.observables, *kind.events)}
-    lost = sorted(set(theory.speaks_of) - declared - {v.name for v in theory.own})
-    _demand(not lost, theory, f"it speaks of {lost}, which none of its problems declares.")
-    sizes = {n for kind in theory.of for n, p in parameters(kind).items() if p.kind == "size"}
-    lost = sorted(set(theory.shapes) - sizes)
-    _demand(not lost, theory, f"its shapes {lost} are no sizes of any of its problems.")
-    keys = set(re.findall(r"^@\w+\{([^,\s]+),", references.read_text(encoding="utf-8"), re.MULTILINE))
-    lost = [source.key for source in theory.source if source.key not in keys]
-    _demand(not lost, theory, f"its sources {lost} are not in {references.name}.")
+    demand(rise <= slack, problem, f"the objective rises by {rise:.3g} under gradient flow.")
 
 
 def check_assumptions(theory: Theory, problem: Problem, breaking: Mapping[str, Problem]) -> None:
     """Strains are finite here, and each assumption is reported where it is broken."""
     with jax.enable_x64():
         found = audit.strains(theory, Setting(problem))
-    _demand(all(map(math.isfinite, found.values())), theory, f"its strains are not finite: {found}.")
-    _demand(theory.applies(problem), theory, "`applies` says no where its strains are finite.")
+    demand(all(map(math.isfinite, found.values())), theory, f"its strains are not finite: {found}.")
+    demand(theory.applies(problem), theory, "`applies` says no where its strains are finite.")
     lost = set(found) ^ set(breaking)
-    _demand(not lost, theory, f"`breaking` must name a problem for each assumption; see {sorted(lost)}.")
+    demand(not lost, theory, f"`breaking` must name a problem for each assumption; see {sorted(lost)}.")
     for name, broken in breaking.items():
         with jax.enable_x64():
             strain = audit.strains(theory, Setting(broken))[name]
-        _demand(strain > 1, theory, f"{name!r} is strained to {strain} only where it should be broken.")
+        demand(strain > 1, theory, f"{name!r} is strained to {strain} only where it should be broken.")
         told = not any(a.name == name and a.holds is not None for a in theory.assumptions) or not theory.applies(broken)
-        _demand(told, theory, f"`applies` says yes where {name!r} cannot hold.")
+        demand(told, theory, f"`applies` says yes where {name!r} cannot hold.")
     for name, broken in [*breaking.items()][:1]:  # the table of all theories: it costs the strains of each
         rows = audit.theories(broken).query("theory == @kind", local_dict={"kind": type(theory).__name__})
-        _demand(len(rows) == 1 and not rows["applies"].any(), theory, f"theories() hides that {name!r} fails.")
+        demand(len(rows) == 1 and not rows["applies"].any(), theory, f"theories() hides that {name!r} fails.")
 
 
 def check_time_zero(theory: Theory, problem: Problem, seeds: int = SEEDS) -> None:
     """Curves claimed as values begin where training begins: exactly for a given draw and start, else in the mean."""
     axis = short_axis(problem)
-    told = solve.predict(problem, axis, theory=theory, seeds=seeds).isel(time=0)
+    told = told_by(theory, problem, axis, seeds)
+    told = told.isel({dim: 0 for dim in ("time", "time2") if dim in told.dims})
     check_predicted_once(theory.prepare(problem, axis), problem, seeds)
     skeleton, loose = training.split(problem)
     with jax.enable_x64():
         begin = _at_start(skeleton, loose, jnp.arange(seeds))
     exact = {"start", "draw"} <= set(theory.conditions_on)
-    for name in (o.name for o in present(problem) if o.name in told and theory.claim(o.name).kind == "value"):
-        gap = np.asarray(begin[name]) - told[name].values
+    for name in (o.name for o in present(problem) if o.name in told and _valued(theory, o.name)):
+        said = told[name].sel(claim="value").values if "claim" in told[name].dims else told[name].values
+        gap = np.asarray(begin[name]) - said
         size = theory.finite_size(problem).get(name)
-        scale = max(1e-3, float(np.max(np.abs(told[name]))))
+        scale = max(1e-3, float(np.max(np.abs(said))))
         reach = (ROUNDING + problem.margins.get(name, 0.0)) * scale
         reach += size.within(told) * (scale if size.relative else 1.0) if size else 0.0
         error = student(seeds, len(told.data_vars)) * gap.std(axis=0, ddof=1) / math.sqrt(seeds)
         off, reach = (np.abs(gap), 1e-9 * scale) if exact else (np.abs(gap.mean(axis=0)), reach + error)
-        _demand(np.all(off <= reach), theory, f"{name} starts {np.max(off):.3g} off, allowed are {np.max(reach):.3g}.")
+        demand(np.all(off <= reach), theory, f"{name} starts {np.max(off):.3g} off, allowed are {np.max(reach):.3g}.")
+
+
+def _valued(theory: Theory, name: str) -> bool:
+    """Whether a curve is claimed as a value at all times."""
+    return any(claim.kind == "value" and claim.time for claim in theory.claims_of(name))
+
+
+def told_by(theory: Theory, problem: Problem, axis: np.ndarray, seeds: int) -> xr.Dataset:
+    """The prediction; AssertionError where an array does not have the dims that are declared."""
+    try:
+        return solve.predict(problem, axis, theory=theory, seeds=seeds)
+    except ValueError as refused:
+        raise AssertionError(f"{type(theory).__name__}: {refused}") from refused
 
 
 @partial(jax.jit, static_argnums=0)
@@ -246,7 +223,7 @@ def _at_start(skeleton: training.Skeleton, loose: list[Any], seeds: Array) -> di
     def one(seed: Array) -> Any:
         draw, begin, _ = seed_keys(seed)
         data = problem.draw(draw)
-        return problem.observe(problem.initial(begin, data), data)
+        return now_and_now(problem, problem.observe(problem.initial(begin, data), data))
 
     return jax.lax.map(one, seeds)
 
@@ -258,16 +235,20 @@ def check_predicted_once(theory: Theory, problem: Problem, seeds: int) -> None:
     other = vary(problem, {name: inside(p, v) for name, (p, v) in scalars(problem).items()})
     solve.predict(other, short_axis(problem), theory=theory, seeds=seeds)
     more = sum(program._cache_size() for program in programs) - count
-    _demand(more == 0, theory, "another value of a scalar compiles anew.")
+    demand(more == 0, theory, "another value of a scalar compiles anew.")
 
 
 def check_single(theory: Theory, problem: Problem, axis: np.ndarray, fan: Mapping[str, np.ndarray]) -> None:
     """What a theory tells under vmap is what it tells through `predict`, for seed 0."""
     alone = solve.predict(problem, axis, theory=theory, seeds=SEEDS)
-    for name in (str(n) for n in alone.data_vars if n in fan):
-        value = alone[name].isel(seed=0).values if "seed" in alone[name].dims else alone[name].values
+    alone = alone.isel(seed=0) if "seed" in alone.dims else alone
+    for name in fan:
+        whole, _, side = name.partition(": ")
+        if whole not in alone.data_vars:
+            continue
+        value = (alone[whole].sel(claim=side) if side else alone[whole]).values
         still = np.allclose(fan[name], value, rtol=1e-10, atol=1e-10, equal_nan=True)
-        _demand(still, theory, f"{name} differs between vmap and a single call.")
+        demand(still, theory, f"{name} differs between vmap and a single call.")
 
 
 def check_transparent(theory: Theory, problem: Problem, step: float = 1e-4) -> None:
@@ -278,7 +259,7 @@ def check_transparent(theory: Theory, problem: Problem, step: float = 1e-4) -> N
 
     def at(values: Any) -> Any:
         moved = eqx.tree_at(lambda p: [attrgetter(name)(p) for name in names], case, list(values))
-        return ready.predict(moved, *given, jnp.asarray(axis))
+        return spread(ready.predict(moved, *given, jnp.asarray(axis)))
 
     with jax.enable_x64():
         setting, ready = Setting(case), theory.prepare(case, axis)
@@ -293,12 +274,13 @@ def check_transparent(theory: Theory, problem: Problem, step: float = 1e-4) -> N
     turned = {name: np.moveaxis(np.asarray(value[4]), 0, -1) for name, value in slopes.items()}
     told = {name: np.asarray(value[4, 0]) for name, value in fan.items()}
     check_single(theory, case, axis, told)
+    known = [*theory.speaks_of, *(axis.coordinate for axis in axes(theory.own).values())]
     for name, value in told.items():
-        _demand(name in theory.speaks_of, theory, f"it predicts {name}, of which it does not speak.")
+        demand(name.partition(": ")[0] in known, theory, f"it predicts {name}, of which it does not speak.")
         wide = np.moveaxis(np.asarray(fan[name][0] - fan[name][1]), 0, -1) / (2 * np.asarray(lever))
         fine = np.moveaxis(np.asarray(fan[name][2] - fan[name][3]), 0, -1) / np.asarray(lever)
         slack = 1e-5 * (largest(np.asarray(value)) + largest(fine))
         # where a curve jumps (a share of samples), the two differences disagree and nothing can be said
         wrong = (np.abs(fine - wide) <= slack) & ~(np.abs(np.asarray(turned[name]) - fine) <= 10 * slack)
         blamed = sorted({names[i] for i in np.argwhere(wrong)[:, -1]})
-        _demand(not blamed, theory, f"the derivative of {name} in {', '.join(blamed)} is wrong under jacfwd.")
+        demand(not blamed, theory, f"the derivative of {name} in {', '.join(blamed)} is wrong under jacfwd.")

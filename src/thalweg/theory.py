@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from .draws import first_case
 from .fields import Parametrised
-from .problem import Problem
+from .problem import Axis, Problem
 
 if TYPE_CHECKING:
     from typing import ClassVar as AbstractClassVar
@@ -44,12 +44,14 @@ class Claim:
 
     `window(problem, times)` gives the start and end of the times over which a `rate` is read (slope on the
     observable's scale), out of those that are looked at. `approach(problem)` is the distance from a `limit` that the
-    theory declares at this problem's parameters.
+    theory declares at this problem's parameters. `time=False`: a curve is told as one number without time axis, which
+    is compared with the end of the run and drawn at all times.
     """
 
     kind: Kind = "value"
     window: Callable[[Any, np.ndarray], tuple[float, float]] | None = None
     approach: Callable[[Any], float] | None = None
+    time: bool = True
 
 
 VALUE = Claim()
@@ -76,12 +78,15 @@ def structural(name: str, words: str, holds: Callable[[Any], bool]) -> Assumptio
 
 @dataclasses.dataclass(frozen=True)
 class Variable:
-    """A number that only theories speak of (no time axis), such as the jump times of a limit."""
+    """What only theories speak of, such as the jump times of a limit. `dims`: its axes, as `Axis` or by name alone.
+
+    A variable over the times of the run names the dim "time" itself (and "time2", if it is about two times).
+    """
 
     name: str
     words: str
     unit: str = ""
-    dims: tuple[str, ...] = ()
+    dims: tuple[str | Axis, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +149,7 @@ class Theory(Parametrised, Generic[P]):
     assumptions: AbstractClassVar[tuple[Assumption, ...]]
     conditions_on: AbstractClassVar[tuple[str, ...]]
     speaks_of: AbstractClassVar[tuple[str, ...]]
-    claims: ClassVar[Mapping[str, Claim]] = {}
+    claims: ClassVar[Mapping[str, Claim | tuple[Claim, ...]]] = {}
     shapes: ClassVar[tuple[str, ...]] = ()
     # whether the answer for a draw is an estimate from it, right in the mean over draws and not for each
     estimates: ClassVar[bool] = False
@@ -157,8 +162,11 @@ class Theory(Parametrised, Generic[P]):
         """A copy with all counts fixed (quadrature nodes) that this problem and these times ask for; often `self`."""
 
     @abc.abstractmethod
-    def predict(self, problem: P, data: Any, start: Any, times: Array) -> dict[str, Array]:
-        """The curves (time first) and events (no time) that it speaks about, for the observables it chooses."""
+    def predict(self, problem: P, data: Any, start: Any, times: Array) -> dict[str, Any]:
+        """The curves (time first) and events (no time) that it speaks about, for the observables it chooses.
+
+        A name with claims of several kinds has a dictionary of arrays by kind: {"lower": ..., "upper": ...}.
+        """
 
     @abc.abstractmethod
     def finite_size(self, problem: P) -> Mapping[str, FiniteSize]:
@@ -168,6 +176,8 @@ class Theory(Parametrised, Generic[P]):
         """Whether it can speak about this problem at all, as far as a cheap look tells; strains say how well."""
         return isinstance(problem, self.of) and all(a.holds is None or a.holds(problem) for a in self.assumptions)
 
-    def claim(self, name: str) -> Claim:
-        """How a variable is meant; a plain value unless declared."""
-        return self.claims.get(name, VALUE)
+    @classmethod
+    def claims_of(cls, name: str) -> tuple[Claim, ...]:
+        """How a variable is meant, one claim of each kind; a plain value unless declared."""
+        found = cls.claims.get(name, VALUE)
+        return found if isinstance(found, tuple) else (found,)

@@ -8,7 +8,7 @@ from jaxtyping import Array
 
 from .draws import Case, completed
 from .parallel import Batch, Progress, map_seeds, over_seeds
-from .problem import Trajectory, draw_events
+from .problem import Trajectory, draw_events, paired
 from .request import Request
 from .skeleton import Skeleton, signature, split
 
@@ -19,7 +19,8 @@ def _train(skeleton: Skeleton, loose: list[Any], ticks: Array, given: Any, drawn
 
     def one(drawn: Case) -> Trajectory:
         data, start = completed(drawn, given)
-        return problem.rule.trajectory(problem, data, start, ticks, drawn.path)
+        done = problem.rule.trajectory(problem, data, start, ticks, drawn.path)
+        return done._replace(curves=paired(problem, done.curves))
 
     return map_seeds(one, drawn, count)
 

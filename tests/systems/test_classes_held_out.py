@@ -53,7 +53,7 @@ def test_ridge_of_points_held_out_is_that_of_every_fold():
     problem = tw.DatasetClasses(**SMALL)
     x, y = drawn(problem)
     told = tw.predict(problem, theory=tw.HeldOutRidge(), seeds=1)
-    strengths = told.ridge.values[0][[10, 50, 80]]
+    strengths = told.ridge.values[[10, 50, 80]]
     loss, _ = seen(folds(x, y, [lambda v, s=s: 1 / (v + s) for s in strengths]), y)
     np.testing.assert_allclose(told.ridge_loss[0, [10, 50, 80]], loss, rtol=1e-8)
     with jax.enable_x64():

@@ -179,7 +179,7 @@ def test_learning_curve_noise_and_signal_of_a_known_law():
     # the columns' own sizes are kept: the law is known in them
     problem = tw.DatasetRegression(inputs=inputs, targets=targets, samples=100, deviation_floor=1e9)
     told = tw.predict(problem, [0.0], theory=tw.HeldOutRidge(), seeds=24)
-    for size, value in zip(told.learning_samples.values[0], told.learning_loss.mean("seed").values, strict=True):
+    for size, value in zip(told.learning_samples.values, told.learning_loss.mean("seed").values, strict=True):
         # 2400 squared errors: their mean is known to 3 %; a mean fitted from m points adds 1/m
         assert value == pytest.approx(best_loss_of(spectrum, weights, 0.7, size - 1) * (1 + 1 / size), rel=0.07), size
     signal = np.sqrt(np.sum(spectrum * weights**2))

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from .marks import Mark, draw_levels, draw_marks
-from .reading import Comparison, TheoryPart, mean_over_seeds
+from .reading import Comparison, TheoryPart, mean_over_seeds, sides
 from .style import DOTTED, GREY, INK, PALE, band_colour, dots, look, scale_time, visible, wrapped
 from .words import counted, pretty
 
@@ -55,16 +55,30 @@ def draw_theory(axes: Axes, part: TheoryPart, name: str, position: int) -> None:
     mean = mean_over_seeds(part.told[name])
     # a limit that is told without time axis stands at all times
     mean = (mean if "time" in mean.dims else mean.expand_dims(time=part.told["time"].values)).isel(time=some)
-    for curve in components(mean):
-        axes.plot(times, curve, lw=1.9, zorder=4, **look(position))
-    if f"{name}_allowance" in part.gap:
-        allowed = part.gap[f"{name}_allowance"].isel(time=some).broadcast_like(mean)
-        count = min(mean.size // mean.sizes["time"], MOST_COMPONENTS)
-        for curve, width in zip(components(mean), components(allowed), strict=True):
-            if np.nanmax(width, initial=0.0) > 0:
-                # bands that lie on each other stay pale
-                band = {"color": band_colour(position), "alpha": 0.2 / count**0.5, "lw": 0, "zorder": 2}
-                axes.fill_between(times, curve - width, curve + width, **band)
+    draw_between(axes, times, mean, band_colour(position))
+    for kind, side in sides(mean).items():
+        for curve in components(side):
+            axes.plot(times, curve, lw=1.9, zorder=4, **look(position))
+        if f"{name}_allowance" in part.gap:
+            allowed = part.gap[f"{name}_allowance"].isel(time=some).broadcast_like(mean)
+            _draw_allowance(axes, times, side, allowed.sel(claim=kind) if kind else allowed, position)
+
+
+def draw_between(axes: Axes, times: np.ndarray, values: xr.DataArray, colour: str) -> None:
+    """The band between a lower and an upper bound."""
+    told = sides(values)
+    if {"lower", "upper"} <= set(told):
+        for low, high in zip(components(told["lower"]), components(told["upper"]), strict=True):
+            axes.fill_between(times, low, high, color=colour, alpha=0.12, lw=0, zorder=1)
+
+
+def _draw_allowance(axes: Axes, times: np.ndarray, values: xr.DataArray, allowed: xr.DataArray, position: int) -> None:
+    count = min(values.size // values.sizes["time"], MOST_COMPONENTS)
+    for curve, width in zip(components(values), components(allowed), strict=True):
+        if np.nanmax(width, initial=0.0) > 0:
+            # bands that lie on each other stay pale
+            band = {"color": band_colour(position), "alpha": 0.2 / count**0.5, "lw": 0, "zorder": 2}
+            axes.fill_between(times, curve - width, curve + width, **band)
 
 
 def draw_training(axes: Axes, seen: xr.Dataset, name: str, error: xr.DataArray | None) -> None:
@@ -79,18 +93,24 @@ def draw_training(axes: Axes, seen: xr.Dataset, name: str, error: xr.DataArray |
 
 
 def in_budgets(part: TheoryPart, name: str) -> xr.DataArray:
-    """The gap in units of allowance + error; 0 where both are 0."""
+    """The gap in units of allowance + error; 0 where both are 0. Of bounds from both sides, what lies outside."""
     reach = part.gap[f"{name}_allowance"] + part.gap[f"{name}_error"]
     gap = part.gap[name]
     ratio = gap / reach.where(reach > 0)
-    return ratio.where((reach > 0) | (np.abs(gap) > 0), 0.0)
+    ratio = ratio.where((reach > 0) | (np.abs(gap) > 0), 0.0)
+    several = sides(ratio)
+    within = [side for kind, side in several.items() if kind not in ("lower", "upper")]
+    if within:
+        return within[0]
+    below, above = several.get("lower", 0.0 * ratio), several.get("upper", 0.0 * ratio)
+    return below.clip(max=0.0) + above.clip(min=0.0)
 
 
 def draw_gap(axes: Axes, found: Comparison, name: str) -> None:
     """All gaps in units of their budgets, with the band inside which they agree."""
     widest = 1.5
-    bounds = {part.claims().get(name, "value") for part in found.theories if name in part.gap}
-    low, high = (-1e9 if bounds == {"upper"} else -1.0), (1e9 if bounds == {"lower"} else 1.0)
+    bounds = {part.claims().get(name, ()) for part in found.theories if name in part.gap}
+    low, high = (-1e9 if bounds == {("upper",)} else -1.0), (1e9 if bounds == {("lower",)} else 1.0)
     for position, part in enumerate(found.theories):
         if name not in part.gap or f"{name}_error" not in part.gap:
             continue
@@ -148,7 +168,7 @@ def handles(found: Comparison, with_marks: bool) -> list[Any]:
     listed: list[Any] = []
     for position, part in enumerate(found.theories):
         claims = set(part.claims().values())
-        meant = f" ({CLAIMS[claims.pop()]})" if len(claims) == 1 else ""
+        meant = f" ({' and '.join(CLAIMS.get(kind, kind) for kind in claims.pop())})" if len(claims) == 1 else ""
         listed.append(Line2D([], [], lw=1.9, label=f"theory: {part.name}{meant}", **look(position)))
         parts = {"finite_size": "finite size", "margin": "margin of the problem"}
         left = [words for key, words in parts.items() if float(part.budget[key].max()) > 0]

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from .marks import marks
-from .panels import clock_of, components, draw_pair, handles, name_axes
-from .reading import Comparison, class_of, curves_of, mean_over_seeds, problem_of, title_of
+from .panels import clock_of, components, draw_between, draw_pair, handles, name_axes
+from .reading import Comparison, class_of, curves_of, is_two_time, mean_over_seeds, problem_of, title_of
 from .style import INK, blank, clean_style, header, look, scale_time, visible
+from .two_times import draw_alone, draw_row, images_of
 from .view_picture import View, draw_view, find_view
 from .words import counted, unknown
 
@@ -115,11 +116,26 @@ def _levels(result: Any, curve: str) -> list[str]:
 
 def _comparison(result: xr.DataTree, chosen: Sequence[str] | None) -> Parts:
     found = Comparison(result)
-    names = select(found.curves(), chosen)
+    chosen = select(found.curves(), chosen)
+    names = [name for name in chosen if not is_two_time(found.training[name])]
+    images = [images_of(found, name) for name in chosen if is_two_time(found.training[name])]
+    heights = [3.75 * -(-len(names) // columns_for(len(names)))] if names else []
+    heights += [3.2] * len(images)
+    widest = max(columns_for(len(names)) if names else 1, *(min(len(row), COLUMNS) for row in images), 1)
+    figure = blank(widest, sum(heights))
+    parts = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    for i, row in enumerate(images):
+        draw_row(figure, parts[i + bool(names)].subgridspec(1, len(row)), row)
+    marked = _draw_curves(figure, parts[0], found, result, names) if names else False
+    several = len(found.theories) > 1
+    said = [((f"{t.name}: " if several else "") + t.sentence, t.verdict) for t in found.theories]
+    return figure, said, handles(found, marked) if names else []
+
+
+def _draw_curves(figure: Figure, place: Any, found: Comparison, result: xr.DataTree, names: list[str]) -> bool:
+    """Panels of curves over time with their gaps; True if events were marked."""
     columns = columns_for(len(names))
-    rows = -(-len(names) // columns)
-    figure = blank(columns, 3.75 * rows)
-    outer = figure.add_gridspec(rows, columns, hspace=0.045)
+    outer = place.subgridspec(-(-len(names) // columns), columns, hspace=0.045)
     known = marks(found, _watched(result))
     marked = False
     for i, name in enumerate(names):
@@ -129,9 +145,7 @@ def _comparison(result: xr.DataTree, chosen: Sequence[str] | None) -> Parts:
         marked = draw_pair(upper, lower, found, name, known, _levels(result, name)) or marked
         if i % columns == 0:
             lower.set_ylabel("gap / budget")
-    several = len(found.theories) > 1
-    said = [((f"{t.name}: " if several else "") + t.sentence, t.verdict) for t in found.theories]
-    return figure, said, handles(found, marked)
+    return marked
 
 
 def grid(figure: Figure, count: int) -> list[Any]:
@@ -153,14 +167,18 @@ def _alone(result: xr.Dataset, chosen: Sequence[str] | None) -> Parts:
     figure = empty_for(len(names))
     theory = result.attrs["verb"] == "predict"
     style = look(0) if theory else {"color": INK, "linestyle": "-"}
-    result = result.isel(time=visible(result["time"].values))
+    whole, result = result, result.isel(time=visible(result["time"].values))
     times = result["time"].values
     for axes, name in zip(grid(figure, len(names)), names, strict=True):
         values = result[name]
+        if is_two_time(values):
+            draw_alone(figure, axes, mean_over_seeds(whole[name]))
+            continue
         if values.sizes.get("seed", 1) > 1:
             for one in values.transpose("seed", ...)[:48]:
                 for curve in components(one):
                     axes.plot(times, curve, color=style["color"], lw=0.6, alpha=0.25)
+        draw_between(axes, times, mean_over_seeds(values), str(style["color"]))
         for curve in components(mean_over_seeds(values)):
             axes.plot(times, curve, lw=1.9, marker="o" if times.size == 1 else "", **style)
         name_axes(axes, values, clock_of(result))

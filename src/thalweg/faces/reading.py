@@ -56,10 +56,13 @@ class TheoryPart:
         """The verdict in a word."""
         return str(self.told.attrs.get("verdict", ""))
 
-    def claims(self) -> dict[str, str]:
-        """How each variable is meant, where it is no plain value."""
+    def claims(self) -> dict[str, tuple[str, ...]]:
+        """How each variable is meant, where it is no plain value; in the order of the claims."""
         pairs = zip(self.budget["variable"].values, self.budget["claim"].values, strict=True)
-        return {str(v): str(c) for v, c in pairs if str(c) != "value"}
+        found: dict[str, tuple[str, ...]] = {}
+        for variable, kind in dict.fromkeys((str(v), str(c)) for v, c in pairs):
+            found[variable] = (*found.get(variable, ()), kind)
+        return {variable: kinds for variable, kinds in found.items() if kinds != ("value",)}
 
 
 class Comparison:
@@ -90,6 +93,28 @@ class Comparison:
 def is_curve(values: xr.DataArray) -> bool:
     """Whether it is a number at every time."""
     return "time" in values.dims and values.dtype.kind == "f"
+
+
+def is_two_time(values: xr.DataArray) -> bool:
+    """Whether it is a number at every pair of times."""
+    return "time2" in values.dims
+
+
+def equal_times(values: xr.DataArray) -> xr.DataArray:
+    """A curve of two times where both are the same; any other as it is."""
+    if not is_two_time(values):
+        return values
+    both = xr.DataArray(np.arange(values.sizes["time"]), dims="time")
+    return values.isel(time=both, time2=both).drop_vars("time2")
+
+
+def sides(values: xr.DataArray) -> dict[str, xr.DataArray]:
+    """What each of several claims says, by its kind; under "" the variable as it is where there is one claim."""
+    if "claim" not in values.dims:
+        return {"": values}
+    each = {str(kind): values.sel(claim=kind, drop=True) for kind in values["claim"].values}
+    # other variables of the same result may have claims of more kinds
+    return {kind: side for kind, side in each.items() if np.isfinite(side.values).any()} or each
 
 
 def curves_of(dataset: xr.Dataset, whole: Any = None) -> list[str]:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from .reading import Comparison, is_curve, mean_over_seeds, parts_of, title_of
+from .reading import Comparison, is_curve, is_two_time, mean_over_seeds, parts_of, sides, title_of
 from .words import plain_number
 
 # as many values are shown one by one
@@ -29,10 +29,17 @@ def _numbers(dataset: Any) -> dict[str, Any]:
     for name, values in dataset.data_vars.items():
         if values.dtype.kind != "f":
             continue
-        mean = mean_over_seeds(values)
-        kind, mean = ("end", mean.isel(time=-1)) if is_curve(values) else ("events", mean)
-        found[kind][str(name)] = clean(mean.values)
+        told = {side: _at_the_end(one) for side, one in sides(mean_over_seeds(values)).items()}
+        found["end" if is_curve(values) else "events"][str(name)] = told.get("", told)
     return found
+
+
+def _at_the_end(mean: Any) -> Any:
+    """The last value of a curve, what is no curve as it is; two values of a curve of two times."""
+    if is_two_time(mean):
+        places = {"equal times": -1, "last against first": 0}
+        return {words: clean(mean.isel(time=-1, time2=place).values) for words, place in places.items()}
+    return clean((mean.isel(time=-1) if is_curve(mean) else mean).values)
 
 
 def _part(dataset: Any) -> dict[str, Any]:
@@ -87,15 +94,24 @@ def _values(dataset: Any) -> list[str]:
     said = [f"theory: {dataset.attrs['theory']}"] if "theory" in dataset.attrs else []
     for kind in ("end", "events"):
         for name, value in found[kind].items():
-            # what stands without time though it is a curve of the problem (they alone have a scale) is its limit
-            word = "at the end" if kind == "end" else "limit" if "scale" in dataset[name].attrs else "event"
+            word = "at the end" if kind == "end" else _word(dataset[name].attrs)
             unit = str(dataset[name].attrs.get("units", "")) if kind == "events" else ""
             told = _short(value)
             said.append(f"  {name} ({word}): {told}{f' {unit}' if unit and not told.endswith('happen') else ''}")
     return said
 
 
+def _word(attrs: dict[str, Any]) -> str:
+    """What a number without time is: told of a curve (they alone have a scale), as claimed, or an event."""
+    if "scale" not in attrs:
+        return "event"
+    kind = str(attrs.get("claim", "limit"))
+    return kind if kind in ("limit", "upper", "lower") else "at all times"
+
+
 def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{key} {_short(one)}" for key, one in value.items())
     if not isinstance(value, list):
         return "did not happen" if value is None else plain_number(float(f"{value:.5g}"))
     nested = any(isinstance(v, list) for v in value)

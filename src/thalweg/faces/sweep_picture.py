@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from .panels import MOST_COMPONENTS, clock_of, components, name_axes
 from .plot import Parts, empty_for, grid, select
-from .reading import curves_of, mean_over_seeds, parameters, problem_of
+from .reading import curves_of, equal_times, is_two_time, mean_over_seeds, parameters, problem_of
 from .style import INK, dots, scale_time, visible
 from .words import counted, plain_number, pretty
 
@@ -41,6 +41,8 @@ def sweep_picture(result: xr.DataTree, chosen: Sequence[str] | None) -> Parts:
             _over_parameter(one, parts, name, swept)
             _name_parameter(one, result, swept[0], first[swept[0]].values)
         name_axes(one, values)
+        if is_two_time(values):
+            one.set_title(f"{one.get_title(loc='left')}\nat equal times", loc="left")
         if name in curves and len(swept) > 1:
             one.set_title(f"{one.get_title(loc='left')}\nat the last time", loc="left")
     return (
@@ -68,7 +70,7 @@ def _over_time(axes: Axes, parts: dict[str, xr.Dataset], name: str, parameter: s
     for kind, part in parts.items():
         if name not in part:
             continue
-        values = part[name]
+        values = equal_times(part[name])
         # a limit that is told without time axis stands at all times
         values = values if "time" in values.dims else values.expand_dims(time=part["time"].values)
         shown = values.isel(time=visible(part["time"].values))
@@ -91,7 +93,8 @@ def _over_parameter(axes: Axes, parts: dict[str, xr.Dataset], name: str, swept: 
     for kind, part in parts.items():
         if name not in part:
             continue
-        values = part[name].isel(time=-1) if "time" in part[name].dims else part[name]
+        values = equal_times(part[name])
+        values = values.isel(time=-1) if "time" in values.dims else values
         mean = mean_over_seeds(values)
         # means over what a third parameter does
         table = mean.mean([d for d in mean.dims if d in swept[2:]])

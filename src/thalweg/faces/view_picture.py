@@ -22,14 +22,19 @@ MOST_LINES = 200
 
 
 def runs_of(result: Any) -> list[tuple[str, xr.Dataset]]:
-    """Training and theories of one run, the first seed: (name, data set without dim `seed`)."""
+    """Training and theories of one run, the first seed: (name, values of one time without dim `seed`)."""
     if result.attrs["verb"] == "compare":
         found = Comparison(result)
         parts = [("training", found.good), *((part.name, part.told) for part in found.theories)]
     else:
         name = result.attrs.get("theory", "theory") if result.attrs["verb"] == "predict" else "training"
         parts = [(name, result)]
-    return [(name, part.isel(seed=0) if "seed" in part.dims else part) for name, part in parts]
+    return [(name, _plain(part.isel(seed=0) if "seed" in part.dims else part)) for name, part in parts]
+
+
+def _plain(part: xr.Dataset) -> xr.Dataset:
+    """Without what no view can show: bounds from several sides, curves of two times."""
+    return part.drop_vars([n for n, v in part.data_vars.items() if {"claim", "time2"} & set(v.dims)])
 
 
 def views_in(result: Any) -> list[View]:

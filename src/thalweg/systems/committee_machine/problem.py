@@ -13,7 +13,7 @@ from ...events import Crossing, Final, FromDraw
 from ...fields import check_ranges
 from ...mathematics.gaussian_averages import Erf, GaussianAverages, Linear, Relu
 from ...mathematics.normal_blocks import normal_block
-from ...problem import Event, FisherProblem, Observable, Rule, scalar, size
+from ...problem import Axis, Event, FisherProblem, Observable, Rule, scalar, size
 from ...rules import OnePassNaturalGradient, OnePassSGD
 from ...views import Matrices
 from .natural_gradient import inside_span, metric
@@ -22,6 +22,9 @@ from .overlaps import Overlaps, as_overlaps, check_distinct, measured_overlaps
 from .readings import SPECIALISATION, ValueAt
 from .stability import critical_rate, natural_critical_rate
 
+UNIT = Axis("unit", words="unit of the student")
+UNIT2 = Axis("unit2", words="unit of the student, second")
+TARGET_UNIT = Axis("target_unit", words="unit of the teacher")
 # specialisation at which a run begins to leave the plateau, and at which it has left it
 LEAVING, SPECIALISED = 0.1, 0.5
 AVERAGES: dict[str, GaussianAverages] = {"erf": Erf(), "relu": Relu(), "linear": Linear()}
@@ -82,11 +85,9 @@ class CommitteeMachine(FisherProblem):
 
     observables: ClassVar[tuple[Observable, ...]] = (
         Observable("test_loss", "test loss without label noise", "epsilon_g", low=0.0, log=True),
-        Observable("student_overlap", "overlaps of the student's units", "Q", dims=("unit", "unit2"), natural=1.0),
-        Observable(
-            "teacher_overlap", "overlaps with the teacher's units", "R", dims=("unit", "target_unit"), natural=1.0
-        ),
-        Observable("output_weights", "output weights of the student", "v", dims=("unit",), natural=1.0),
+        Observable("student_overlap", "overlaps of the student's units", "Q", dims=(UNIT, UNIT2), natural=1.0),
+        Observable("teacher_overlap", "overlaps with the teacher's units", "R", dims=(UNIT, TARGET_UNIT), natural=1.0),
+        Observable("output_weights", "output weights of the student", "v", dims=(UNIT,), natural=1.0),
     )
     events: ClassVar[tuple[Event, ...]] = (
         Event(

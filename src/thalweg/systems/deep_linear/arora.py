@@ -145,7 +145,7 @@ class AroraCertificate(Theory[DeepLinear]):
     )  # fmt: skip
     claims: ClassVar[Mapping[str, Claim]] = {
         "train_loss": Claim("upper"),
-        "imbalance": Claim("limit"),
+        "imbalance": Claim("limit", time=False),
         "exponent": Claim("lower"),
         "horizon": Claim("upper"),
     }

@@ -10,12 +10,15 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from ...problem import Problem
+from ...problem import Axis, Problem
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
 from .critical import Branches, branches_of, critical_layers, degenerate_value, global_value
 from .problem import LATE, DeepLinear
+from .readings import MODE
 
+ROOT = Axis("root", ("zero", "lower", "upper"), "root of the equation of a mode")
+COUNT = Axis("count", words="number of modes that are kept")
 # largest number of parameters whose curvatures are computed
 MOST_PARAMETERS = 1000
 # strain 1 of "not degenerate": a singular value within one percent of the threshold
@@ -73,11 +76,11 @@ class RegularisedLandscape(Theory[DeepLinear]):
     source: ClassVar[tuple[Source, ...]] = (Source("ChenJiangWang2025"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
     own: ClassVar[tuple[Variable, ...]] = (
-        Variable("branch_products", "product of each mode at its roots: zero, lower, upper", dims=("mode", "root")),
-        Variable("branch_labels", "1: may stand in a local minimum, 0: makes a saddle", dims=("mode", "root")),
-        Variable("minimum_objectives", "objective with the k largest modes on their upper roots", dims=("count",)),
+        Variable("branch_products", "product of each mode at its roots: zero, lower, upper", dims=(MODE, ROOT)),
+        Variable("branch_labels", "1: may stand in a local minimum, 0: makes a saddle", dims=(MODE, ROOT)),
+        Variable("minimum_objectives", "objective with the k largest modes on their upper roots", dims=(COUNT,)),
         Variable("global_objective", "least objective"),
-        Variable("global_products", "modes of the global minimum", dims=("mode",)),
+        Variable("global_products", "modes of the global minimum", dims=(MODE,)),
         Variable("degenerate_threshold", "singular value at which two critical points meet"),
         Variable("global_threshold", "singular value from which the upper root is the global minimum"),
         Variable("error_bound_constant", "distance to the critical set over the gradient norm, near the minimum"),
@@ -87,7 +90,8 @@ class RegularisedLandscape(Theory[DeepLinear]):
         "global_products", "degenerate_threshold", "global_threshold", "error_bound_constant",
     )  # fmt: skip
     claims: ClassVar[Mapping[str, Claim]] = {
-        name: Claim("limit", approach=lambda problem: math.exp(-LATE)) for name in ("train_loss", "singular_values")
+        name: Claim("limit", approach=lambda problem: math.exp(-LATE), time=False)
+        for name in ("train_loss", "singular_values")
     }
     assumptions: ClassVar[tuple[Assumption, ...]] = (DECAY, regime.WHITE, NOT_DEGENERATE)
 

@@ -14,6 +14,7 @@ from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
 from .layers import Layers, product
 from .problem import DeepLinear
+from .readings import MODE
 from .task import Task
 from .trajectories import CURVES, EVENTS, closed_form
 
@@ -85,7 +86,7 @@ class DecoupledModes(Theory[DeepLinear]):
     of: ClassVar[tuple[type[Problem], ...]] = (DeepLinear,)
     source: ClassVar[tuple[Source, ...]] = (Source("Saxe2014"), Source("Gidel2019"))
     conditions_on: ClassVar[tuple[str, ...]] = ("start", "draw")
-    own: ClassVar[tuple[Variable, ...]] = (Variable("mode_targets", "where each mode ends", dims=("mode",)),)
+    own: ClassVar[tuple[Variable, ...]] = (Variable("mode_targets", "where each mode ends", dims=(MODE,)),)
     speaks_of: ClassVar[tuple[str, ...]] = (*CURVES, *EVENTS, "mode_targets")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         regime.FLOW, regime.FREE_LAYERS, regime.NO_DECAY, regime.BALANCED, ALIGNED,
@@ -172,7 +173,7 @@ class UnbalancedModes(Theory[DeepLinear]):
     of: ClassVar[tuple[type[Problem], ...]] = (DeepLinear,)
     source: ClassVar[tuple[Source, ...]] = (Source("Saxe2014"), Source("Kunin2024"))
     conditions_on: ClassVar[tuple[str, ...]] = ("start", "draw")
-    own: ClassVar[tuple[Variable, ...]] = (Variable("conserved", "b^2 - a^2 of each mode", dims=("mode",)),)
+    own: ClassVar[tuple[Variable, ...]] = (Variable("conserved", "b^2 - a^2 of each mode", dims=(MODE,)),)
     speaks_of: ClassVar[tuple[str, ...]] = (*CURVES, *EVENTS, "conserved")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         regime.FLOW, regime.TWO_LAYERS, regime.NO_DECAY, ALIGNED, SINGLE_UNITS,

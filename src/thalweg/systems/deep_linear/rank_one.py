@@ -13,6 +13,7 @@ from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
 from .layers import Layers, product
 from .problem import DeepLinear
+from .readings import MODE
 from .trajectories import CURVES, EVENTS, integrated
 
 # overlaps of the start below this are rounding: the direction is not there
@@ -141,7 +142,7 @@ class RankOneFlow(Theory[DeepLinear]):
     source: ClassVar[tuple[Source, ...]] = (Source("Eftekhari2020"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("start", "draw")
     own: ClassVar[tuple[Variable, ...]] = (
-        Variable("basin_overlaps", "u_k.u0 + v_k.v0: the first that is not 0 names the limit", dims=("mode",)),
+        Variable("basin_overlaps", "u_k.u0 + v_k.v0: the first that is not 0 names the limit", dims=(MODE,)),
         Variable("limit_loss", "loss at which the flow ends"),
         Variable("approach_rate", "rate at which W goes to its end, at late times", "1/clock"),
         Variable("plateau_length", "time at the second mode before the first takes over", "clock"),

@@ -8,11 +8,15 @@ from jaxtyping import Array, Float
 
 from ...events import Reading
 from ...plateaus import PlateauLosses
-from ...problem import Event, Observable
+from ...problem import Axis, Event, Observable
 from .detectors import DecayRate, Drift, EachCrossing, FirstShare
 from .layers import imbalances, product
 from .task import RANK_TOLERANCE
 
+MODE = Axis("mode", words="mode, the strongest first")
+PAIR = Axis("pair", words="layer and the next, from the inputs")
+LAYER = Axis("layer", words="layer, from the inputs")
+PLATEAU = Axis("plateau", words="plateau, the first in time first")
 HALF = 0.5
 # the share of the reducible loss that is left where a run has escaped from its start
 ESCAPED = 0.9
@@ -20,18 +24,18 @@ ESCAPED = 0.9
 TRAIN_LOSS = Observable("train_loss", "training loss, half the (mean) squared error", "L", low=0.0)
 # what may be zero but for rounding is measured against 1, the order of a target's singular values
 SINGULAR_VALUES = Observable(
-    "singular_values", "singular values of W, largest first", "s", dims=("mode",), low=0.0, natural=1.0
+    "singular_values", "singular values of W, largest first", "s", dims=(MODE,), low=0.0, natural=1.0
 )
 ALIGNMENT_DEFECT = Observable(
     "alignment_defect", "largest commutator of neighbouring layers", "|[A, B]|", low=0.0, needs="hidden_layers",
     natural=1.0,
 )  # fmt: skip
 IMBALANCE = Observable(
-    "imbalance", "norms of W_{j+1}'W_{j+1} - W_jW_j'", "|D_j|", dims=("pair",), low=0.0, needs="hidden_layers",
+    "imbalance", "norms of W_{j+1}'W_{j+1} - W_jW_j'", "|D_j|", dims=(PAIR,), low=0.0, needs="hidden_layers",
     natural=1.0,
 )  # fmt: skip
 DISTANCE = Observable("distance_to_min_norm", "distance to the least-squares map of least norm", "|W - W*|", low=0.0)
-LAYER_NORMS = Observable("layer_norms", "norm of each layer", "|W_j|", dims=("layer",), low=0.0)
+LAYER_NORMS = Observable("layer_norms", "norm of each layer", "|W_j|", dims=(LAYER,), low=0.0)
 GRADIENT_NORM = Observable("gradient_norm", "norm of the gradient of the objective, all layers", "|grad|", low=0.0)
 OBSERVABLES = (
     TRAIN_LOSS, SINGULAR_VALUES, ALIGNMENT_DEFECT, IMBALANCE, DISTANCE, LAYER_NORMS, GRADIENT_NORM,
@@ -81,7 +85,7 @@ HALF_TIME = Event(
     "time at which each singular value reaches half of that of the solution",
     EachCrossing(Reading("mode_shares", _shares, beside="singular_values"), HALF),
     "the solution has no such mode, the network is too narrow for it, or it is not yet learned at the end of the run",
-    dims=("mode",),
+    dims=(MODE,),
 )
 PLATEAU_LOSS = Event(
     "plateau_loss",
@@ -89,7 +93,7 @@ PLATEAU_LOSS = Event(
     PlateauLosses(Reading("log_gradient", _log_gradient, beside="train_loss"), "train_loss", _modes),
     "there are no more plateaus: minima of the gradient norm that stand out by half a decade",
     unit="",
-    dims=("plateau",),
+    dims=(PLATEAU,),
     level_of="train_loss",
 )
 LATE_RATE = Event(
@@ -111,6 +115,6 @@ IMBALANCE_DRIFT = Event(
     Drift(Reading("imbalances", _imbalances, beside="imbalance")),
     "the network has one layer",
     unit="",
-    dims=("pair",),
+    dims=(PAIR,),
 )
 EVENTS = (HALF_TIME, PLATEAU_LOSS, LATE_RATE, ESCAPE_TIME, IMBALANCE_DRIFT)

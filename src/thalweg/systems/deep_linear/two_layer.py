@@ -11,14 +11,16 @@ from jaxtyping import Array, Float, Int
 from ...mathematics import half_angle
 from ...mathematics.linear_riccati import is_short, riccati_factors, riccati_rows
 from ...mathematics.riccati import Echelon, echelon
-from ...problem import Problem
+from ...problem import Axis, Problem
 from ...theory import Assumption, FiniteSize, Source, Theory, Variable
 from . import regime
 from .layers import Layers, product
 from .problem import DeepLinear
+from .readings import MODE
 from .task import RANK_TOLERANCE
 from .trajectories import CURVES, EVENTS, closed_form
 
+DIRECTION = Axis("direction", words="direction of the start, the fastest first")
 # products of three sizes up to which the loss is written out number by number (compiled in seconds)
 WRITTEN_OUT = 512
 
@@ -85,9 +87,9 @@ class TwoLayerRiccati(Theory[DeepLinear]):
     conditions_on: ClassVar[tuple[str, ...]] = ("start", "draw")
     own: ClassVar[tuple[Variable, ...]] = (
         Variable("lambda_balance", "conserved W_2'W_2 - W_1W_1' in units of the identity"),
-        Variable("growth_rates", "rates at which the directions of the start grow", "1/clock", dims=("direction",)),
+        Variable("growth_rates", "rates at which the directions of the start grow", "1/clock", dims=(DIRECTION,)),
         Variable("limit_loss", "loss at which the flow ends"),
-        Variable("limit_strengths", "singular values at which the flow ends", dims=("mode",)),
+        Variable("limit_strengths", "singular values at which the flow ends", dims=(MODE,)),
         Variable("approach_rate", "rate at which W goes to its end, at late times", "1/clock"),
     )
     speaks_of: ClassVar[tuple[str, ...]] = (

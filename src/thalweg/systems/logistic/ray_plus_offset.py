@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...problem import Problem
+from ...problem import Axis, Problem
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from .late_times import beside, default_reach, early, second_order, stable, unsure
 from .problem import DatasetLogistic
 
+FEATURE = Axis("feature", words="column of the inputs")
 JI_TELGARSKY = Source("JiTelgarsky2019", "decomposition, rates of bias and risk")
 RAY_CURVES = ("train_loss", "direction_error", "margin", "offset_error")
 
@@ -61,14 +62,16 @@ class RayPlusOffset(Theory[DatasetLogistic]):
     of: ClassVar[tuple[type[Problem], ...]] = (DatasetLogistic,)
     source: ClassVar[tuple[Source, ...]] = (JI_TELGARSKY,)
     conditions_on: ClassVar[tuple[str, ...]] = ()
-    claims: ClassVar[Mapping[str, Claim]] = {name: Claim("limit", approach=_left(name)) for name in RAY_CURVES}
+    claims: ClassVar[Mapping[str, Claim]] = {
+        name: Claim("limit", approach=_left(name), time=False) for name in RAY_CURVES
+    }
     own: ClassVar[tuple[Variable, ...]] = (
         Variable("log_slope", "limit of |w| over ln(flow time)"),
         Variable("loss_constant", "limit of flow time times excess loss"),
         Variable("offset_constant", "limit of flow time times offset error"),
         Variable("direction_constant", "limit of ln(flow time) times direction error"),
         Variable("settling_exponent", "the next order is reached like flow time to minus this"),
-        Variable("log_offset", "part of the weights beside offset and logarithm", dims=("feature",)),
+        Variable("log_offset", "part of the weights beside offset and logarithm", dims=(FEATURE,)),
         Variable("second_order_norm", "norm of the weights to the next order", dims=("time",)),
         Variable("second_order_direction_error", "direction error to the next order", dims=("time",)),
     )
@@ -145,9 +148,9 @@ class FiniteOptimum(Theory[DatasetLogistic]):
     conditions_on: ClassVar[tuple[str, ...]] = ()
     speaks_of: ClassVar[tuple[str, ...]] = ("train_loss", "norm", "offset_error", "decay_rate")
     claims: ClassVar[Mapping[str, Claim]] = {
-        "train_loss": Claim("limit", approach=_left("train_loss")),
-        "norm": Claim("limit", approach=_left("offset_error")),
-        "offset_error": Claim("limit", approach=_left("offset_error")),
+        "train_loss": Claim("limit", approach=_left("train_loss"), time=False),
+        "norm": Claim("limit", approach=_left("offset_error"), time=False),
+        "offset_error": Claim("limit", approach=_left("offset_error"), time=False),
     }
     own: ClassVar[tuple[Variable, ...]] = (
         Variable("decay_rate", "rate at which the slowest direction settles, in flow time"),

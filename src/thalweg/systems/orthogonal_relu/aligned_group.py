@@ -14,7 +14,7 @@ from ...mathematics.gated_growth import FinalPattern, final_pattern
 from ...problem import Problem
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
-from .network import ShallowReLU
+from .network import SIGN, ShallowReLU
 from .problem import OrthogonalReLU
 from .regime import Reduced
 from .user_inputs import UserInputsReLU
@@ -105,8 +105,8 @@ class AlignedGroup(Theory[ShallowReLU]):
         "competitor_share",
     )
     own: ClassVar[tuple[Variable, ...]] = (
-        Variable("full_units", "number of units that see all points of their sign", dims=("sign",)),
-        Variable("group_amplitude", "c of the group of full units", dims=("sign",)),
+        Variable("full_units", "number of units that see all points of their sign", dims=(SIGN,)),
+        Variable("group_amplitude", "c of the group of full units", dims=(SIGN,)),
         Variable("competitor_share", "output of the other units over that of the group, when it stands at half"),
     )
     shapes: ClassVar[tuple[str, ...]] = ("width", "bias")

@@ -12,7 +12,7 @@ from ...mathematics.gated_growth import final_pattern, state_at
 from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
-from .network import ShallowReLU
+from .network import SAMPLE, UNIT, ShallowReLU
 from .problem import OrthogonalReLU
 from .user_inputs import UserInputsReLU
 
@@ -76,9 +76,9 @@ class EarlyAlignment(Theory[ShallowReLU]):
         "neglected_growth",
     )
     own: ClassVar[tuple[Variable, ...]] = (
-        Variable("switch_off_time", "time at which a unit loses a point", "clock", ("unit", "sample")),
-        Variable("amplitude", "c in a ~ c exp(|D| t) after the last switch-off", dims=("unit",)),
-        Variable("growth_rate", "growth rate |D| in flow time after the last switch-off", dims=("unit",)),
+        Variable("switch_off_time", "time at which a unit loses a point", "clock", (UNIT, SAMPLE)),
+        Variable("amplitude", "c in a ~ c exp(|D| t) after the last switch-off", dims=(UNIT,)),
+        Variable("growth_rate", "growth rate |D| in flow time after the last switch-off", dims=(UNIT,)),
         *NEGLECTED,
     )
     shapes: ClassVar[tuple[str, ...]] = ("width", "bias")

@@ -15,7 +15,7 @@ from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Source, Theory, Variable
 from . import regime
 from .aligned_group import gap_lag
-from .network import ShallowReLU
+from .network import SAMPLE, UNIT, ShallowReLU
 from .problem import OrthogonalReLU
 from .user_inputs import UserInputsReLU
 
@@ -53,7 +53,7 @@ class EventFlow(Theory[ShallowReLU]):
         "right_hand_sides",
     )
     own: ClassVar[tuple[Variable, ...]] = (
-        Variable("switch_off_time", "time at which a unit loses a point", "clock", ("unit", "sample")),
+        Variable("switch_off_time", "time at which a unit loses a point", "clock", (UNIT, SAMPLE)),
         Variable("right_hand_sides", "evaluations of the right-hand side"),
     )
     shapes: ClassVar[tuple[str, ...]] = ("width", "bias")

@@ -12,7 +12,7 @@ from ...problem import Problem
 from ...theory import Assumption, Claim, FiniteSize, Source, Theory, Variable
 from . import regime
 from .aligned_group import scale_exponents
-from .network import ShallowReLU
+from .network import SAMPLE, SIGN, ShallowReLU
 from .problem import OrthogonalReLU
 from .readings import group_norms
 from .user_inputs import UserInputsReLU
@@ -48,10 +48,10 @@ class MinimalVariationNorm(Theory[ShallowReLU]):
         "certificate",
     )
     claims: ClassVar[Mapping[str, Claim]] = {
-        name: Claim("limit", approach=_approach)
-        for name in ("half_squared_norm", "variation_norm", "final_half_squared_norm")
+        **{name: Claim("limit", approach=_approach, time=False) for name in ("half_squared_norm", "variation_norm")},
+        "final_half_squared_norm": Claim("limit", approach=_approach),
     }
-    own: ClassVar[tuple[Variable, ...]] = (Variable("certificate", "dual certificate alpha", dims=("sample",)),)
+    own: ClassVar[tuple[Variable, ...]] = (Variable("certificate", "dual certificate alpha", dims=(SAMPLE,)),)
     shapes: ClassVar[tuple[str, ...]] = ("bias",)
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, regime.FULL_UNITS)
 
@@ -93,8 +93,8 @@ class ScaleRate(Theory[ShallowReLU]):
     speaks_of: ClassVar[tuple[str, ...]] = ("scale_exponent", "slower_rate")
     claims: ClassVar[Mapping[str, Claim]] = {"scale_exponent": Claim("rate")}
     own: ClassVar[tuple[Variable, ...]] = (
-        Variable("scale_exponent", "power of the scale with which the limit is approached", dims=("sign",)),
-        Variable("slower_rate", "largest growth rate of a unit that misses a point, over the group's", dims=("sign",)),
+        Variable("scale_exponent", "power of the scale with which the limit is approached", dims=(SIGN,)),
+        Variable("slower_rate", "largest growth rate of a unit that misses a point, over the group's", dims=(SIGN,)),
     )
     shapes: ClassVar[tuple[str, ...]] = ("width", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, regime.FULL_UNITS)

@@ -17,8 +17,12 @@ from ...diagnostics import (
     half_squared_norm,
     variation_norm,
 )
-from ...problem import Observable, Problem, always, never, spread_times
+from ...problem import Axis, Observable, Problem, always, never, spread_times
 from ...views import Growth, Paths, View
+
+SAMPLE = Axis("sample", words="training point")
+UNIT = Axis("unit", words="unit")
+SIGN = Axis("sign", ("positive", "negative"), "sign of the labels")
 
 
 class Sample(eqx.Module):
@@ -40,11 +44,11 @@ OBSERVABLES = (
     Observable("train_loss", "training loss, half the mean squared error", "L", low=0.0),
     Observable("half_squared_norm", "half the squared norm of all weights", "|theta|^2/2", low=0.0),
     Observable("variation_norm", "variation norm of the network, sum |a_j| |w_j|", "N", low=0.0),
-    Observable("outputs", "output of the network at each point", "h", dims=("sample",)),
-    Observable("neuron_norm", "size |a_j| of each unit's output weight", "|a|", dims=("unit",), low=0.0, log=True),
-    Observable("alignment", "alignment of each unit with its own target", "cos", dims=("unit",), low=-1.0, high=1.0),
+    Observable("outputs", "output of the network at each point", "h", dims=(SAMPLE,)),
+    Observable("neuron_norm", "size |a_j| of each unit's output weight", "|a|", dims=(UNIT,), low=0.0, log=True),
+    Observable("alignment", "alignment of each unit with its own target", "cos", dims=(UNIT,), low=-1.0, high=1.0),
     Observable("active_patterns", "number of different patterns among living units", low=0.0),
-    Observable("balance", "balance of each unit, from -1 to 1", dims=("unit",), low=-1.0, high=1.0),
+    Observable("balance", "balance of each unit, from -1 to 1", dims=(UNIT,), low=-1.0, high=1.0),
 )
 
 

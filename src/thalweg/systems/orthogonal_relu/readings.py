@@ -9,9 +9,10 @@ from jaxtyping import Array, Float
 from ...diagnostics import dead_units, gradient_norm, half_squared_norm, shares
 from ...events import Crossing, Final, Reading
 from ...plateaus import PlateauLosses, PlateauTimes
-from ...problem import Event
+from ...problem import Axis, Event
 from .network import network_outputs, own_alignment, towards
 
+PLATEAU = Axis("plateau", words="plateau, the first in time first")
 # a mean alignment of .99: the units that matter point within 8 degrees of their targets
 ALIGNED = 0.99
 # below this share of the loss at zero output the run counts as having fitted all points
@@ -105,7 +106,7 @@ PLATEAU_LOSS = Event(
     PlateauLosses(LOG_GRADIENT, "train_loss", _points),
     "there are no more plateaus: minima of the gradient norm that stand out by half a decade",
     unit="",
-    dims=("plateau",),
+    dims=(PLATEAU,),
     level_of="train_loss",
 )
 PLATEAU_TIME = Event(
@@ -113,7 +114,7 @@ PLATEAU_TIME = Event(
     "flattest moment of each plateau",
     PlateauTimes(LOG_GRADIENT, "train_loss", _points),
     "there are no more plateaus, or this one lasts to the end of the run",
-    dims=("plateau",),
+    dims=(PLATEAU,),
 )
 ALIGNMENT_TIME = Event(
     "alignment_time",

@@ -12,8 +12,9 @@ from ...mathematics.gated_growth import final_pattern
 from ...problem import Problem
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
-from .network import ShallowReLU
+from .network import SAMPLE, ShallowReLU
 from .problem import OrthogonalReLU
+from .readings import PLATEAU
 from .regime import Reduced
 from .user_inputs import UserInputsReLU
 
@@ -90,8 +91,8 @@ class SaddleToSaddle(Theory[ShallowReLU]):
         "plateau_loss": Claim("limit", approach=_loss_approach),
     }
     own: ClassVar[tuple[Variable, ...]] = (
-        Variable("jump_time", "times of the jumps in flow time", "ln(1/scale)", ("plateau",)),
-        Variable("never_fitted", "1 for points that are never fitted", dims=("sample",)),
+        Variable("jump_time", "times of the jumps in flow time", "ln(1/scale)", (PLATEAU,)),
+        Variable("never_fitted", "1 for points that are never fitted", dims=(SAMPLE,)),
         Variable("near_tie", "1 where it is uncertain at this scale whether two jumps are seen as one"),
     )
     shapes: ClassVar[tuple[str, ...]] = ("width", "bias")

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from ...mathematics.held_out import ridge_errors, scatter
 from ...mathematics.ridge_equivalent import at_other_size, equivalent, noise_variance
-from ...problem import Problem
+from ...problem import Axis, Problem
 from ...tables import TableProblem
 from ...theory import Assumption, FiniteSize, Source, Theory, Variable
 from ..linear_classifier.classes import DatasetClasses
@@ -21,6 +21,10 @@ from .regression import DatasetRegression
 # the mean variance of a column is 1: what lies outside is no ridge or nothing but ridge
 STRENGTHS = np.geomspace(1e-6, 1e3, 91)
 SIZES = np.array([0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0])
+
+
+RIDGE = Axis("ridge", STRENGTHS, "strength of ridge")
+SIZE = Axis("learning_samples", "learning_samples", "number of training points")
 
 
 class BestRidge(NamedTuple):
@@ -103,13 +107,13 @@ class HeldOutRidge(Theory[TableProblem]):
 
     Ridge of strength lambda minimises (1/2n) sum (y - x.w)^2 + (lambda/2)|w|^2: the end of the path at weight_decay =
     lambda. With e the residuals and H the hat matrix of penalty (n-1) lambda,
-        ridge_loss(lambda) = (1/2n) sum_i |e_i / (1 - H_ii)|^2        on the strengths `ridge`, 1e-6 to 1e3;
+        ridge_loss(lambda) = (1/2n) sum_i |e_i / (1 - H_ii)|^2        along the axis `ridge`, 1e-6 to 1e3;
     `best_ridge` is its minimum (of several that are even by one standard error, the strongest; 0 where no ridge is
     best, NaN where the mean alone is best), `best_ridge_loss` the loss there, too low by having been chosen.
     `noise`: standard deviation of what no linear function explains, from the residuals where points are ample (rank
     below 4/5 of them), else by the likelihood of independent normal weights.
-    `signal`: that of the linear part. `learning_loss` at `learning_samples` (n/2 to 4n): test loss at the best ridge
-    of that many points, from the errors at n and the spectrum alone: the deterministic equivalent
+    `signal`: that of the linear part. `learning_loss` along the axis `learning_samples` (n/2 to 4n): test loss at the
+    best ridge of that many points, from the errors at n and the spectrum alone: the deterministic equivalent
         loss_m(k) = N(k)/(1 - F(k)/m),    N(k) = loss_n(k) (1 - F(k)/n) at equal shrinkage k
     (mathematics/ridge_equivalent.py), taken where N grows with k.
     Clock: none. Conditions on the draw. Not told of rule, start and decay. Losses in targets squared.
@@ -122,23 +126,19 @@ class HeldOutRidge(Theory[TableProblem]):
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
     estimates: ClassVar[bool] = True
     own: ClassVar[tuple[Variable, ...]] = (
-        Variable("ridge", "strengths of ridge", dims=("strength",)),
-        Variable("ridge_loss", "test loss of ridge", "targets squared", ("strength",)),
+        Variable("ridge_loss", "test loss of ridge", "targets squared", (RIDGE,)),
         Variable("best_ridge", "strength of the least test loss"),
         Variable("best_ridge_loss", "test loss of the best ridge", "targets squared"),
         Variable("noise", "standard deviation of the noise", "targets"),
         Variable("signal", "standard deviation of the linear part", "targets"),
-        Variable("learning_samples", "numbers of training points", dims=("size",)),
-        Variable("learning_loss", "test loss of the best ridge of that many points", "targets squared", ("size",)),
+        Variable("learning_loss", "test loss of the best ridge of that many points", "targets squared", (SIZE,)),
     )
     speaks_of: ClassVar[tuple[str, ...]] = (
-        "ridge",
         "ridge_loss",
         "best_ridge",
         "best_ridge_loss",
         "noise",
         "signal",
-        "learning_samples",
         "learning_loss",
     )
     shapes: ClassVar[tuple[str, ...]] = ("samples", "moments", "classes", "bias")
@@ -151,7 +151,6 @@ class HeldOutRidge(Theory[TableProblem]):
         inputs, targets = problem.training(data)
         found = ridge_table(inputs, targets, problem.centred)
         return {
-            "ridge": jnp.asarray(STRENGTHS),
             "ridge_loss": 0.5 * jnp.mean(found.errors**2, axis=1),
             "best_ridge": found.best.strength,
             "best_ridge_loss": found.best.loss,

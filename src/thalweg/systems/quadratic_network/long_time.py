@@ -9,13 +9,14 @@ import numpy as np
 from jaxtyping import Array
 
 from ...mathematics import factored_minimum as law
-from ...problem import Problem
+from ...problem import Axis, Problem
 from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from .problem import QuadraticNetwork
 from .readings import cosine
 from .regime import NO_DECAY, SOURCE_TIME, STABLE_STEP, rate_of
 from .starts import GaussianStart, Orthonormal
 
+STUDENT_WIDTH = Axis("student_width", lambda problem: np.arange(1, problem.dimension + 1), "width of the student")
 # share of a run after which a late rate is read
 LATE = 0.7
 SOURCES = (Source("MartinBachBiroli2023", "late times, limits and exponents"),)
@@ -96,8 +97,8 @@ class LongTimeLimit(Theory[QuadraticNetwork]):
     }
     own: ClassVar[tuple[Variable, ...]] = (
         Variable("recovering_width", "least width that recovers the teacher without decay (NaN: none does)"),
-        Variable("plateau_loss", "test loss at the end, by width from 1", dims=("student_width",)),
-        Variable("plateau_overlap", "overlap at the end, by width from 1", dims=("student_width",)),
+        Variable("plateau_loss", "test loss at the end, by width from 1", dims=(STUDENT_WIDTH,)),
+        Variable("plateau_overlap", "overlap at the end, by width from 1", dims=(STUDENT_WIDTH,)),
     )
     assumptions: ClassVar[tuple[Assumption, ...]] = (STABLE_STEP, FULL_RANK)
 

@@ -8,10 +8,11 @@ from jaxtyping import Array, Float
 
 from ...events import Crossing, Final, FromDraw
 from ...mathematics.lanczos import largest_eigenvalue
-from ...problem import Event, Observable
+from ...problem import Axis, Event, Observable
 from .detectors import LateRate
 from .teacher import Student, Teacher
 
+MODE = Axis("mode", words="eigenvalue, the largest first")
 RECOVERED = 0.99
 TEST_LOSS = Observable("test_loss", "noiseless test loss, half the mean squared error", "L", low=0.0, log=True)
 OVERLAP = Observable("overlap", "cosine between student and teacher matrix", "chi", low=-1.0, high=1.0)
@@ -20,7 +21,7 @@ TRACE_GAP = Observable(
 )
 # the weights carry the factor exp(-2 trace_integral): one half is a factor e
 TRACE_INTEGRAL = Observable("trace_integral", "integral of the trace gap over flow time", "phi/2", natural=0.5)
-SPECTRUM = Observable("student_spectrum", "eigenvalues of the student, largest first", "z", dims=("mode",))
+SPECTRUM = Observable("student_spectrum", "eigenvalues of the student, largest first", "z", dims=(MODE,))
 EFFECTIVE_RANK = Observable("effective_rank", "squared trace over squared norm", "(tr Z)^2/|Z|^2", low=0.0)
 
 RECOVERY_TIME = Event(

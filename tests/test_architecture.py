@@ -49,6 +49,7 @@ LAYERS = (
         "sweeps",
         "repeat",
         "probes",
+        "round_trip",
         "testing",
         "rate_study",
         "known_rates",

@@ -54,6 +54,7 @@ LAYERS = (
         "repeat",
         "probes",
         "contract",
+        "round_trip",
         "testing",
         "rate_study",
         "known_rates",

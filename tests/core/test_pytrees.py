@@ -2,13 +2,16 @@
 
 import dataclasses
 from collections import namedtuple
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 
+import thalweg as tw
 from thalweg.pytrees import fitting, flatten, unflatten
 
 Pair = namedtuple("Pair", "left right")
@@ -103,3 +106,76 @@ def test_numbers_take_the_types_that_are_wanted():
 def test_a_leaf_that_is_no_number_is_named(leaf):
     with pytest.raises(ValueError, match=r"data\.x\.0 is a .*not an array of real numbers"):
         flatten({"x": [leaf]}, "data")
+
+
+class Springs(tw.Problem):
+    """Weights in nested layers, pulled to the data: objective = (1/2) sum |w - target|^2 over all leaves."""
+
+    rule: tw.Rule = tw.GradientFlow()
+    start: Any = tw.array("a field of its own that is named start", default=None)
+    observables: ClassVar = (tw.Observable("train_loss", "training loss", low=0.0),)
+
+    def draw(self, key):
+        return {"targets": self.initial(key, None)}
+
+    def initial(self, key, data):
+        return {"layers": ({"weights": jnp.ones((2, 3))}, {"weights": jnp.zeros(2), "bias": jnp.zeros(())})}
+
+    def objective(self, params, data):
+        gaps = jax.tree.map(lambda w, t: jnp.sum((w - t) ** 2), params, data["targets"])
+        return 0.5 * sum(jax.tree.leaves(gaps))
+
+    def observe(self, params, data):
+        return {"train_loss": self.objective(params, data)}
+
+    def horizon(self):
+        return np.linspace(0.0, 1.0, 3)
+
+    def as_data(self, raw):
+        return fitting(raw, {"targets": self.initial(None, None)}, "data")
+
+    def as_start(self, raw):
+        return fitting(raw, self.initial(None, None), "start")
+
+
+class Decay(tw.Theory[Springs]):
+    """train_loss(t) = train_loss(0) exp(-2t), exactly."""
+
+    of: ClassVar = (Springs,)
+    source: ClassVar = (tw.Source("LiaoCouillet2018", "the case of one feature"),)
+    conditions_on: ClassVar = ("draw", "start")
+    speaks_of: ClassVar = ("train_loss",)
+    assumptions: ClassVar = ()
+
+    def prepare(self, problem, times):
+        return self
+
+    def predict(self, problem, data, start, times):
+        return {"train_loss": problem.objective(start, data) * jnp.exp(-2 * times)}
+
+    def finite_size(self, problem):
+        return {}
+
+
+def test_a_nested_start_is_saved_and_run_again(tmp_path):
+    """The problem's own field `start` stays apart from the user's."""
+    start = {"layers": [{"weights": np.full((2, 3), 2.0)}, {"weights": np.arange(2.0), "bias": 3.0}]}
+    data = {"targets": {"layers": ({"weights": np.zeros((2, 3))}, {"weights": np.ones(2), "bias": np.float64(1.0)})}}
+    problem = Springs(start=np.arange(4.0))
+    result = tw.compare(problem, theory=Decay(), seeds=2, data=data, start=start)
+    assert result.attrs["verdict"] == "confirmed"
+    # (1/2)(6 * 4 + 1 + 0 + 4)
+    np.testing.assert_allclose(result["training"].train_loss[:, 0], 14.5)
+    path = tw.save(result, tmp_path / "run.nc")
+    held = tw.load(path)["inputs"]
+    assert set(held.data_vars) == {
+        "times",
+        "problem.start",
+        *(f"{of}.layers.{leaf}" for of in ("start", "data.targets") for leaf in ("0.weights", "1.weights", "1.bias")),
+    }
+    again = tw.rerun(path)
+    xr.testing.assert_identical(again["training"].to_dataset(), result["training"].to_dataset())
+    xr.testing.assert_identical(again["inputs"].to_dataset(), result["inputs"].to_dataset())
+    start["layers"][1]["weights"] = np.arange(3.0)
+    with pytest.raises(ValueError, match=r"start\.layers\.1\.weights has shape \(3,\); \(2,\) is wanted"):
+        tw.compare(problem, theory=Decay(), start=start)

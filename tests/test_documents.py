@@ -49,3 +49,12 @@ def test_links_lead_somewhere():
         for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text()):
             if "://" not in link:
                 assert (folder / link).exists(), f"{name} links to {link}, which does not exist"
+
+
+def test_every_finding_has_its_command():
+    """Each entry says what is stated and what holds, and names a command that is there."""
+    text = (ROOT / "docs/findings.md").read_text()
+    written = re.findall(r"^def (\w+)\(\) -> None:", (ROOT / "benchmarks/findings.py").read_text(), re.MULTILINE)
+    assert sorted(re.findall(r"python benchmarks/findings\.py (\w+)", text)) == sorted(written)
+    for entry in text.split("\n### ")[1:]:
+        assert all(f"- **{word}**" in entry for word in ("Stated", "Holds", "Command")), entry.splitlines()[0]

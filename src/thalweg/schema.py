@@ -107,6 +107,16 @@ def _is_grid(value: Any) -> bool:
     return isinstance(value, dict) and bool(value) and all(_all(_is_point, 1)(v) for v in value.values())
 
 
+def _is_axis(value: Any) -> bool:
+    """Fields that are swept together, and a row of their values for each point."""
+    if not isinstance(value, dict) or not _all(_is_text, 1)(value.get("fields")):
+        return False
+    width = len(value["fields"])
+    return _all(lambda row: isinstance(row, list) and len(row) == width and all(map(_is_field, row)), 1)(
+        value.get("rows")
+    )
+
+
 def _is_strains(value: Any) -> bool:
     return isinstance(value, dict) and all(_is_number(v) or _is_text(v) for v in value.values())
 
@@ -121,6 +131,7 @@ KINDS: dict[str, tuple[bool, str, Callable[[Any], bool]]] = {
     "names": (True, "JSON: a list of at least one text", _all(_is_text, 1)),
     "seeds": (True, "JSON: a list of at least one whole number", _all(_is_count, 1)),
     "grid": (True, "JSON: a list of values for each name", _is_grid),
+    "axes": (True, 'JSON: a list of {"fields", "rows"}', _all(_is_axis, 1)),
     "strains": (True, "JSON: a number, or inf as text, for each name", _is_strains),
 }
 # kinds of coordinates and variables: NumPy's kinds of numbers
@@ -208,7 +219,7 @@ SCHEMA: dict[str, tuple[Node, ...]] = {
     "sweep": (
         Node("/", "the grid", (
             *_HEAD, *_PROBLEM, Entry("over", "grid", "the values of each swept name, which is a dim of the nodes"),
-            Entry("grid", "text", "JSON: fields and values of each dim, tied ones together, parts as modules", False),
+            Entry("grid", "axes", "fields and values of each dim, tied ones together, parts as modules", False),
             Entry("chosen", "text", "there where no theory was named and each point took its own", False),
         ), filled=False),
         Node("/theory", "what a theory says at every point", _OPTIONAL_THEORY, _SWEPT_TIME + _SEED_IF, (

@@ -2,11 +2,12 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import xarray as xr
 
 from .problem import Macrostate, Problem
-from .pytrees import flatten, unflatten
+from .pytrees import fitting, flatten, unflatten
 from .serial import to_json
 
 # before the names of the problem's own arrays, so that a field named `start` or `data` keeps out of a user's
@@ -36,6 +37,27 @@ def kept(node: xr.Dataset) -> Kept:
     arrays = {str(name): values.values for name, values in node.data_vars.items()}
     own = {name[len(OWN) :]: values for name, values in arrays.items() if name.startswith(OWN)}
     return Kept(own, arrays["times"], unflatten(arrays, "data"), unflatten(arrays, "start"))
+
+
+def in_form(problem: Problem, own: Kept) -> tuple[Any, Any]:
+    """Kept data and start in the form that the problem itself draws, where they fit it; else as they were kept.
+
+    So a problem of the user's own gets its modules back, though a file knows names and arrays alone.
+    """
+    key = jax.random.key(0)
+    with jax.enable_x64():
+        drawn = jax.eval_shape(problem.draw, key)
+        begun = jax.eval_shape(problem.initial, key, drawn)
+    return _fitted(own.data, drawn, "data"), _fitted(own.start, begun, "start")
+
+
+def _fitted(raw: Any, like: Any, what: str) -> Any:
+    if raw is None:
+        return None
+    try:
+        return fitting(raw, like, what)
+    except ValueError:
+        return raw
 
 
 def renamed(node: xr.Dataset) -> xr.Dataset:

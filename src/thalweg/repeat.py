@@ -7,7 +7,7 @@ from typing import Any
 import xarray as xr
 
 from .comparison import compare
-from .inputs import kept
+from .inputs import in_form, kept
 from .parallel import Progress
 from .results import check, load
 from .serial import from_json
@@ -54,14 +54,15 @@ def _swept_theory(found: xr.DataTree) -> Any:
 def _compare(found: xr.DataTree, progress: Progress | None) -> xr.DataTree:
     own = kept(found["inputs"].to_dataset())
     problem = from_json(found.attrs["problem"], own.problem)
+    data, start = in_form(problem, own)
     theories = [from_json(json.dumps(one), {}) for one in json.loads(found.attrs["theory_json"])]
     return compare(
         problem,
         own.times,
         theory=theories,
         seeds=json.loads(found.attrs["seeds"]),
-        data=own.data,
-        start=own.start,
+        data=data,
+        start=start,
         resolution=float(found.attrs["resolution"]),
         progress=progress,
     )

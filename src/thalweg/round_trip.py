@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import xarray as xr
 
-from .inputs import inputs, kept
+from .inputs import in_form, inputs, kept
 from .problem import Problem
 from .results import load, save
 from .serial import from_json, to_json
@@ -39,9 +39,10 @@ def changes(problem: Problem, seen: xr.Dataset) -> Iterator[str]:
         own = kept(back["inputs"].to_dataset())
         if not same(from_json(back.attrs["problem"], own.problem), problem):
             yield "it changes on its way through a result file."
-        if not same(problem.as_data(own.data), data):
+        again = in_form(problem, own)
+        if not same(problem.as_data(again[0]), data):
             yield "a given draw changes on its way through a file."
-        if not same(problem.as_start(own.start), start):
+        if not same(problem.as_start(again[1]), start):
             yield "a given start changes on its way through a file."
     if not back["training"].to_dataset().equals(seen):
         yield "its results change on their way through a file."

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import thalweg as tw
 from thalweg import registry
 from thalweg.fields import Parameter, parameters, vary
-from thalweg.testing import check_problem
+from thalweg.problem import random_parts
+from thalweg.testing import check_problem, differing
 from thalweg.theory import Setting
 
 KINDS = sorted(name for name, kind in registry.problems().items() if kind.__module__.startswith("thalweg."))
@@ -27,6 +28,13 @@ def test_every_problem_has_a_case():
 def test_contract(name, index):
     problem, sizes = PROBLEMS[name]
     check_problem(problem, (sizes[index],))
+
+
+@pytest.mark.parametrize(("name", "index"), CASES)
+def test_what_differs_from_seed_to_seed_is_declared_sharply(name, index):
+    problem, sizes = PROBLEMS[name]
+    one = vary(problem, sizes[index])
+    assert random_parts(one) == differing(one)
 
 
 def legal(parameter: Parameter) -> st.SearchStrategy:

@@ -55,7 +55,7 @@ def _holds(name: str, value: Any) -> bool:
     if isinstance(value, bool | np.bool_):
         return False
     if isinstance(value, int | np.integer):
-        return usual and -(2**63) <= value < 2**63
+        return usual and -(2**63) <= int(value) < 2**63
     if isinstance(value, float | np.floating):
         return usual
     return usual and isinstance(value, str) and "\0" not in value and value.isprintable() and value != ""

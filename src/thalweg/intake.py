@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5g, h5l, h5o, h5r, h5s, h5t, h5z
+from h5py import h5a, h5d, h5g, h5l, h5o, h5r, h5s, h5t, h5z  # pyright: ignore[reportAttributeAccessIssue]
 
 __all__ = ["DEFLATE", "Refused", "inspect"]
 
@@ -165,7 +165,8 @@ class _Walk:
                 _refuse(f"{where} is a reference, or of a type other than numbers and text")
 
     def _tied(self, here: str, owner: h5d.DatasetID) -> None:
-        for row in h5py.Dataset(owner).attrs["DIMENSION_LIST"]:
+        rows: Any = h5py.Dataset(owner).attrs["DIMENSION_LIST"]
+        for row in rows:
             if any(not isinstance(one, h5r.Reference) for one in row):
                 _refuse(f"the dims of {here} are no references")
             self.ties += [(here, one) for one in row]

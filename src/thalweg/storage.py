@@ -60,8 +60,10 @@ def save(result: xr.Dataset | xr.DataTree, path: str | os.PathLike[str]) -> Path
     that no file keeps, and says what a result lacks.
     """
     check(result)
-    nodes = result.subtree if isinstance(result, xr.DataTree) else ()
-    found = {node.path: node.to_dataset(inherit=False) for node in nodes} or {"/": result}
+    if isinstance(result, xr.Dataset):
+        found = {"/": result}
+    else:
+        found = {node.path: node.to_dataset(inherit=False) for node in result.subtree}
     parts = {path: _plain(part, path) for path, part in found.items()}
     parts["/"].attrs["format"] = FORMAT
 
@@ -185,7 +187,7 @@ def _read(target: Path) -> xr.DataTree:
 def _unpack(node: xr.DataTree, path: str) -> None:
     own = "this result" if path == "/" else f"node {path}"
     node.attrs = unpacked(node.attrs, own)
-    for name in node.to_dataset(inherit=False).variables:
+    for name in map(str, node.to_dataset(inherit=False).variables):
         node[name].attrs = unpacked(node[name].attrs, f"variable {name!r} of {own}")
 
 

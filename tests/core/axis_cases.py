@@ -40,6 +40,7 @@ class Bowl(tw.Problem):
         tw.Observable("weights", "weights", "w", dims=(MODE,)),
     )
 
+    random: ClassVar = {"draw": lambda problem: False, "start": lambda problem: True}
     # what is read between the steps of the integrator is a little less sharp than the steps
     margins: ClassVar = {"loss": 1e-6, "memory": 1e-6, "weights": 1e-6}
 

@@ -40,6 +40,7 @@ class Bowl(tw.Problem):
         tw.Observable("weights", "weights", "w", dims=(MODE,)),
     )
 
+    random: ClassVar = {"draw": lambda problem: False, "start": lambda problem: True}
     # what is read between the steps of the integrator is a little less sharp than the steps
     margins: ClassVar = {"loss": 1e-6, "memory": 1e-6, "weights": 1e-6}
 
@@ -129,3 +130,16 @@ class BowlBounds(BowlTheory):
             },
             "weights": jnp.minimum(start, 0.0),
         }
+
+
+class BowlMean(BowlTheory):
+    """Weights stay within 1 of their mean exp(-c_i t), whatever the start: points of a sweep are one program."""
+
+    conditions_on: ClassVar = ()
+    speaks_of: ClassVar = ("weights",)
+    claims: ClassVar = {"weights": (tw.Claim("upper"), tw.Claim("lower"))}
+
+    def predict(self, problem, data, start, times):
+        shares = jnp.arange(problem.dimension) / max(problem.dimension - 1, 1)
+        mean = jnp.exp(-(1.0 + problem.steep * shares)[None] * times[:, None])
+        return {"weights": {"lower": mean - 1.0, "upper": mean + 1.0}}

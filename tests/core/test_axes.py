@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 import pytest
 import xarray as xr
-from axis_cases import MODE, Bowl, BowlBounds, BowlFlow, BowlTheory
+from axis_cases import MODE, Bowl, BowlBounds, BowlFlow, BowlMean, BowlTheory
 
 import thalweg as tw
 from thalweg.faces.plot import drawn
@@ -49,6 +49,21 @@ def test_a_coordinate_that_moves_in_a_sweep():
     assert told.weights.dims == ("steep", "seed", "time", "mode_index")
     np.testing.assert_allclose(told.coords["mode"].sel(steep=3.0), [1.0, 2.5, 4.0])
     assert told.slow_time.dims == ("steep", "seed", "level")
+
+
+def test_bounds_at_many_points():
+    """One program for all points of a sweep, and a predictor, against single predictions."""
+    steep = [0.5, 1.0, 3.0]
+    told = tw.sweep(Bowl(), {"steep": steep}, TIMES, theory=BowlMean())["theory"].to_dataset()
+    assert told.weights.dims == ("steep", "claim", "time", "mode_index")
+    fast = tw.predictor(Bowl(), TIMES, theory=BowlMean())
+    for value in steep:
+        one = tw.predict(Bowl(steep=value), TIMES, theory=BowlMean())
+        xr.testing.assert_identical(fast(steep=value).drop_attrs(), one.drop_attrs())
+        np.testing.assert_allclose(told.weights.sel(steep=value), one.weights, atol=1e-12)
+        np.testing.assert_array_equal(told.coords["mode"].sel(steep=value), one.mode)
+    mean = np.exp(-Bowl().curvatures() * TIMES[:, None])
+    np.testing.assert_allclose(told.weights.sel(steep=1.0, claim="upper"), mean + 1, rtol=1e-12)
 
 
 def test_plain_names_are_plain_indices():

@@ -112,4 +112,6 @@ def _check_edge(rule: DiscreteRule) -> None:
         float(np.abs(_run(rule.at_rate(share * edge), [0, LONG], **one)[-1, 0])) for share in (INSIDE, OUTSIDE)
     )
     _demand(inside < 0.1, rule, f"just inside its stable rate, {edge:.4g} at curvature 4, a run ends at {inside:.3g}.")
-    _demand(outside > 10, rule, f"just outside its stable rate, {edge:.4g} at curvature 4, a run ends at {outside:.3g}.")
+    _demand(
+        outside > 10, rule, f"just outside its stable rate, {edge:.4g} at curvature 4, a run ends at {outside:.3g}."
+    )

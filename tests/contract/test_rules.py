@@ -22,7 +22,7 @@ RULES = [
 ]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.title()}-{getattr(rule, 'core', rule).title()}")
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.title())
 def test_contract(rule):
     check_rule(rule)
 

@@ -55,6 +55,7 @@ LAYERS = (
         "probes",
         "contract",
         "round_trip",
+        "rule_checks",
         "testing",
         "rate_study",
         "known_rates",

@@ -91,7 +91,7 @@ RULES = [
 ]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.title()} {rule.core.title()}")
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.title())
 def test_inside_the_stable_rate_runs_fall_and_outside_they_grow(rule):
     edge = float(rule.stable_rate(4.0))
     assert float(rule.stable_rate(jnp.asarray(8.0))) == pytest.approx(edge / 2)
@@ -177,7 +177,7 @@ def test_what_a_rule_says_of_itself():
         tw.Optax("optax.sgd"),
     ):
         assert not rule.random
-    assert (tw.SGD().title(), shuffled.title()) == ("SGD", "SGD without replacement")
+    assert (tw.SGD().title(), tw.Averaged(shuffled).title()) == ("SGD", "Averaged(SGD without replacement)")
     assert tw.Scheduled(tw.OnePassSGD()).clock == tw.OnePassSGD().clock == "steps / dimension"
 
 

@@ -61,6 +61,9 @@ class Composed(DiscreteRule):
     def source(self) -> Source:
         return self.inner.source
 
+    def title(self) -> str:
+        return f"{type(self).__name__}({self.inner.title()})"
+
     @abc.abstractmethod
     def at_rate(self, rate: Any) -> DiscreteRule:
         """The same rule at another learning rate."""

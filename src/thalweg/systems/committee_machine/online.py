@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ...assumptions import stable_share
 from ...fields import scalar
 from ...problem import Problem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory, structural
@@ -88,8 +89,7 @@ def limit_rate(problem: CommitteeMachine) -> float:
 
 
 def _rate_strain(setting: Setting) -> float:
-    rate: Any = getattr(setting.problem.rule, "learning_rate", 0.0)
-    return float(rate) / limit_rate(setting.problem)
+    return stable_share(setting.problem.rule, limit_rate(setting.problem))
 
 
 STABLE = Assumption(

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...assumptions import stable_share
 from ...mathematics import marchenko_pastur as law
 from ...mathematics.extremum import interior_extrema
 from ...problem import Problem
@@ -28,11 +29,7 @@ def _anisotropy(setting: Setting) -> float:
 
 def _step_strain(setting: Setting) -> float:
     problem = setting.problem
-    rate = getattr(problem.rule, "learning_rate", None)
-    if rate is None:
-        return 0.0
-    limit = problem.rule.stable_rate(_top(problem))
-    return float(rate) / float(limit)
+    return stable_share(problem.rule, problem.rule.stable_rate(_top(problem)))
 
 
 def _top(problem: Any) -> Float[Array, ""]:

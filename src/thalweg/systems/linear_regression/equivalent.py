@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex
 
+from ...assumptions import stable_share
 from ...mathematics.covariance_equivalent import contour, contour_nodes, largest_eigenvalue
 from ...mathematics.linear_equivalent import Kernels, LinearLaw, linear_averages, linear_kernels
 from ...problem import Problem
 from ...square_loss import FILTERED, SquareLossProblem
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory
-from .isotropic import CURVES, EVENTS, STABLE, best_values, size_terms, step_strain
+from .isotropic import CURVES, EVENTS, STABLE, best_values, size_terms
 from .problem import LinearRegression
 
 
@@ -30,9 +31,9 @@ def _edge(values: Array, counts: Array, samples: Any) -> Array:
 
 def _step(setting: Setting) -> float:
     problem = setting.problem
-    rate = getattr(problem.rule, "learning_rate", None)
-    largest = 1.0 if rate is None else top(problem, problem.law()) + problem.weight_decay
-    return step_strain(rate, problem.rule.stable_rate(jnp.asarray(largest)))
+    if problem.rule.continuous:
+        return 0.0
+    return stable_share(problem.rule, problem.rule.stable_rate(top(problem, problem.law()) + problem.weight_decay))
 
 
 class Loop(NamedTuple):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ...assumptions import stable_share
 from ...mathematics import marchenko_pastur as law
 from ...mathematics.linear_equivalent import LinearLaw
 from ...problem import Problem
@@ -24,11 +25,6 @@ def _anisotropy(setting: Setting) -> float:
     return 0.0 if spectrum is None else float(np.max(np.abs(np.asarray(spectrum) - 1))) / 0.1
 
 
-def step_strain(rate: float | None, limit: Any) -> float:
-    """A learning rate over the largest stable one; 0 for a flow, which takes no steps."""
-    return 0.0 if rate is None else float(rate) / float(limit)
-
-
 STABLE = (
     "1 means that the learning rate is at the stability limit; beyond it fluctuations of the largest eigenvalue are "
     "amplified without bound."
@@ -37,7 +33,7 @@ STABLE = (
 
 def _isotropic_step(setting: Setting) -> float:
     problem = setting.problem
-    return step_strain(getattr(problem.rule, "learning_rate", None), isotropic_rate(problem))
+    return stable_share(problem.rule, isotropic_rate(problem))
 
 
 def isotropic_rate(problem: LinearRegression) -> Array:

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...assumptions import ONE_PASS
+from ...assumptions import ONE_PASS, stable_share
 from ...mathematics.one_pass_linear import one_pass_edge, one_pass_end, one_pass_means, one_pass_start
 from ...problem import Problem
 from ...rules import Constant
 from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
-from .isotropic import effective_dimension, scaled_terms, step_strain
+from .isotropic import effective_dimension, scaled_terms
 from .problem import LinearRegression
 
 READ_OFF = {"test_loss": 0.2, "overlap": 0.25, "squared_norm": 0.35}
@@ -21,7 +21,7 @@ READ_OFF = {"test_loss": 0.2, "overlap": 0.25, "squared_norm": 0.35}
 def _rate_strain(setting: Setting) -> float:
     problem, law = setting.problem, setting.problem.law()
     limit = problem.dimension * one_pass_edge(law.values, law.counts, problem.weight_decay)
-    return step_strain(problem.rule.learning_rate, limit)
+    return stable_share(problem.rule, limit)
 
 
 class OnePassRegression(Theory[LinearRegression]):

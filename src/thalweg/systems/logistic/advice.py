@@ -62,7 +62,7 @@ def _rate(problem: DatasetLogistic, data: LogisticSample) -> Recommendation:
     edge, bend = float(safe_rate(problem, data)), float(curvature(data))
     if not math.isfinite(edge):
         kind = type(problem.rule).__name__
-        if problem.rule.random:
+        if problem.rule.random and problem.rule.mean().descends():
             safe = 8 / max(float(np.max(np.sum(np.asarray(data.inputs) ** 2, axis=1))), 1e-300)
             why = (
                 f"How large the steps of SGD may be is not known. Up to {safe:.4g} = 8/(largest |x|^2) every step is "

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .problem import LogisticSample, curvature, safe_rate
+from ...assumptions import stable_share
+from .problem import LogisticSample, safe_rate
 
 SPAN = 1e-9
 # a direction of which nothing is known yet
@@ -112,7 +113,7 @@ def reach(problem: Any, data: LogisticSample, start: Any, time: float) -> Reach:
     n = data.inputs.shape[0]
     with jax.enable_x64():
         flow = time * float(problem.rule.effective_pace())
-        top = 2 * float(getattr(problem.rule, "learning_rate", 0.0)) / float(safe_rate(problem, data))
+        top = 2 * stable_share(problem.rule, safe_rate(problem, data))
         found: Any = second_order(data) if np.any(data.separable) else None
         along = np.log(max(flow, 1e-300)) + float(found.clock) if found else 0.0
         aside = float(jnp.linalg.norm(beside(data, found, jnp.asarray([along])))) if found else 0.0
@@ -165,10 +166,7 @@ def stable(setting: Any) -> float:
     problem = setting.problem
     if not problem.rule.filtered:
         return float("inf")
-    rate = getattr(problem.rule, "learning_rate", None)
-    if rate is None or float(curvature(setting.data)) == 0:
-        return 0.0
-    return float(rate) / float(safe_rate(problem, setting.data))
+    return stable_share(problem.rule, safe_rate(problem, setting.data))
 
 
 def unsure(setting: Any) -> float:

@@ -21,7 +21,7 @@ class _Ruled(NamedTuple):
 def largest_rate(problem: TableProblem, part: TrainingPart) -> Recommendation:
     """The rate at which these rows would let the rule's steps grow, or why it is not known."""
     rule, name = problem.rule, "largest_stable_rate"
-    if rule.random and not (rule.draws_anew or rule.descends(problem.samples)):
+    if rule.mean() is not rule and not (rule.draws_anew or rule.descends(problem.samples)):
         anew = dataclasses.replace(rule, replacement=True)
         edge = float(draw_rate(_Ruled(anew, problem.weight_decay), part))
         why = (

@@ -23,7 +23,7 @@ Watch = Callable[[Any], Float[Array, " r"]]
 class WatchedFlow(NamedTuple):
     """`observed`: what `observe` says at each time (NaN from where the run broke off); `roots` (r,): first time at
     which each watched function falls to zero, NaN where it does not; `there`: `observe` at each root; `reached`:
-    whether the last time was reached. Where nothing is watched `there` is None."""
+    whether the last time was reached."""
 
     observed: Any
     roots: Float[Array, " r"]
@@ -40,7 +40,7 @@ class _Run(NamedTuple):
     step: Array
     watched: Array
     brackets: "_Brackets"
-    observed: Any
+    kept: Float[Array, "times p"]
     pointer: Array
     count: Int[Array, ""]
 
@@ -57,7 +57,6 @@ class _Task(NamedTuple):
 
     velocity: Callable[[Array, Array], Array]
     times: Array
-    observe: Callable[[Array], Any]
     watch: Callable[[Array], Array]
 
 
@@ -80,7 +79,6 @@ def watched_flow(
     task = _Task(
         lambda time, state: ravel_pytree(velocity(time, tree(state)))[0],
         times,
-        lambda state: observe(tree(state)),
         lambda state: watch(tree(state)),
     )
     end = 1.0 * times[-1]
@@ -97,18 +95,16 @@ def watched_flow(
         return jax.lax.cond(ratio <= 1.0, lambda: _accepted(task, tried, moved), lambda: tried)
 
     run = jax.lax.while_loop(go, advance, _begun(task, flat))
-    roots, there = _refined(task, run.brackets)
-    return WatchedFlow(_broken(run), roots, there, run.time >= end)
-
-
-def _broken(run: _Run) -> Any:
-    """What was observed, NaN from where the run broke off."""
-
-    def cut(leaf: Array) -> Array:
-        late = jnp.arange(leaf.shape[0]) >= run.pointer
-        return jnp.where(late.reshape(-1, *(1,) * (leaf.ndim - 1)), jnp.nan, leaf)
-
-    return jax.tree.map(cut, run.observed)
+    roots, at_roots = _refined(task, run.brackets)
+    # observed once the run is over, so that what is observed is compiled once, not wherever the run meets a time
+    count = times.shape[0]
+    known = jnp.concatenate([jnp.arange(count) < run.pointer, run.brackets.held])
+    states = jnp.where(known[:, None], jnp.concatenate([run.kept, at_roots]), flat)
+    seen = jax.vmap(lambda state: observe(tree(state)))(states)
+    seen = jax.tree.map(lambda leaf: jnp.where(known.reshape(-1, *(1,) * (leaf.ndim - 1)), leaf, jnp.nan), seen)
+    observed = jax.tree.map(lambda leaf: leaf[:count], seen)
+    there = jax.tree.map(lambda leaf: leaf[count:], seen)
+    return WatchedFlow(observed, roots, there, run.time >= end)
 
 
 def _begun(task: _Task, start: Float[Array, " p"]) -> _Run:
@@ -119,7 +115,7 @@ def _begun(task: _Task, start: Float[Array, " p"]) -> _Run:
     size, speed = (jnp.sqrt(jnp.sum(vector**2)) for vector in (start, slope))
     first = 0.01 * jax.lax.stop_gradient(jnp.maximum(size, 1e-300) / jnp.maximum(speed, 1e-300))
     first = jnp.clip(first, 1e-12 * times[-1], times[-1])
-    now, watched = task.observe(start), task.watch(start)
+    watched = task.watch(start)
     held, count = times[0] <= 0, watched.shape[0]
     moves = jnp.zeros((count, STAGES + 1, *start.shape))
     none = Path(jnp.zeros(count), jnp.ones(count), jnp.zeros((count, *start.shape)), moves)
@@ -130,7 +126,7 @@ def _begun(task: _Task, start: Float[Array, " p"]) -> _Run:
         step=first,
         watched=watched,
         brackets=_Brackets(jnp.zeros(count, bool), none),
-        observed=jax.tree.map(lambda leaf: jnp.zeros((times.shape[0], *leaf.shape)).at[0].set(leaf), now),
+        kept=jnp.zeros((times.shape[0], *start.shape)).at[0].set(start),
         pointer=jnp.where(held, 1, 0),
         count=jnp.zeros((), int),
     )
@@ -154,16 +150,15 @@ def _accepted(task: _Task, run: _Run, moved: Step) -> _Run:
         ),
     )
 
-    def due(state: tuple[Array, Any]) -> Array:
+    def due(state: tuple[Array, Array]) -> Array:
         index = jnp.minimum(state[0], task.times.shape[0] - 1)
         return (state[0] < task.times.shape[0]) & (task.times[index] <= path.end)
 
-    def keep(state: tuple[Array, Any]) -> tuple[Array, Any]:
+    def keep(state: tuple[Array, Array]) -> tuple[Array, Array]:
         index, kept = state
-        now = task.observe(path.at(task.times[index]))
-        return index + 1, jax.tree.map(lambda all_, one: all_.at[index].set(one), kept, now)
+        return index + 1, kept.at[index].set(path.at(task.times[index]))
 
-    pointer, observed = jax.lax.while_loop(due, keep, (run.pointer, run.observed))
+    pointer, kept = jax.lax.while_loop(due, keep, (run.pointer, run.kept))
     return run._replace(
         time=path.end,
         state=moved.state,
@@ -171,21 +166,20 @@ def _accepted(task: _Task, run: _Run, moved: Step) -> _Run:
         watched=watched,
         brackets=brackets,
         pointer=pointer,
-        observed=observed,
+        kept=kept,
     )
 
 
-def _refined(task: _Task, brackets: _Brackets) -> tuple[Float[Array, " r"], Any]:
-    """The roots, and what is observed there: found after the run, once each, however many runs are mapped together."""
+def _refined(task: _Task, brackets: _Brackets) -> tuple[Float[Array, " r"], Float[Array, "r p"]]:
+    """The roots, and the states there: found after the run, once each, however many runs are mapped together."""
 
-    def one(index: Array, held: Array, path: Path) -> tuple[Array, Any]:
+    def one(index: Array, held: Array, path: Path) -> tuple[Array, Array]:
         root = falling_roots(lambda t: task.watch(path.at(t))[index][None], path.begin, path.end)[0]
-        seen = task.observe(path.at(root))
-        return jax.tree.map(lambda value: jnp.where(held, value, jnp.nan), (root, seen))
+        return jnp.where(held, root, jnp.nan), path.at(root)
 
     count = brackets.held.shape[0]
     if count == 0:
-        return jnp.zeros(0), None
+        return jnp.zeros(0), brackets.path.state
     return jax.vmap(one)(jnp.arange(count), *brackets)
 
 

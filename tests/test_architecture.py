@@ -11,7 +11,7 @@ FILES = sorted((SOURCE / "thalweg").rglob("*.py"))
 
 # A part may import the parts on its own line and on the lines above.
 LAYERS = (
-    {"_version"},
+    {"_version", "compiling"},
     {"mathematics"},
     {"data"},
     {"interrupts", "skeleton"},
@@ -69,6 +69,7 @@ LISTERS = {"registry", "faces"}
 FAMILIES = {
     "systems": {
         "_version",
+        "compiling",
         "mathematics",
         "data",
         "diagnostics",

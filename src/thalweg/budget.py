@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.stats
 import xarray as xr
+from scipy.special import stdtrit
 
 from .functionals import Functional, largest, measure
 from .labels import OUTCOMES
@@ -74,7 +74,7 @@ class Row:
 
 def student(count: int, family: int) -> float:
     """Two-sided Student quantile for one of `family` functionals at the family level; inf for a single run."""
-    return float(scipy.stats.t.ppf(1 - FAMILY_LEVEL / (2 * max(family, 1)), count - 1)) if count > 1 else math.inf
+    return float(stdtrit(count - 1, 1 - FAMILY_LEVEL / (2 * max(family, 1)))) if count > 1 else math.inf
 
 
 def good_seeds(seen: xr.Dataset) -> np.ndarray:

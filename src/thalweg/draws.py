@@ -1,6 +1,5 @@
 """Draws and starts of seeds, by one compiled program whatever the rule."""
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from .compiling import light
 from .parallel import BATCH, Batch, map_seeds
 from .problem import Macrostate, Problem, seed_keys
 from .skeleton import Skeleton, split
@@ -22,7 +22,7 @@ class Case(NamedTuple):
     path: Array
 
 
-@partial(jax.jit, static_argnums=0)
+@light(static_argnums=0)
 def _cases(skeleton: Skeleton, loose: list[Any], given: Any, batch: Batch) -> Case:
     problem = skeleton.join(loose)
 
@@ -55,4 +55,6 @@ def completed(drawn: Case, given: Any) -> tuple[Any, Any]:
 def first_case(problem: Problem, given: Any) -> tuple[Any, Any]:
     """Data set and start of seed 0, or what was given, by the program that training uses."""
     drawn = cases(problem, given, Batch(np.zeros(BATCH, np.int64), 1))
-    return completed(jax.tree.map(lambda leaf: leaf[0], drawn), given)
+    # taken out on the host: a slice of each shape would be a program of its own
+    data, start = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[0]), (drawn.data, drawn.start))
+    return completed(Case(data, start, drawn.path), given)

@@ -1,7 +1,9 @@
 """Everything that is known by name: problems, theories, rules and presets, those of a notebook included."""
 
 import functools
+import importlib
 import inspect
+import pkgutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -77,11 +79,12 @@ def _subclasses(kind: type) -> Iterator[type]:
 
 @functools.cache
 def _load() -> None:
-    """Import all that is public, once: classes are known when their files are."""
-    import thalweg
-
-    for name in dir(thalweg):
-        getattr(thalweg, name)
+    """Import all problems, theories, rules and presets, once: classes are known when their files are."""
+    # verbs and faces are left alone: they take longer to import than all systems, and hold nothing that is registered
+    importlib.import_module("thalweg.rules")
+    systems = importlib.import_module("thalweg.systems")
+    for module in pkgutil.walk_packages(systems.__path__, "thalweg.systems."):
+        importlib.import_module(module.name)
 
 
 def identity_of(kind: type) -> str:

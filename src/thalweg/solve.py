@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +10,7 @@ import xarray as xr
 from jaxtyping import Array
 
 from . import audit, training
+from .compiling import light
 from .draws import Case, completed
 from .fields import parameters
 from .interrupts import answer, patient
@@ -29,13 +29,13 @@ def loose_sizes(theory: Theory, problem: Problem) -> frozenset[str]:
     return frozenset(n for n, p in parameters(type(problem)).items() if p.kind == "size" and n not in theory.shapes)
 
 
-@partial(jax.jit, static_argnums=0)
+@light(static_argnums=0)
 def _predict(skeleton: Skeleton, loose: list[Any], times: Array, data: Any, start: Any) -> Any:
     theory, problem = skeleton.join(loose)
     return theory.predict(problem, data, start, times)
 
 
-@partial(jax.jit, static_argnums=0)
+@light(static_argnums=0)
 def _predict_seeds(skeleton: Skeleton, loose: list[Any], times: Array, fixed: Any, drawn: Case, count: Any) -> Any:
     theory, problem = skeleton.join(loose)
     return map_seeds(lambda one: theory.predict(problem, *completed(one, fixed), times), drawn, count)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Array
 
+from .compiling import light
 from .draws import Case, completed
 from .parallel import Batch, Progress, map_seeds, over_seeds
 from .problem import Trajectory, draw_events, paired
@@ -25,7 +26,7 @@ def _train(skeleton: Skeleton, loose: list[Any], ticks: Array, given: Any, drawn
     return map_seeds(one, drawn, count)
 
 
-@partial(jax.jit, static_argnums=0)
+@light(static_argnums=0)
 def _draw_events(skeleton: Skeleton, loose: list[Any], given: Any, drawn: Case, count: Any) -> dict[str, Array]:
     problem = skeleton.join(loose)
     return map_seeds(lambda one: draw_events(problem, completed(one, given)[0]), drawn, count)

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from ..rules import DiscreteRule, Optax
 from .limits import adam_preconditioner, adamw_limit
@@ -61,6 +60,8 @@ def preconditioner(rule: DiscreteRule, updates: Updates) -> Any:
     options = _adam(rule)
     if options is None:
         return None
+    import optax
+
     moments = optax.tree_utils.tree_get(updates.state, "nu")
     # an entry that never had a gradient would be infinitely steep
     scale = max(float(jnp.max(leaf)) for leaf in jax.tree.leaves(moments))

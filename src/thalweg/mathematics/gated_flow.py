@@ -9,16 +9,14 @@ through (roots carry the derivative of the implicit function).
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import diffrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from .prince_dormand import STAGES, Path, Step, step
 from .step_control import next_length
 from .watched_flow import falling_roots
 
-SOLVER = diffrax.Dopri8(scan_kind="lax")
-STAGES = 13
 # absolute tolerance in units of the relative one and of the root mean square of the start
 FLOOR = 1e-2
 
@@ -45,9 +43,8 @@ class GatedFlow(NamedTuple):
 class _Run(NamedTuple):
     time: Array
     units: Units
+    slope: Float[Array, "v p"]
     step: Array
-    memory: Any
-    jumped: Array
     watched: Array
     roots: Array
     closing: Array
@@ -129,10 +126,6 @@ def gated_flow(
     return GatedFlow(run.observed, run.roots, run.closing, run.units, run.evaluations, run.time >= end)
 
 
-def _term(field: Field) -> diffrax.ODETerm:
-    return diffrax.ODETerm(lambda t, state, opened: field.velocity(state, opened))
-
-
 def _begun(task: _Task, start: Units, begin: Array) -> _Run:
     slope = task.field.velocity(*start)
     size = jnp.sqrt(jnp.sum(start.state**2))
@@ -143,15 +136,14 @@ def _begun(task: _Task, start: Units, begin: Array) -> _Run:
     return _Run(
         time=begin,
         units=start,
+        slope=slope,
         step=first,
-        memory=SOLVER.init(_term(task.field), begin, begin + first, start.state, start.open),
-        jumped=jnp.array(True),
         watched=watched,
         roots=jnp.full(watched.shape, jnp.nan),
         closing=jnp.full(start.open.shape, jnp.inf),
         observed=jax.tree.map(lambda leaf: jnp.zeros((task.times.shape[0], *leaf.shape), leaf.dtype), shapes),
         pointer=jnp.sum(task.times <= begin),
-        evaluations=jnp.zeros((), int),
+        evaluations=jnp.ones((), int),
         count=jnp.zeros((), int),
     )
 
@@ -160,52 +152,51 @@ def _step(task: _Task, run: _Run) -> _Run:
     """One step, accepted if the largest relative error of any entry is within the tolerance."""
     end = task.times[-1]
     until = jnp.where(run.step >= end - run.time, end, run.time + run.step)
-    moved, error, dense, memory, _ = SOLVER.step(
-        _term(task.field), run.time, until, run.units.state, run.units.open, run.memory, run.jumped
+    moved = step(
+        lambda _, state: task.field.velocity(state, run.units.open), run.time, until, run.units.state, run.slope
     )
-    size = task.floor + task.tolerance * jnp.maximum(jnp.abs(run.units.state), jnp.abs(moved))
-    ratio = jax.lax.stop_gradient(jnp.max(jnp.abs(error) / size))
+    size = task.floor + task.tolerance * jnp.maximum(jnp.abs(run.units.state), jnp.abs(moved.state))
+    ratio = jax.lax.stop_gradient(jnp.max(jnp.abs(moved.error) / size))
     ratio = jnp.where(jnp.isfinite(ratio), ratio, 1e8)
     tried = run._replace(
         step=next_length(until - run.time, ratio, task.tolerance),
-        evaluations=run.evaluations + STAGES + run.jumped,
+        evaluations=run.evaluations + STAGES,
         count=run.count + 1,
     )
-    path = SOLVER.interpolation_cls(t0=run.time, t1=until, **dense)
-    return jax.lax.cond(
-        ratio <= 1.0,
-        lambda: _accepted(task, tried, moved, path, until)._replace(memory=memory),
-        # the slope at the start of a refused step is still good; asking for it again costs one evaluation
-        lambda: tried._replace(jumped=jnp.ones_like(run.jumped)),
-    )
+    return jax.lax.cond(ratio <= 1.0, lambda: _accepted(task, tried, moved), lambda: tried)
 
 
-def _accepted(task: _Task, run: _Run, moved: Array, path: Any, until: Array) -> _Run:
+def _accepted(task: _Task, run: _Run, moved: Step) -> _Run:
     """Close the first gate that reached zero within the step, find roots, keep what was asked for."""
-    crossed = run.units.open & (moved[:, 1:] <= 0) & task.closes
+    path = moved.path
+    crossed = run.units.open & (moved.state[:, 1:] <= 0) & task.closes
 
     def lowest(time: Array) -> Array:
-        return jnp.min(jnp.where(crossed, path.evaluate(time)[:, 1:], jnp.inf))[None]
+        return jnp.min(jnp.where(crossed, path.at(time)[:, 1:], jnp.inf))[None]
 
-    def closed() -> tuple[Array, Array, Array]:
-        when = falling_roots(lowest, run.time, until)[0]
-        shut = crossed & (path.evaluate(when)[:, 1:] <= jnp.maximum(lowest(when)[0], 0.0))
-        return (*_stop_at(task.field, run, when, shut), shut)
+    def closed() -> tuple[Array, Units, Array]:
+        when = falling_roots(lowest, path.begin, path.end)[0]
+        shut = crossed & (path.at(when)[:, 1:] <= jnp.maximum(lowest(when)[0], 0.0))
+        time, state = _stop_at(task.field, run, when, shut)
+        units = Units(state, run.units.open & ~shut)
+        return time, units, task.field.velocity(*units)
 
-    time, state, shut = jax.lax.cond(jnp.any(crossed), closed, lambda: (until, moved, jnp.zeros_like(crossed)))
-    units = Units(state, run.units.open & ~shut)
+    time, units, slope = jax.lax.cond(
+        jnp.any(crossed), closed, lambda: (path.end, Units(moved.state, run.units.open), moved.slope)
+    )
+    shut = run.units.open & ~units.open
     watched = task.watch(units)
     found = (run.watched > 0) & (watched <= 0) & jnp.isnan(run.roots)
 
     def located() -> Array:
-        new = falling_roots(lambda t: task.watch(Units(path.evaluate(t), run.units.open)), run.time, time)
+        new = falling_roots(lambda t: task.watch(Units(path.at(t), run.units.open)), run.time, time)
         return jnp.where(found, new, run.roots)
 
     pointer, observed = _kept(task, run, path, time)
     return run._replace(
         time=time,
         units=units,
-        jumped=jnp.any(shut),
+        slope=slope,
         evaluations=run.evaluations + jnp.any(shut) * (STAGES + 2),
         watched=watched,
         roots=jax.lax.cond(jnp.any(found), located, lambda: run.roots),
@@ -215,7 +206,7 @@ def _accepted(task: _Task, run: _Run, moved: Array, path: Any, until: Array) -> 
     )
 
 
-def _kept(task: _Task, run: _Run, path: Any, time: Array) -> tuple[Array, Any]:
+def _kept(task: _Task, run: _Run, path: Path, time: Array) -> tuple[Array, Any]:
     """Observations at the times up to `time`, written where they belong, and how many are done."""
     count = task.times.shape[0]
 
@@ -224,7 +215,7 @@ def _kept(task: _Task, run: _Run, path: Any, time: Array) -> tuple[Array, Any]:
 
     def keep(state: tuple[Array, Any]) -> tuple[Array, Any]:
         index, kept = state
-        now = task.observe(Units(path.evaluate(task.times[index]), run.units.open))
+        now = task.observe(Units(path.at(task.times[index]), run.units.open))
         return index + 1, jax.tree.map(lambda all_, one: all_.at[index].set(one), kept, now)
 
     return jax.lax.while_loop(due, keep, (run.pointer, run.observed))
@@ -236,9 +227,9 @@ def _stop_at(field: Field, run: _Run, when: Array, shut: Bool[Array, "v n"]) -> 
     The dense output is less accurate than a step: the step is taken again to `when`, and once more by Newton's method,
     whose correction is so small that the tangent is exact.
     """
-    there, _, _, _, _ = SOLVER.step(
-        _term(field), run.time, when, run.units.state, run.units.open, run.memory, jnp.array(True)
-    )
+    there = step(
+        lambda _, state: field.velocity(state, run.units.open), run.time, when, run.units.state, run.slope
+    ).state
     slope = field.velocity(there, run.units.open)
     first = jnp.argmin(jnp.where(shut, there[:, 1:], jnp.inf).reshape(-1))
     value, rate = there[:, 1:].reshape(-1)[first], slope[:, 1:].reshape(-1)[first]

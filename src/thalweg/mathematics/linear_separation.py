@@ -13,9 +13,8 @@ Source: Ji and Telgarsky 2019, arXiv 1803.07300 (decomposition); Lawson and Hans
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import solve_triangular
-from scipy.optimize import linprog, nnls
-from scipy.special import expit
+
+# scipy is imported where it is used: its optimisers take longer to load than most of thalweg
 
 # columns whose independent part is smaller than this share of the largest count as dependent
 _DEPENDENT = 1e-10
@@ -56,6 +55,8 @@ class _Frame(NamedTuple):
 
 def decompose(table: np.ndarray) -> Decomposition:
     """All of it for the rows z_i of a table (n, d) of finite numbers."""
+    from scipy.linalg import solve_triangular
+
     frame = _frame(table)
     lengths = np.linalg.norm(frame.rows, axis=1)
     # a row of rounding errors alone is the zero row
@@ -119,6 +120,8 @@ def separable_rows(rows: np.ndarray) -> tuple[np.ndarray, float]:
     Sureness is min(1/|w|, 1/max l): the least cosine by which w separates, and the least share of a row in the
     combination that holds the others together. Near the tolerance of the programme (1e-7) nothing is sure.
     """
+    from scipy.optimize import linprog
+
     solid = np.any(rows != 0, axis=1)
     table = rows[solid]
     count, width = table.shape
@@ -153,6 +156,8 @@ def logistic_minimum(rows: np.ndarray) -> tuple[np.ndarray, float]:
 
     Beside it what is left of the gradient, as a share of the sum of its terms' lengths.
     """
+    from scipy.special import expit
+
     point = np.zeros(rows.shape[1])
     if rows.shape[0] == 0 or rows.shape[1] == 0:
         return point, 0.0
@@ -184,6 +189,8 @@ def least_distance(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Non-negative least squares finds the support; equations on the support alone then give all digits. Rows may enter
     and leave until the conditions of an optimum hold.
     """
+    from scipy.optimize import nnls
+
     unit = 1e-3 * float(np.median(np.linalg.norm(points, axis=1)))
     count, width = points.shape
     goal = np.concatenate([np.zeros(width), np.ones(1)])

@@ -14,10 +14,11 @@ in the order after. `order` is 1/dimension, or 0 for the limit itself.
 
 from typing import Any, NamedTuple
 
-import diffrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from .watched_flow import watched_flow
 
 GRID = 384
 STEPS = 65536
@@ -123,20 +124,19 @@ def follow(
     last = jnp.maximum(gammas[-1], 1e-12)
     grid = last * jnp.concatenate([jnp.zeros(1), jnp.geomspace(1e-6, 1.0, GRID)])
     grid = grid.at[-1].set(last)
-    solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(lambda t, y, args: velocity(a, b, jnp.asarray(t), y, order)),
-        diffrax.Dopri8(),
-        t0=0.0,
-        t1=last,
-        dt0=None,
-        y0=(jnp.zeros(()), jnp.zeros(())),
-        saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=gammas), diffrax.SubSaveAt(ts=grid)]),
-        stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=tolerance),
-        max_steps=STEPS,
-        adjoint=diffrax.ForwardMode(),
-        throw=False,
+    times = jnp.concatenate([1.0 * gammas, grid])
+    order_of = jnp.argsort(times)
+    run = watched_flow(
+        lambda t, y: velocity(a, b, t, y, order),
+        (jnp.zeros(()), jnp.zeros(())),
+        times[order_of],
+        lambda y: y,
+        tolerance=tolerance,
+        floor=1.0,
+        step_ceiling=STEPS,
     )
-    asked, on_grid = solution.ys  # pyright: ignore[reportGeneralTypeIssues]
+    place = jnp.argsort(order_of)
+    asked, on_grid = (tuple(curve[part] for curve in run.observed) for part in jnp.split(place, [gammas.shape[0]]))
     return asked, grid, on_grid
 
 

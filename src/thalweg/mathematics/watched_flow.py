@@ -7,14 +7,14 @@ derivative, the roots carry that of the implicit function.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import diffrax
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
+from .prince_dormand import STAGES, Path, Step, step
 from .step_control import next_length
 
-SOLVER = diffrax.Dopri8(scan_kind="lax")
 BISECTIONS = 45
 Velocity = Callable[[Array, Any], Any]
 Watch = Callable[[Any], Float[Array, " r"]]
@@ -32,15 +32,16 @@ class WatchedFlow(NamedTuple):
 
 
 class _Run(NamedTuple):
+    """A run so far; `slope` is that of the state, `path` its last step (anything before the first)."""
+
     time: Array
-    state: Any
+    state: Float[Array, " p"]
+    slope: Float[Array, " p"]
     step: Array
-    memory: Any
     watched: Array
     brackets: "_Brackets"
-    observed: Any
+    kept: Float[Array, "times p"]
     pointer: Array
-    refused: Array
     count: Int[Array, ""]
 
 
@@ -48,9 +49,15 @@ class _Brackets(NamedTuple):
     """The step in which each watched function first fell to zero, with its dense output; `held` says whether it did."""
 
     held: Bool[Array, " r"]
-    low: Float[Array, " r"]
-    high: Float[Array, " r"]
-    dense: Any
+    path: Path
+
+
+class _Task(NamedTuple):
+    """What stays the same along a run, of the state as one vector."""
+
+    velocity: Callable[[Array, Array], Array]
+    times: Array
+    watch: Callable[[Array], Array]
 
 
 def watched_flow(
@@ -58,7 +65,7 @@ def watched_flow(
     start: Any,
     times: Float[Array, " times"],
     observe: Callable[[Any], Any],
-    watch: Watch,
+    watch: Watch = lambda state: jnp.zeros(0),
     tolerance: float | Float[Array, ""] = 1e-10,
     floor: float | Float[Array, ""] = 1e-2,
     step_ceiling: int = 1 << 16,
@@ -68,130 +75,112 @@ def watched_flow(
     `tolerance` is relative, floor * tolerance absolute. The run breaks off where the state is no longer finite, the
     step falls below the rounding of time, or after `step_ceiling` steps.
     """
-    term = diffrax.ODETerm(lambda t, state, args: velocity(jnp.asarray(t), state))
+    flat, tree = ravel_pytree(start)
+    task = _Task(
+        lambda time, state: ravel_pytree(velocity(time, tree(state)))[0],
+        times,
+        lambda state: watch(tree(state)),
+    )
     end = 1.0 * times[-1]
 
     def go(run: _Run) -> Array:
         return (run.time < end) & (run.count < step_ceiling) & (run.time + run.step > run.time)
 
-    def step(run: _Run) -> _Run:
+    def advance(run: _Run) -> _Run:
         last = run.step >= end - run.time
         until = jnp.where(last, end, run.time + run.step)
-        moved, error, dense, memory, _ = SOLVER.step(term, run.time, until, run.state, None, run.memory, run.refused)
-        ratio = _ratio(error, run.state, moved, tolerance, floor * tolerance)
-        length = next_length(until - run.time, ratio, tolerance)
-        tried = run._replace(step=length, count=run.count + 1, refused=jnp.asarray(False))
-        return jax.lax.cond(
-            ratio <= 1.0,
-            lambda: _accepted(tried, moved, dense, until, memory, times, observe, watch),
-            lambda: tried._replace(refused=jnp.asarray(True)),
-        )
+        moved = step(task.velocity, run.time, until, run.state, run.slope)
+        ratio = _ratio(moved.error, run.state, moved.state, tolerance, floor * tolerance)
+        tried = run._replace(step=next_length(until - run.time, ratio, tolerance), count=run.count + 1)
+        return jax.lax.cond(ratio <= 1.0, lambda: _accepted(task, tried, moved), lambda: tried)
 
-    run = jax.lax.while_loop(go, step, _begun(velocity, term, start, times, observe, watch))
-    roots, there = _refined(run.brackets, observe, watch)
-    return WatchedFlow(_broken(run), roots, there, run.time >= end)
-
-
-def _broken(run: _Run) -> Any:
-    """What was observed, NaN from where the run broke off."""
-
-    def cut(leaf: Array) -> Array:
-        late = jnp.arange(leaf.shape[0]) >= run.pointer
-        return jnp.where(late.reshape(-1, *(1,) * (leaf.ndim - 1)), jnp.nan, leaf)
-
-    return jax.tree.map(cut, run.observed)
+    run = jax.lax.while_loop(go, advance, _begun(task, flat))
+    roots, at_roots = _refined(task, run.brackets)
+    # observed once the run is over, so that what is observed is compiled once, not wherever the run meets a time
+    count = times.shape[0]
+    known = jnp.concatenate([jnp.arange(count) < run.pointer, run.brackets.held])
+    states = jnp.where(known[:, None], jnp.concatenate([run.kept, at_roots]), flat)
+    seen = jax.vmap(lambda state: observe(tree(state)))(states)
+    seen = jax.tree.map(lambda leaf: jnp.where(known.reshape(-1, *(1,) * (leaf.ndim - 1)), leaf, jnp.nan), seen)
+    observed = jax.tree.map(lambda leaf: leaf[:count], seen)
+    there = jax.tree.map(lambda leaf: leaf[count:], seen)
+    return WatchedFlow(observed, roots, there, run.time >= end)
 
 
-def _begun(velocity: Velocity, term: Any, start: Any, times: Array, observe: Any, watch: Watch) -> _Run:
+def _begun(task: _Task, start: Float[Array, " p"]) -> _Run:
     """The run before its first step; the first step moves the state by about a hundredth."""
+    times = task.times
     zero = jnp.zeros_like(1.0 * times[-1])
-    size, speed = (_norm(tree) for tree in (start, velocity(zero, start)))
+    slope = task.velocity(zero, start)
+    size, speed = (jnp.sqrt(jnp.sum(vector**2)) for vector in (start, slope))
     first = 0.01 * jax.lax.stop_gradient(jnp.maximum(size, 1e-300) / jnp.maximum(speed, 1e-300))
     first = jnp.clip(first, 1e-12 * times[-1], times[-1])
-    now, watched = observe(start), watch(start)
-    held, memory = times[0] <= 0, SOLVER.init(term, zero, first, start, None)
-    shapes = jax.eval_shape(lambda: SOLVER.step(term, zero, first, start, None, memory, jnp.asarray(False))[2])
-    count = watched.shape[0]
-    none = _Brackets(
-        held=jnp.zeros(count, bool),
-        low=jnp.zeros(count),
-        high=jnp.ones(count),
-        dense=jax.tree.map(lambda leaf: jnp.zeros((count, *leaf.shape), leaf.dtype), shapes),
-    )
+    watched = task.watch(start)
+    held, count = times[0] <= 0, watched.shape[0]
+    moves = jnp.zeros((count, STAGES + 1, *start.shape))
+    none = Path(jnp.zeros(count), jnp.ones(count), jnp.zeros((count, *start.shape)), moves)
     return _Run(
         time=zero,
         state=start,
+        slope=slope,
         step=first,
-        memory=memory,
         watched=watched,
-        brackets=none,
-        observed=jax.tree.map(lambda leaf: jnp.zeros((times.shape[0], *leaf.shape)).at[0].set(leaf), now),
+        brackets=_Brackets(jnp.zeros(count, bool), none),
+        kept=jnp.zeros((times.shape[0], *start.shape)).at[0].set(start),
         pointer=jnp.where(held, 1, 0),
-        refused=jnp.asarray(False),
         count=jnp.zeros((), int),
     )
 
 
-def _norm(tree: Any) -> Array:
-    return jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree)))
-
-
-def _ratio(error: Any, old: Any, new: Any, tolerance: Any, floor: Any) -> Float[Array, ""]:
+def _ratio(error: Array, old: Array, new: Array, tolerance: Any, floor: Any) -> Float[Array, ""]:
     """Root mean square of the error in units of what is allowed; huge where a number is not finite."""
-    parts = zip(*map(jax.tree.leaves, (error, old, new)), strict=True)
-    shares = [e / (floor + tolerance * jnp.maximum(jnp.abs(a), jnp.abs(b))) for e, a, b in parts]
-    mean = sum(jnp.sum(s**2) for s in shares) / sum(s.size for s in shares)
-    mean = jax.lax.stop_gradient(mean)
+    share = error / (floor + tolerance * jnp.maximum(jnp.abs(old), jnp.abs(new)))
+    mean = jax.lax.stop_gradient(jnp.mean(share**2))
     return jnp.where(jnp.isfinite(mean), jnp.sqrt(jnp.where(jnp.isfinite(mean), mean, 0.0)), 1e8)
 
 
-def _accepted(
-    run: _Run, moved: Any, dense: Any, until: Array, memory: Any, times: Array, observe: Any, watch: Watch
-) -> _Run:
+def _accepted(task: _Task, run: _Run, moved: Step) -> _Run:
     """Keep the step where a watched function falls to zero for the first time, and what was asked for."""
-    path = SOLVER.interpolation_cls(t0=run.time, t1=until, **dense)
-    watched, old = watch(moved), run.brackets
+    watched, old, path = task.watch(moved.state), run.brackets, moved.path
     found = (run.watched > 0) & (watched <= 0) & ~old.held
     brackets = _Brackets(
         held=old.held | found,
-        low=jnp.where(found, run.time, old.low),
-        high=jnp.where(found, until, old.high),
-        dense=jax.tree.map(
-            lambda new, kept: jnp.where(found.reshape(-1, *(1,) * jnp.ndim(new)), new[None], kept), dense, old.dense
+        path=jax.tree.map(
+            lambda new, kept: jnp.where(found.reshape(-1, *(1,) * jnp.ndim(new)), new[None], kept), path, old.path
         ),
     )
 
-    def due(state: tuple[Array, Any]) -> Array:
-        index = jnp.minimum(state[0], times.shape[0] - 1)
-        return (state[0] < times.shape[0]) & (times[index] <= until)
+    def due(state: tuple[Array, Array]) -> Array:
+        index = jnp.minimum(state[0], task.times.shape[0] - 1)
+        return (state[0] < task.times.shape[0]) & (task.times[index] <= path.end)
 
-    def keep(state: tuple[Array, Any]) -> tuple[Array, Any]:
+    def keep(state: tuple[Array, Array]) -> tuple[Array, Array]:
         index, kept = state
-        now = observe(path.evaluate(times[index]))
-        return index + 1, jax.tree.map(lambda all_, one: all_.at[index].set(one), kept, now)
+        return index + 1, kept.at[index].set(path.at(task.times[index]))
 
-    pointer, observed = jax.lax.while_loop(due, keep, (run.pointer, run.observed))
+    pointer, kept = jax.lax.while_loop(due, keep, (run.pointer, run.kept))
     return run._replace(
-        time=until,
-        state=moved,
-        memory=memory,
+        time=path.end,
+        state=moved.state,
+        slope=moved.slope,
         watched=watched,
         brackets=brackets,
         pointer=pointer,
-        observed=observed,
+        kept=kept,
     )
 
 
-def _refined(brackets: _Brackets, observe: Any, watch: Watch) -> tuple[Float[Array, " r"], Any]:
-    """The roots, and what is observed there: found after the run, once each, however many runs are mapped together."""
+def _refined(task: _Task, brackets: _Brackets) -> tuple[Float[Array, " r"], Float[Array, "r p"]]:
+    """The roots, and the states there: found after the run, once each, however many runs are mapped together."""
 
-    def one(index: Array, held: Array, low: Array, high: Array, dense: Any) -> tuple[Array, Any]:
-        path = SOLVER.interpolation_cls(t0=low, t1=high, **dense)
-        root = falling_roots(lambda t: watch(path.evaluate(t))[index][None], low, high)[0]
-        seen = observe(path.evaluate(root))
-        return jax.tree.map(lambda value: jnp.where(held, value, jnp.nan), (root, seen))
+    def one(index: Array, held: Array, path: Path) -> tuple[Array, Array]:
+        root = falling_roots(lambda t: task.watch(path.at(t))[index][None], path.begin, path.end)[0]
+        return jnp.where(held, root, jnp.nan), path.at(root)
 
-    return jax.vmap(one)(jnp.arange(brackets.held.shape[0]), *brackets)
+    count = brackets.held.shape[0]
+    if count == 0:
+        return jnp.zeros(0), brackets.path.state
+    return jax.vmap(one)(jnp.arange(count), *brackets)
 
 
 def falling_roots(function: Callable[[Array], Array], low: Array, high: Array) -> Float[Array, " r"]:

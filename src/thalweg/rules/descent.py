@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
-import optax
 from jaxtyping import Array
 
 from ..fields import scalar
@@ -53,6 +52,8 @@ class GradientDescent(_PlainSteps):
         return True
 
     def transform(self) -> Any:
+        import optax
+
         return optax.sgd(1.0)
 
 
@@ -91,6 +92,8 @@ class HeavyBall(_PlainSteps):
         return filters.momentum(self.learning_rate, self.momentum, False, curvature, times)
 
     def transform(self) -> Any:
+        import optax
+
         return optax.sgd(1.0, momentum=float(self.momentum))
 
 
@@ -121,4 +124,6 @@ class Nesterov(_PlainSteps):
         return filters.momentum(self.learning_rate, self.momentum, True, curvature, times)
 
     def transform(self) -> Any:
+        import optax
+
         return optax.sgd(1.0, momentum=float(self.momentum), nesterov=True)

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar, NamedTuple
 
-import diffrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -129,6 +128,8 @@ class _Stepper:
     """
 
     def __init__(self, velocity: Any, start: Any, end: Array, tolerance: Any, smallest: Any) -> None:
+        import diffrax  # with what it needs a third of a second, and no theory asks for it
+
         unit = _rms(start)
         unit = jnp.where(unit > 0, unit, _rms(velocity(start)))
         unit = jnp.where(unit > 0, unit, 1.0)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
-import optax
 
 from ..fields import scalar
 from ..mathematics import stable_steps
@@ -18,6 +17,8 @@ def _resolve(maker: str | Callable[..., Any]) -> str:
     if isinstance(maker, str):
         look_up(maker)
         return maker
+    import optax
+
     for name in (getattr(maker, "__name__", ""), *dir(optax)):
         if name and getattr(optax, name, None) is maker:
             return f"optax.{name}"
@@ -26,6 +27,8 @@ def _resolve(maker: str | Callable[..., Any]) -> str:
 
 def look_up(name: str) -> Callable[..., Any]:
     """The optax function of a qualified name; nothing outside optax is reached."""
+    import optax
+
     head, _, tail = name.partition(".")
     found = getattr(optax, tail, None) if head == "optax" and "." not in tail else None
     if not callable(found):
@@ -67,12 +70,14 @@ class Optax(DiscreteRule):
         edge = stable_steps.nesterov if options.get("nesterov") else stable_steps.heavy_ball
         return stable_steps.over(edge(options.get("momentum") or 0.0), curvature)
 
-    def _transform(self) -> optax.GradientTransformation:
+    def _transform(self) -> Any:
         return look_up(self.maker)(self.learning_rate, **dict(self.hyperparameters))
 
     def begin(self, params: Any) -> Any:
         return self._transform().init(params)
 
     def move(self, params: Any, memory: Any, step: Step) -> tuple[Any, Any]:
+        import optax
+
         updates, memory = self._transform().update(step.slope(params), memory, params)
         return optax.apply_updates(params, step.scaled(updates)), memory

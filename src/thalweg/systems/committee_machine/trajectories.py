@@ -84,7 +84,6 @@ def at(problem: CommitteeMachine, start: State, target: Target, times: Array) ->
         start,
         times,
         lambda now: now,
-        lambda now: jnp.ones(1),
-        1e-6,
+        tolerance=1e-6,
     )
     return run.observed

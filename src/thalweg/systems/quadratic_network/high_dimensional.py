@@ -102,7 +102,7 @@ class HighDimensionalFlow(Theory[QuadraticNetwork]):
     def predict(self, problem: QuadraticNetwork, data: Any, start: Any, times: Array) -> dict[str, Array]:
         told = curves(problem, data, times, self.tolerance)
         few = np.linspace(0, times.shape[0] - 1, min(FEW, times.shape[0])).round().astype(int)
-        moved = curves(problem, data, times[few], 1e-6, next_order=True)
+        moved = on_times(problem, data, times[few], 1e-6, next_order=True)
         off = {
             "next_order_loss": jnp.log(moved["test_loss"] / told["test_loss"][few]),
             "next_order_trace_integral": moved["trace_integral"] - told["trace_integral"][few],
@@ -148,10 +148,21 @@ def _bias(problem: QuadraticNetwork, rank: int) -> Bias:
     return found._replace(late_rate=NARROW_CLOSE_RATE if close else NARROW_RATE) if problem.width < rank else found
 
 
-def curves(
-    problem: QuadraticNetwork, data: Any, times: Array, tolerance: Any, next_order: bool = False
-) -> dict[str, Array]:
-    """All curves and events of the limit, or with the next order in 1/dimension."""
+class _Solved(NamedTuple):
+    """Shares a = width/dimension and b, gamma per unit of time, the order, and the states on times and grid."""
+
+    a: Array
+    b: Array
+    clock: Array
+    order: Any
+    gammas: Array
+    states: tuple[Array, Array]
+    grid: Array
+    on_grid: tuple[Array, Array]
+    curves: dict[str, Array]
+
+
+def _solved(problem: QuadraticNetwork, data: Any, times: Array, tolerance: Any, next_order: bool) -> _Solved:
     d, m = jnp.asarray(problem.dimension, float), jnp.asarray(problem.width, float)
     rank, trace = _teacher(problem, data)
     a, b = m / d, rank / d
@@ -160,21 +171,37 @@ def curves(
     order = 1 / d if next_order else 0.0
     states, grid, on_grid = follow(a, b, gammas, jnp.asarray(tolerance), order)
     told = jax.vmap(lambda g, s: observe(a, b, g, s, order))(gammas, states)
-    loss = 2 * trace**2 * told.distance / d
+    seen = {
+        "test_loss": 2 * trace**2 * told.distance / d,
+        "overlap": told.overlap,
+        "trace_integral": told.phi / SOURCE_TIME,
+        "effective_rank": d / told.norm,
+    }
+    return _Solved(a, b, clock, order, gammas, states, grid, on_grid, seen)
 
+
+def on_times(
+    problem: QuadraticNetwork, data: Any, times: Array, tolerance: Any, next_order: bool = False
+) -> dict[str, Array]:
+    """The curves alone, as `curves` has them."""
+    return _solved(problem, data, times, tolerance, next_order).curves
+
+
+def curves(
+    problem: QuadraticNetwork, data: Any, times: Array, tolerance: Any, next_order: bool = False
+) -> dict[str, Array]:
+    """All curves and events of the limit, or with the next order in 1/dimension."""
+    a, b, clock, order, gammas, states, grid, on_grid, seen = _solved(problem, data, times, tolerance, next_order)
     last = (states[0][-1], states[1][-1])
     rates = velocity(a, b, gammas[-1], last, order)
     end, slope = jax.jvp(
         lambda g, s: observe(a, b, g, s, order).distance, (gammas[-1], last), (jnp.ones_like(gammas[-1]), rates)
     )
     return {
-        "test_loss": loss,
-        "overlap": told.overlap,
-        "trace_integral": told.phi / SOURCE_TIME,
-        "effective_rank": d / told.norm,
+        **seen,
         "recovery_time": crossing(a, b, grid, on_grid, RECOVERED, order) / clock,
-        "final_loss": loss[-1],
-        "late_rate": jnp.where(gammas[-1] * d > LAYER, -clock * slope / end, jnp.nan),
+        "final_loss": seen["test_loss"][-1],
+        "late_rate": jnp.where(gammas[-1] * problem.dimension > LAYER, -clock * slope / end, jnp.nan),
     }
 
 

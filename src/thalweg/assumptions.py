@@ -41,9 +41,10 @@ def stepped_strain(rule: Any, size: Callable[[float], float]) -> float:
     return size(float(rule.learning_rate)) if plain_steps(rule) else math.inf
 
 
-def stable_share(rule: Any, limit: Any) -> float:
-    """The learning rate over the largest stable one; 0 for a flow, which takes no steps; NaN where one is not known."""
-    return 0.0 if rule.continuous else float(getattr(rule, "learning_rate", math.nan)) / float(limit)
+def stable_share(rule: Any, limit: Callable[[], Any]) -> float:
+    """The learning rate over the largest stable one, `limit()`; 0 for a flow, which takes no steps and is not asked;
+    NaN where one is not known."""
+    return 0.0 if rule.continuous else float(getattr(rule, "learning_rate", math.nan)) / float(limit())
 
 
 ONE_PASS = structural(

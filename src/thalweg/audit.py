@@ -75,6 +75,12 @@ class Chosen(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1024)
+def _as_it_is(kind: type[Theory]) -> Theory:
+    """A theory with its own defaults: frozen, so that one will do for all."""
+    return kind()
+
+
+@functools.lru_cache(maxsize=1024)
 def _rank(theory: type[Theory], problem: type[Problem]) -> tuple[Any, ...]:
     """Who answers first, as far as it is known without measuring a strain."""
     values = all(claim.kind == "value" for name in theory.claims for claim in theory.claims_of(name))
@@ -104,7 +110,7 @@ def choose(problem: Problem, setting: Setting | None = None) -> Chosen:
     ranks = [(kind, _rank(kind, type(problem))) for kind in registry.theories_of(problem)]
     ranks.sort(key=lambda row: row[1])
     for _, level in itertools.groupby(ranks, key=lambda row: row[1]):
-        able = [theory for kind, _ in level if (theory := kind()).applies(problem)]
+        able = [theory for kind, _ in level if (theory := _as_it_is(kind)).applies(problem)]
         # equals are told apart by the strain
         rows = sorted((Chosen(t, strains(t, setting)) for t in able), key=lambda row: worst(row.strains)[1])
         if rows and worst(rows[0].strains)[1] <= 1:

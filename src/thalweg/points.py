@@ -1,5 +1,6 @@
 """Points of a sweep: theory at many of them by one compiled program, and the files that keep what was finished."""
 
+import json
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,7 +19,7 @@ from .request import Request
 from .results import load, save
 from .serial import digest, identity
 from .skeleton import Skeleton, signature, split
-from .solve import Told, conditioned, describe, evaluate, existing, loose_sizes
+from .solve import Told, conditioned, describe, evaluate, existing, loose_sizes, remarks
 from .theory import Theory
 
 # points of one call of a compiled program: enough to pay, few enough to be interrupted between
@@ -118,8 +119,18 @@ def _labelled(request: Request, chosen: audit.Chosen, told: Told, like: xr.Datas
         result = like.copy(data={str(n): values[str(n)] for n in like.data_vars})
     else:
         result = label(problem, values, request.axis, told.seeds, theory)
-    result.attrs = describe("predict", problem, theory, chosen.strains, {"given": request.named})
+    result.attrs = (
+        describe("predict", problem, theory, {}, {"given": request.named})
+        if like is None
+        else {**like.attrs, "remarks": json.dumps(remarks(problem))}
+    )
     return result
+
+
+def described(request: Request, chosen: audit.Chosen, result: xr.Dataset) -> xr.Dataset:
+    """The answer at one point with all that `predict` says of it, for a file of its own."""
+    attrs = describe("predict", request.problem, chosen.theory, chosen.strains, {"given": request.named})
+    return result.assign_attrs(attrs)
 
 
 def key_of(request: Request, theory: Theory | None) -> str:

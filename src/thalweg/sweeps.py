@@ -15,7 +15,7 @@ from .fields import vary
 from .grid import Grid, grid_of, revived, told_point, variants
 from .interrupts import Interrupted, patient, pressed
 from .parallel import Progress
-from .points import Folder, Point, key_of, predict_points
+from .points import Folder, Point, described, key_of, predict_points
 from .problem import Problem
 from .request import Request, Seeds
 from .results import stamp
@@ -192,10 +192,13 @@ class _Work:
             else:
                 rest.append((i, request, chosen))
                 keys.append(key or None)
-        predict_points(
-            [(request, chosen) for _, request, chosen in rest],
-            lambda k, result: self.put("theory", rest[k][0], result, keys[k]),
-        )
+
+        def done(k: int, result: xr.Dataset) -> None:
+            i, request, chosen = rest[k]
+            whole = result if keys[k] is None else described(request, chosen, result)
+            self.put("theory", i, whole, keys[k])
+
+        predict_points([(request, chosen) for _, request, chosen in rest], done)
 
     def _train(self, i: int, request: Request) -> None:
         key = key_of(request, None) if self.folder.place is not None else ""

@@ -89,7 +89,7 @@ def limit_rate(problem: CommitteeMachine) -> float:
 
 
 def _rate_strain(setting: Setting) -> float:
-    return stable_share(setting.problem.rule, limit_rate(setting.problem))
+    return stable_share(setting.problem.rule, lambda: limit_rate(setting.problem))
 
 
 STABLE = Assumption(

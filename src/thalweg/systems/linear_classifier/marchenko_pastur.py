@@ -29,7 +29,7 @@ def _anisotropy(setting: Setting) -> float:
 
 def _step_strain(setting: Setting) -> float:
     problem = setting.problem
-    return stable_share(problem.rule, problem.rule.stable_rate(_top(problem)))
+    return stable_share(problem.rule, lambda: problem.rule.stable_rate(_top(problem)))
 
 
 def _top(problem: Any) -> Float[Array, ""]:

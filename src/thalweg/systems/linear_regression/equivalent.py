@@ -33,7 +33,9 @@ def _step(setting: Setting) -> float:
     problem = setting.problem
     if problem.rule.continuous:
         return 0.0
-    return stable_share(problem.rule, problem.rule.stable_rate(top(problem, problem.law()) + problem.weight_decay))
+    return stable_share(
+        problem.rule, lambda: problem.rule.stable_rate(top(problem, problem.law()) + problem.weight_decay)
+    )
 
 
 class Loop(NamedTuple):

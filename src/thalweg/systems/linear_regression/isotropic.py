@@ -33,7 +33,7 @@ STABLE = (
 
 def _isotropic_step(setting: Setting) -> float:
     problem = setting.problem
-    return stable_share(problem.rule, isotropic_rate(problem))
+    return stable_share(problem.rule, lambda: isotropic_rate(problem))
 
 
 def isotropic_rate(problem: LinearRegression) -> Array:

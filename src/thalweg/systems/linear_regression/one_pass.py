@@ -21,7 +21,7 @@ READ_OFF = {"test_loss": 0.2, "overlap": 0.25, "squared_norm": 0.35}
 def _rate_strain(setting: Setting) -> float:
     problem, law = setting.problem, setting.problem.law()
     limit = problem.dimension * one_pass_edge(law.values, law.counts, problem.weight_decay)
-    return stable_share(problem.rule, limit)
+    return stable_share(problem.rule, lambda: limit)
 
 
 class OnePassRegression(Theory[LinearRegression]):

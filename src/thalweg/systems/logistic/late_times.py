@@ -113,7 +113,7 @@ def reach(problem: Any, data: LogisticSample, start: Any, time: float) -> Reach:
     n = data.inputs.shape[0]
     with jax.enable_x64():
         flow = time * float(problem.rule.effective_pace())
-        top = 2 * stable_share(problem.rule, safe_rate(problem, data))
+        top = 2 * stable_share(problem.rule, lambda: safe_rate(problem, data))
         found: Any = second_order(data) if np.any(data.separable) else None
         along = np.log(max(flow, 1e-300)) + float(found.clock) if found else 0.0
         aside = float(jnp.linalg.norm(beside(data, found, jnp.asarray([along])))) if found else 0.0
@@ -166,7 +166,7 @@ def stable(setting: Any) -> float:
     problem = setting.problem
     if not problem.rule.filtered:
         return float("inf")
-    return stable_share(problem.rule, safe_rate(problem, setting.data))
+    return stable_share(problem.rule, lambda: safe_rate(problem, setting.data))
 
 
 def unsure(setting: Any) -> float:

@@ -75,7 +75,7 @@ def _stacked(found: Sequence[xr.Variable | None], names: tuple[str, ...], shape:
                 one.values if one.dims == dims else one.set_dims({d: one.sizes.get(d, sizes[d]) for d in dims}).values
             )
             whole[(i, *(slice(n) for n in spread.shape))] = spread
-    return (*names, *dims), whole.reshape(*shape, *sizes.values()), there[0].attrs
+    return (*names, *dims), whole.reshape(*shape, *sizes.values()), _words(there)
 
 
 def _outcomes(parts: Sequence[xr.Dataset | str], names: tuple[str, ...], shape: tuple[int, ...]) -> Any:
@@ -100,6 +100,12 @@ def _coords(
                 [None if isinstance(p, str) else p.variables.get(name) for p in parts], names, shape
             )
     return found
+
+
+def _words(there: Sequence[xr.Variable]) -> dict[str, Any]:
+    """Words of a variable; the unit of every clock where points have different ones."""
+    units = dict.fromkeys(str(one.attrs["units"]) for one in there if "units" in one.attrs)
+    return there[0].attrs if len(units) < 2 else {**there[0].attrs, "units": " or ".join(units)}
 
 
 def _shared_words(several: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -63,7 +63,10 @@ def _events(dataset: xr.Dataset) -> list[str]:
 
 
 def _varies(dataset: xr.Dataset, name: str) -> bool:
-    return name in dataset and bool(np.isfinite(dataset[name].values).any())
+    if name not in dataset or not np.isfinite(dataset[name].values).any():
+        return False
+    # that nothing strains a theory anywhere needs no picture
+    return name != "strain" or bool(np.nanmax(dataset[name].values) > 0)
 
 
 def _over_time(axes: Axes, parts: dict[str, xr.Dataset], name: str, parameter: str) -> None:
@@ -107,14 +110,20 @@ def _over_parameter(axes: Axes, parts: dict[str, xr.Dataset], name: str, swept: 
                 if kind == "theory"
                 else {"ls": "none", "marker": "o", "ms": 4, "mfc": "white"}
             )
-            axes.plot(part[swept[0]].values, lines[:, i, j], color=colour, **style)
+            along = part[swept[0]].values
+            if along.dtype.kind == "O":  # parts have no between
+                style, along = {**style, "ls": "none"}, np.arange(len(along))
+            axes.plot(along, lines[:, i, j], color=colour, **style)
 
 
 def _name_parameter(axes: Axes, result: xr.DataTree, path: str, values: np.ndarray) -> None:
     """A parameter's words and symbol below its axis, which is logarithmic where the field says so."""
     axes.set_xlabel(path)
-    if values.dtype.kind == "O":  # parts stand side by side
-        axes.tick_params("x", labelrotation=20)
+    if values.dtype.kind == "O":  # parts stand side by side; what tells them apart stands in the legend
+        names = [str(v).partition("(")[0] for v in values]
+        shown = names if len(set(names)) == len(names) else [str(i + 1) for i in range(len(names))]
+        axes.set_xticks(range(len(names)), shown)
+        axes.margins(x=0.25)
         return
     for one in parameters(problem_of(result)):
         if one.path == path:

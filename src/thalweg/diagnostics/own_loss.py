@@ -15,8 +15,8 @@ from ..parallel import map_seeds
 from ..problem import Observable, Rule, SampledProblem
 from ..rules import Averaged, Drop, Geometric, Minibatches, Scheduled, Underway, whole_steps
 from ..training import Skeleton, split
-from .parameters import check_finite
-from .parameters import split as split_parameters
+from ..trees import check_finite
+from ..trees import split as split_parameters
 
 Loss = Callable[[Any, Any], Any]
 # cost of a forward pass in gradients

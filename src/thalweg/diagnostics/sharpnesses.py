@@ -12,7 +12,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
 from ..mathematics.lanczos import TopPair, top_pair
-from .parameters import check_finite, matching, split
+from ..trees import check_finite, matching, split
 
 
 class Sharpness(eqx.Module):

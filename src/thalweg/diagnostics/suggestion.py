@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from ..trees import split
 from .expansion import expand
-from .parameters import split
 from .ranges import Curve, Denominator, check_options, measured_start
 
 

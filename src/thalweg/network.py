@@ -23,7 +23,7 @@ def half_square(outputs: Any, targets: Any) -> Float[Array, ""]:
             f"outputs have the shape {np.shape(outputs)}, targets {np.shape(targets)}; reshape one of them, or give "
             "loss=, a function loss(outputs, targets)."
         )
-    return 0.5 * jnp.sum(jnp.abs(outputs - targets) ** 2) / np.shape(outputs)[0]
+    return 0.5 * squared_norm(outputs - targets) / np.shape(outputs)[0]
 
 
 class NetworkProblem(SampledProblem):
@@ -33,8 +33,8 @@ class NetworkProblem(SampledProblem):
     for a loss without any. objective = train_loss + (weight_decay/2) |params|^2, train_loss = loss(apply(params,
     inputs), targets): the mean over samples, half the square summed over outputs unless `loss` is given; minibatches
     rely on that mean. test_loss, and test_accuracy, on `test_data` where given. Accuracies exist where they can be
-    told: targets that are one-hot rows, or whole numbers 0 to K-1 (samples,) beside outputs (samples, K); the class is that
-    of the largest output. squared_norm = |params|^2.
+    told: targets that are one-hot rows, or whole numbers 0 to K-1 (samples,) beside outputs (samples, K); the class is
+    that of the largest output. squared_norm = |params|^2.
     `init` gives any pytree of floating-point arrays. In an Equinox module, or a tree that holds functions, Python
     numbers and functions are settings, which `apply` gets back in their places. Draws: the data are the same for every
     seed, the start differs. Clock: that of the rule.
@@ -141,8 +141,8 @@ class NetworkProblem(SampledProblem):
 
 
 def squared_norm(params: Any) -> Array:
-    """The sum of the squares of all parameters."""
-    return sum((jnp.sum(jnp.abs(leaf) ** 2) for leaf in jax.tree.leaves(params)), jnp.zeros(()))
+    """The sum of the squares of all entries."""
+    return sum((jnp.sum(jnp.real(leaf * jnp.conj(leaf))) for leaf in jax.tree.leaves(params)), jnp.zeros(()))
 
 
 class _Shapes(NamedTuple):

@@ -131,7 +131,10 @@ def tree(words: str, *, symbol: str = "", unit: str = "", default: Any = REQUIRE
 
 
 def arrays_of(value: Any) -> Any:
-    """The same tree with NumPy arrays for leaves, in the precision that they have; a list of numbers is one array."""
+    """The same tree with NumPy arrays for leaves, in the precision that they have, and tuples for lists.
+
+    A list of numbers is one array.
+    """
     if isinstance(value, list) and all(isinstance(leaf, int | float) for leaf in jax.tree.leaves(value)):
         try:
             return np.asarray(value)
@@ -140,7 +143,7 @@ def arrays_of(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: arrays_of(part) for key, part in value.items()}
     if type(value) in (tuple, list):
-        return type(value)(arrays_of(part) for part in value)
+        return tuple(arrays_of(part) for part in value)
     return value if value is None or is_traced(value) or isinstance(value, str) else jax.tree.map(np.asarray, value)
 
 

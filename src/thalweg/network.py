@@ -1,7 +1,7 @@
 """A network of the user's own, on data of the user's own, as a problem."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .fields import check_ranges, function, is_traced, scalar, tree
-from .problem import Observable, Rule, SampledProblem, seed_keys
+from .fields import arrays_of, check_ranges, function, is_traced, scalar, tree
+from .problem import Observable, Rule, SampledProblem, never, seed_keys
+from .pytrees import fitting
 from .rules import GradientDescent
-from .trees import check_finite, count_rows, doubled, fitting, rows_at, split
+from .trees import count_rows, doubled, doubled_type, rows_at, split
 
 
 def half_square(outputs: Any, targets: Any) -> Float[Array, ""]:
@@ -29,12 +30,12 @@ def half_square(outputs: Any, targets: Any) -> Float[Array, ""]:
 class NetworkProblem(SampledProblem):
     """A network of your own on data of your own: `apply(params, inputs)` from `init(key)`, trained by any rule.
 
-    data = (inputs, targets): arrays, or nested tuples, lists and dictionaries of them, samples first; targets may be ()
-    for a loss without any. objective = train_loss + (weight_decay/2) |params|^2, train_loss = loss(apply(params,
-    inputs), targets): the mean over samples, half the square summed over outputs unless `loss` is given; minibatches
-    rely on that mean. test_loss, and test_accuracy, on `test_data` where given. Accuracies exist where they can be
-    told: targets that are one-hot rows, or whole numbers 0 to K-1 (samples,) beside outputs (samples, K); the class is
-    that of the largest output. squared_norm = |params|^2.
+    data = (inputs, targets): arrays, or nested tuples and dictionaries of them (lists become tuples), samples first;
+    targets may be () for a loss without any. objective = train_loss + (weight_decay/2) |params|^2, train_loss =
+    loss(apply(params, inputs), targets): the mean over samples, half the square summed over outputs unless `loss` is
+    given; minibatches rely on that mean. test_loss, and test_accuracy, on `test_data` where given. Accuracies exist
+    where they can be told: targets that are one-hot rows, or whole numbers 0 to K-1 (samples,) beside outputs
+    (samples, K); the class is that of the largest output. squared_norm = |params|^2.
     `init` gives any pytree of floating-point arrays. In an Equinox module, or a tree that holds functions, Python
     numbers and functions are settings, which `apply` gets back in their places. Draws: the data are the same for every
     seed, the start differs. Clock: that of the rule.
@@ -58,6 +59,11 @@ class NetworkProblem(SampledProblem):
         Observable("test_accuracy", "test accuracy", low=0.0, high=1.0, needs="test_classified"),
         Observable("squared_norm", "squared norm of the parameters", "|theta|^2", low=0.0),
     )
+
+    random: ClassVar[Mapping[str, Callable[[Any], bool]]] = {
+        "draw": never,
+        "start": lambda problem: uses_key(problem.init),
+    }
 
     def __check_init__(self) -> None:
         if any(is_traced(leaf) for leaf in jax.tree.leaves((self.data, self.test_data))):
@@ -126,18 +132,13 @@ class NetworkProblem(SampledProblem):
         return np.linspace(0.0, 10.0, 101) if unit is None else np.arange(0.0, 201.0, 2.0) / unit
 
     def as_data(self, raw: Any, what: str = "data") -> Any:
-        data = jax.tree.map(np.asarray, fitting(raw, self.data, what, rows=True))
-        _check_rows(what, data)
-        return data
+        found = arrays_of(raw)
+        count = _check_rows(what, found)
+        like = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape[1:]), doubled_type(leaf)), self.data)
+        return fitting(found, like, what)
 
     def as_start(self, raw: Any) -> Any:
-        like = self._try(self.data).params
-        if jax.tree.structure(raw) != jax.tree.structure(like):
-            raw = eqx.filter(raw, eqx.is_inexact_array_like)  # a module with its settings
-        start = fitting(raw, like, "start")
-        start = jax.tree.map(lambda leaf, kind: np.asarray(leaf, kind.dtype), start, like)
-        check_finite(start, "in the start,")
-        return start
+        return fitting(raw, self._try(self.data).params, "start")
 
 
 def squared_norm(params: Any) -> Array:
@@ -197,6 +198,14 @@ def _run(apply: Any, init: Any, loss: Any, key: Any, data: Any) -> Tried:
 
 
 @functools.lru_cache(maxsize=64)
+def uses_key(init: Any) -> bool:
+    """Whether two keys give different starts."""
+    with jax.enable_x64():
+        pair = [jax.tree.leaves(split(init(seed_keys(np.int64(seed))[1]))[0]) for seed in (0, 1)]
+    return not all(map(np.array_equal, *pair))
+
+
+@functools.lru_cache(maxsize=64)
 def _settings(init: Any) -> Any:
     """What `init` returns beside floating-point arrays: functions and Python numbers of a module."""
     with jax.enable_x64():
@@ -249,7 +258,7 @@ def _first_loss(apply: Any, init: Any, loss: Any, key: Any, data: Any) -> Any:
     return _run(apply, init, loss, key, data).loss
 
 
-def _check_rows(name: str, data: Any) -> None:
+def _check_rows(name: str, data: Any) -> int:
     """ValueError unless data are a pair whose arrays all have the same number of rows."""
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise ValueError(
@@ -266,6 +275,7 @@ def _check_rows(name: str, data: Any) -> None:
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{path} {rows[0]}" for path, rows in counts.items())
         raise ValueError(f"NetworkProblem: {name} must have one row a sample in every array; the rows are {told}.")
+    return count_rows(data)
 
 
 def _accuracy(outputs: Any, targets: Any) -> Array:

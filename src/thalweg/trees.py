@@ -83,31 +83,6 @@ def moved(moving: Any, direction: Any, step: Any) -> Any:
     return jax.tree.map(lambda leaf, way: leaf + jnp.asarray(step, leaf.dtype) * way, moving, direction)
 
 
-def fitting(raw: Any, like: Any, what: str, rows: bool = False) -> Any:
-    """A user's tree, checked against one of the same structure and shapes; ValueError names the path of a misfit.
-
-    `rows`: leading axes may have another length than those of `like`.
-    """
-    known = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(like)[0]}
-    given = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(raw)[0]}
-    for path in [*given, *known]:
-        if path not in known or path not in given:
-            wanted = ", ".join(f"{what}{p} {_shape(leaf, rows)}" for p, leaf in known.items())
-            trouble = f"{what}{path} is missing" if path in known else f"{what}{path} has no place"
-            raise ValueError(f"{trouble}; give arrays for {wanted}.")
-    for path, leaf in given.items():
-        if _shape(leaf, rows) != _shape(known[path], rows):
-            raise ValueError(
-                f"{what}{path} has the shape {np.shape(leaf)}; {_shape(known[path], rows)} is wanted"
-                f"{' (after the axis of the samples)' if rows else ''}."
-            )
-    return jax.tree.unflatten(jax.tree.structure(like), [given[path] for path in known])
-
-
-def _shape(leaf: Any, rows: bool) -> tuple[int, ...]:
-    return np.shape(leaf)[1:] if rows else np.shape(leaf)
-
-
 def count_rows(data: Any) -> int:
     """How many rows stored arrays have: the length of the leading axis."""
     return jax.tree.leaves(data)[0].shape[0]
@@ -120,11 +95,12 @@ def rows_at(data: Any, indices: Any) -> Any:
 
 def doubled(tree: Any) -> Any:
     """Floating-point arrays in double precision; whole numbers (tokens, labels) and truth values as they are."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, doubled_type(leaf)), tree)
 
-    def one(leaf: Any) -> Any:
-        kind = jnp.result_type(leaf)
-        if not jnp.issubdtype(kind, jnp.inexact):
-            return jnp.asarray(leaf)
-        return jnp.asarray(leaf, jnp.complex128 if jnp.issubdtype(kind, jnp.complexfloating) else jnp.float64)
 
-    return jax.tree.map(one, tree)
+def doubled_type(leaf: Any) -> Any:
+    """float64 or complex128 for an array of floating-point numbers, else its own type."""
+    kind = jnp.result_type(leaf)
+    if not jnp.issubdtype(kind, jnp.inexact):
+        return np.asarray(leaf).dtype if isinstance(leaf, np.ndarray) else kind
+    return np.dtype(np.complex128 if jnp.issubdtype(kind, jnp.complexfloating) else np.float64)

@@ -114,7 +114,7 @@ def test_a_theory_of_the_users_own(tmp_path):
     assert result.attrs["verdict"] == "confirmed"
     wrong = tw.compare(problem, times, theory=Relaxation(speed=1.1), seeds=4)
     assert wrong.attrs["verdict"] == "contradicted"
-    # the file holds the data, and names the functions
+    # the file holds the data, and names the functions; a start of any tree is kept by its paths
     tw.save(result, tmp_path / "run.nc")
     again = tw.rerun(tmp_path / "run.nc")
     assert again["training"].to_dataset().equals(result["training"].to_dataset())
@@ -122,6 +122,43 @@ def test_a_theory_of_the_users_own(tmp_path):
     other = tw.NetworkProblem(lambda p, x: jnp.tanh(x @ p), normal_start, data=(X, Y), rule=tw.GradientFlow())
     with pytest.raises(ValueError, match="It must be `linear`"):
         tw.predict(other, times, theory=Relaxation())
+
+
+class Nothing(tw.Theory[tw.NetworkProblem]):
+    """A network that does not move keeps its loss."""
+
+    of: ClassVar = (tw.NetworkProblem,)
+    source: ClassVar = (tw.Source("LiaoCouillet2018"),)
+    conditions_on: ClassVar = ("start",)
+    speaks_of: ClassVar = ("train_loss",)
+    assumptions: ClassVar = ()
+
+    def prepare(self, problem, times):
+        return self
+
+    def predict(self, problem, data, start, times):
+        return {"train_loss": problem.objective(start, problem.data) + 0 * times}
+
+    def finite_size(self, problem):
+        return {}
+
+
+def deep(params, inputs):
+    return inputs["rows"] @ params["layers"][0] * params["scale"]
+
+
+def deep_start(key):
+    return {"layers": [jax.random.normal(key, (3, 2))], "scale": jnp.ones(())}
+
+
+def test_a_start_of_any_tree_is_kept_and_run_again(tmp_path):
+    problem = tw.NetworkProblem(deep, deep_start, data=({"rows": X}, Y), rule=tw.GradientDescent(1e-12))
+    start = {"layers": [np.full((3, 2), 0.5)], "scale": 2.0}
+    result = tw.compare(problem, [0, 1], theory=Nothing(), seeds=1, start=start)
+    assert float(result["training"].train_loss[0, 0]) == pytest.approx(half(np.ones((3, 2))), rel=1e-12)
+    tw.save(result, tmp_path / "run.nc")
+    again = tw.rerun(tmp_path / "run.nc")
+    assert again["training"].to_dataset().equals(result["training"].to_dataset())
 
 
 def test_what_a_file_cannot_keep_is_said(tmp_path):
@@ -231,7 +268,7 @@ def test_an_unsupervised_loss_and_inputs_in_parts():
     assert float(seen.train_loss[0, 0]) == pytest.approx(0.5 * np.mean((0.06 * X @ np.ones((3, 3)) - X) ** 2))
     other = tw.train(problem, [0, 30], data=({"rows": X[:5]}, ()))
     assert float(other.train_loss[0, 0]) == pytest.approx(0.5 * np.mean((0.06 * X[:5] @ np.ones((3, 3)) - X[:5]) ** 2))
-    with pytest.raises(ValueError, match=r"data\[0\]\['row'\] has no place; give arrays for data\[0\]\['rows'\]"):
+    with pytest.raises(ValueError, match=r"data.0.rows is missing; an array of shape \(12, 3\)"):
         tw.train(problem, [0, 1], data=({"row": X}, ()))
 
 
@@ -255,7 +292,7 @@ def test_the_same_seed_is_the_same_run():
         ({"data": (X, 3.0)}, r"data\[1\] is a single number"),
         ({"data": (X, np.where(Y > 1, np.nan, Y))}, r"data\[1\] has a missing or infinite entry"),
         ({"data": (X, "targets")}, "not numbers"),
-        ({"test_data": (X[:, :2], Y)}, r"test_data\[0\] has the shape \(12, 2\); \(3,\) is wanted"),
+        ({"test_data": (X[:, :2], Y)}, r"test_data.0 has shape \(12, 2\); \(12, 3\) is wanted"),
         ({"apply": lambda p, x: (x @ p)[:5]}, r"has the shape \(5, 2\) for 12 samples"),
         ({"apply": lambda p, x: jnp.sum(x @ p)}, r"has the shape \(\) for 12 samples"),
         ({"apply": 3.0}, "apply = 3.0 is not allowed"),
@@ -280,10 +317,10 @@ def test_bad_input(change, words):
 @pytest.mark.parametrize(
     ("start", "words"),
     [
-        ({"a": [np.ones(2)], "b": np.ones(3)}, r"start\['b'\] has the shape \(3,\); \(2, 1\) is wanted"),
-        ({"a": [np.ones(2), np.ones(2)], "b": np.ones((2, 1))}, r"start\['a'\]\[1\] has no place"),
-        ({"a": [np.ones(2)]}, r"start\['b'\] is missing"),
-        ({"a": [np.full(2, np.nan)], "b": np.ones((2, 1))}, r"in the start, params\['a'\]\[0\] has entries"),
+        ({"a": [np.ones(2)], "b": np.ones(3)}, r"start.b has shape \(3,\); \(2, 1\) is wanted"),
+        ({"a": [np.ones(2), np.ones(2)], "b": np.ones((2, 1))}, "start.a.1 is not wanted"),
+        ({"a": [np.ones(2)]}, "start.b is missing"),
+        ({"a": [np.full(2, np.nan)], "b": np.ones((2, 1))}, "start.a.0 is not finite"),
     ],
 )
 def test_a_start_that_does_not_fit_is_named_by_its_path(start, words):

@@ -34,7 +34,7 @@ LAYERS = (
         "registry",
     },
     {"rules", "training"},
-    {"square_loss", "assumptions", "network"},
+    {"square_loss", "assumptions", "network", "trial"},
     {"serial", "callables", "inputs"},
     {"schema", "checks", "attributes", "intake", "storage"},
     {"solve", "labels", "results", "menu", "audit"},

@@ -16,7 +16,8 @@ from ..problem import Macrostate, Problem, SampledProblem, StreamingProblem, see
 from ..rules import GradientDescent, Minibatches
 from ..trees import rows_at, split
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 # minibatches of a problem that are looked at
 MOST = 1024
 

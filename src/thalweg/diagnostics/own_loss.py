@@ -48,7 +48,7 @@ class _OwnLoss(StoredRows):
     def _is_given(self, *args: Any) -> Any:
         raise NotImplementedError("the user gave batches, start and steps")
 
-    draw = initial = horizon = as_data = as_start = _is_given
+    draw = initial = horizon = as_data = as_start = _is_given  # pyright: ignore[reportAssignmentType]
 
 
 @functools.lru_cache(maxsize=32)

@@ -66,7 +66,7 @@ class LinearRange(eqx.Module):
 
 @in_float64
 def linear_range(
-    states: Callable[..., Any] | NetworkProblem,
+    states: Callable[..., Any] | Problem,
     params: Any = None,
     inputs: Any = None,
     direction: Any = None,
@@ -99,7 +99,7 @@ def linear_range(
     """
     levels = check_options(threshold, denominator, method, start_step)
     if isinstance(states, Problem):
-        states, params, inputs, direction = _of_problem(states, params, inputs, direction)
+        return linear_range(*_of_problem(states, params, inputs, direction), threshold, denominator, method, start_step)
     return find_range(expand(states, params, inputs, direction), levels, denominator, method, start_step)
 
 

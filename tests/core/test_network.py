@@ -14,6 +14,7 @@ from scipy.linalg import expm
 import thalweg as tw
 from thalweg.faces.subject import entry_of
 from thalweg.problem import seed_keys
+from thalweg.theory import structural
 
 RNG = np.random.default_rng(4)
 X, Y = RNG.standard_normal((12, 3)), RNG.standard_normal((12, 2))
@@ -89,9 +90,7 @@ class Relaxation(tw.Theory[tw.NetworkProblem]):
     source: ClassVar = (tw.Source("LiaoCouillet2018"),)
     conditions_on: ClassVar = ("start",)
     speaks_of: ClassVar = ("train_loss",)
-    assumptions: ClassVar = (
-        tw.Assumption("linear", "It must be `linear`.", lambda s: 0.0 if s.problem.apply is linear else np.inf),
-    )
+    assumptions: ClassVar = (structural("linear", "It must be `linear`.", lambda problem: problem.apply is linear),)
 
     def prepare(self, problem, times):
         return self
@@ -131,7 +130,7 @@ class Nothing(tw.Theory[tw.NetworkProblem]):
     source: ClassVar = (tw.Source("LiaoCouillet2018"),)
     conditions_on: ClassVar = ("start",)
     speaks_of: ClassVar = ("train_loss",)
-    assumptions: ClassVar = ()
+    assumptions: ClassVar = (structural("deep", "It must be `deep`.", lambda problem: problem.apply is deep),)
 
     def prepare(self, problem, times):
         return self

@@ -91,7 +91,7 @@ FAMILIES = {
     },
     "diagnostics": {"_version", "mathematics", "data", "trees", "problem", "rules", "training", "parallel", "network"},
     "learners": {"_version", "mathematics", "data", "rules", "training"},
-    "torch": {"_version", "mathematics", "diagnostics"},
+    "torch": {"_version", "mathematics", "diagnostics", "network", "problem", "rules"},
 }
 
 

@@ -16,6 +16,8 @@ LAYERS = (
     {"data"},
     {"interrupts", "skeleton"},
     {
+        "pytrees",
+        "trees",
         "fields",
         "events",
         "declarations",
@@ -32,8 +34,8 @@ LAYERS = (
         "registry",
     },
     {"rules", "training"},
-    {"square_loss", "assumptions"},
-    {"serial", "pytrees", "inputs"},
+    {"square_loss", "assumptions", "network", "trial"},
+    {"serial", "callables", "inputs"},
     {"schema", "checks", "attributes", "intake", "storage"},
     {"solve", "labels", "results", "menu", "audit"},
     # a family of its own as well: what it may import is told below
@@ -87,9 +89,9 @@ FAMILIES = {
         "assumptions",
         "square_loss",
     },
-    "diagnostics": {"_version", "mathematics", "data", "problem", "rules", "training", "parallel"},
+    "diagnostics": {"_version", "mathematics", "data", "trees", "problem", "rules", "training", "parallel", "network"},
     "learners": {"_version", "mathematics", "data", "rules", "training"},
-    "torch": {"_version", "mathematics", "diagnostics"},
+    "torch": {"_version", "mathematics", "diagnostics", "network", "problem", "rules"},
 }
 
 

@@ -37,8 +37,9 @@ def test_blocks_run_one_after_the_other(name, word, tmp_path, monkeypatch, capsy
 @pytest.mark.nightly
 def test_the_page_on_learning_rates_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    place: dict = {"__name__": "document"}
     for block in blocks("docs/learning_rates.md"):
-        exec(compile(block, "learning_rates.md", "exec"), {"__name__": "document"})
+        exec(compile(block, "learning_rates.md", "exec"), place)
     assert "learning rate" in capsys.readouterr().out
     assert (tmp_path / "rates.png").is_file()
 

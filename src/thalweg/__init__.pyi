@@ -11,6 +11,7 @@ from .faces.plot import plot as plot
 from .faces.report import report as report
 from .interrupts import Interrupted as Interrupted
 from .known_rates import rate_study_of as rate_study_of
+from .network import NetworkProblem as NetworkProblem
 from .predictor import Predictor as Predictor
 from .predictor import predictor as predictor
 from .problem import Axis as Axis

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -117,6 +117,36 @@ def array(words: str, *, symbol: str = "", unit: str = "", default: Any = REQUIR
     return _field(Parameter("array", words, symbol, unit), default, floats)
 
 
+def function(words: str, *, symbol: str = "", default: Any = REQUIRED) -> Any:
+    """A user's function of JAX; part of the compiled program, kept in files by its name where it can be imported."""
+    given = {} if default is REQUIRED else {"default": default}
+    metadata = {"parameter": Parameter("function", words, symbol)}
+    # a converter, so that what is given is checked here, with a sentence
+    return eqx.field(static=True, converter=lambda value: value, metadata=metadata, **given)
+
+
+def tree(words: str, *, symbol: str = "", unit: str = "", default: Any = REQUIRED) -> Any:
+    """Arrays in nested tuples, lists and dictionaries (a user's data), saved among the inputs of a result file."""
+    return _field(Parameter("tree", words, symbol, unit), default, arrays_of)
+
+
+def arrays_of(value: Any) -> Any:
+    """The same tree with NumPy arrays for leaves, in the precision that they have, and tuples for lists.
+
+    A list of numbers is one array.
+    """
+    if isinstance(value, list) and all(isinstance(leaf, int | float) for leaf in jax.tree.leaves(value)):
+        try:
+            return np.asarray(value)
+        except ValueError:  # rows of unlike lengths: told when the field is checked
+            return value
+    if isinstance(value, dict):
+        return {key: arrays_of(part) for key, part in value.items()}
+    if type(value) in (tuple, list):
+        return tuple(arrays_of(part) for part in value)
+    return value if value is None or is_traced(value) or isinstance(value, str) else jax.tree.map(np.asarray, value)
+
+
 @functools.cache
 def parameters(kind: type) -> dict[str, Parameter]:
     """The declared parameters of a class, in order."""
@@ -144,8 +174,8 @@ def check_ranges(module: eqx.Module) -> None:
 def _check(owner: str, name: str, parameter: Parameter, value: Any) -> None:
     if is_traced(value) or value is None:
         return
-    if parameter.kind in ("vector", "array"):
-        _check_array(owner, name, value)
+    if parameter.kind in CHECKS:
+        CHECKS[parameter.kind](owner, name, value)
         return
     numbers = np.ravel(value) if isinstance(value, np.ndarray | jax.Array) else [value]
     for number in numbers:
@@ -168,6 +198,38 @@ def _check_array(owner: str, name: str, value: Any) -> None:
     if not np.all(np.isfinite(value)):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
         raise ValueError(f"{owner}: {name} has a missing or infinite entry at {where}; remove or fill such rows.")
+
+
+def _check_function(owner: str, name: str, value: Any) -> None:
+    if not callable(value):
+        raise ValueError(f"{owner}: {name} = {value!r:.40} is not allowed; give a function written in JAX.")
+    try:
+        hash(value)
+    except TypeError:
+        raise ValueError(
+            f"{owner}: {name} is a {type(value).__name__} that holds arrays, which would be constants of the program; "
+            "give a function, and let its arrays come from the parameters or the data."
+        ) from None
+
+
+def _check_tree(owner: str, name: str, value: Any) -> None:
+    for path, leaf in jax.tree_util.tree_flatten_with_path(value)[0]:
+        place = f"{name}{jax.tree_util.keystr(path)}"
+        if is_traced(leaf):
+            continue
+        if np.asarray(leaf).dtype.kind not in "fiubc":
+            raise ValueError(f"{owner}: {place} holds entries that are not numbers ({leaf!r:.30}); give arrays.")
+        if np.size(leaf) and not np.all(np.isfinite(leaf)):
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(leaf))[0])
+            raise ValueError(f"{owner}: {place} has a missing or infinite entry at {where}; remove or fill such rows.")
+
+
+CHECKS: dict[str, Callable[[str, str, Any], None]] = {
+    "vector": _check_array,
+    "array": _check_array,
+    "function": _check_function,
+    "tree": _check_tree,
+}
 
 
 def _is_number(value: Any) -> bool:

@@ -26,8 +26,10 @@ class Menu(pandas.DataFrame):
         return pandas.DataFrame
 
     def __str__(self) -> str:
+        if self.empty:
+            return "no theory speaks about this problem; train(problem) needs none"
         rows = [{name: _cell(row[name]) for name in SHOWN} for row in self.to_dict("records")]
-        widths = {name: max(len(title), *(len(row[name]) for row in rows)) for name, title in SHOWN.items()}
+        widths = {name: max([len(title), *(len(row[name]) for row in rows)]) for name, title in SHOWN.items()}
 
         def line(cells: dict[str, str]) -> str:
             return "  ".join(cells[name].ljust(width) for name, width in widths.items()).rstrip()

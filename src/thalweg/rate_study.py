@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from .diagnostics.as_loss import in_float64
 from .diagnostics.own_loss import Runs, Task, at_rates, checked, ramp, rate_then_averaged, rate_then_small
 from .diagnostics.regimes import CONVERGENT, DIVERGENT, regimes
 from .diagnostics.step_marks import Mark, centre, finder, limits, lowest_of_sweep, watch
+from .problem import Problem
 from .results import stamp
-from .rules import GradientDescent
 from .serial import describe
 
 VERB = "learning_rate_study"
@@ -29,10 +30,11 @@ WORDS = {
 }
 
 
+@in_float64
 def learning_rate_study(
-    loss: Callable[..., Any],
-    params: Any,
-    batches: Any,
+    loss: Callable[..., Any] | Problem,
+    params: Any = None,
+    batches: Any = None,
     states: Callable[..., Any] | None = None,
     rule: Any = None,
     *,
@@ -42,7 +44,7 @@ def learning_rate_study(
     then: int = 0,
     small: float | None = None,
     known: Mapping[str, float] | None = None,
-    order: str = "cyclic",
+    order: str | None = None,
     seed: int = 0,
 ) -> xr.Dataset:
     """Limits on a step and short runs of your own network on one axis of learning rates: an xarray.Dataset.
@@ -50,7 +52,9 @@ def learning_rate_study(
     `loss(params, batch)`: mean over the samples of one of the `batches` (a list of alike pytrees, such as pairs of
     inputs and targets); `states(params, inputs)`: layer states for the linear range. `rule`: GradientDescent by
     default, HeavyBall, Nesterov or Optax; its own learning rate is not used. Runs go through the package's training
-    loop, minibatches in `order` ("cyclic" or "drawn"), in the precision of `params`. Variables:
+    loop, minibatches in `order` ("cyclic" unless "drawn"), in the precision of `params`.
+    `learning_rate_study(problem)` speaks about a problem in their place, a `tw.NetworkProblem` or any other: one draw
+    and one start (`params`, if given), the batches and the moves of its rule, in float64. Variables:
     loss (rate, step), final_loss and regime (rate): short runs of `steps` steps at constant `rates`;
     sweep_loss, sweep_smoothed, sweep_rate (sweep): one run of growing rate, the usual finder;
     mark_rate, mark_low, mark_high, mark_cost, mark_words (mark): linear range for each threshold, line search,
@@ -65,9 +69,9 @@ def learning_rate_study(
     It fails as a forecast where short runs say little about long ones.
     Sources: Ni & Talnikar 2019; Kodryan et al. 2022; Lobacheva et al. 2023.
     """
-    task = checked(loss, params, batches, GradientDescent() if rule is None else rule, order, seed)
+    task = checked(loss, params, batches, rule, order, seed, states)
     _check_steps(steps, then)
-    found = limits(task, states, thresholds, kept=8, several=4)
+    found = limits(task, thresholds, kept=8, several=4)
     middle = centre(found) if rates is None else float(np.sqrt(np.prod(_axis(rates)[[0, -1]])))
     axis = middle * 10.0 ** _grid(*GRID) if rates is None else _axis(rates)
     watched = watch(task)

@@ -10,7 +10,9 @@ import jax
 import numpy as np
 
 from . import registry
+from .callables import function_of, function_words
 from .fields import Parametrised, parameters
+from .pytrees import flatten, unflatten
 
 # the version of what `identity` says
 IDENTITY = 1
@@ -22,6 +24,11 @@ def _plain(value: Any, path: str, arrays: dict[str, np.ndarray], kind: str) -> A
     if kind == "array" and value is not None:
         arrays[path] = np.asarray(value)
         return {"array": path}
+    if kind == "tree" and value is not None:
+        arrays |= flatten(value, path)
+        return {"tree": path}
+    if kind == "function":
+        return function_words(value)
     if isinstance(value, np.ndarray | jax.Array | np.generic):
         return np.asarray(value).tolist()
     if isinstance(value, tuple | list):
@@ -81,13 +88,17 @@ def _revive(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
                 "it anew from those that it has now."
             )
         return kind(**{k: _revive(v, arrays) for k, v in fields.items()})
-    if isinstance(value, dict) and "array" in value:
-        if value["array"] not in arrays:
+    if isinstance(value, dict) and ("array" in value or "tree" in value):
+        path = value.get("array") or value["tree"]
+        found = unflatten(arrays, path)
+        if found is None:
             raise ValueError(
-                f"this result holds no copy of the array {value['array']!r} (only compare keeps a user's data); "
+                f"this result holds no copy of the array {path!r} (only compare keeps a user's data); "
                 "build the problem again from your data."
             )
-        return arrays[value["array"]]
+        return found
+    if isinstance(value, dict) and "function" in value:
+        return function_of(value)
     if isinstance(value, list):
         return tuple(_revive(v, arrays) for v in value)
     return value

@@ -35,7 +35,7 @@ from .theory import Setting, Theory, TheoryWarning
 SEEDS = 24
 
 
-def check_problem(problem: Problem | type[Problem], sizes: Sequence[Mapping[str, int]] = ({},)) -> None:
+def check_problem(problem: Problem | type[Problem], sizes: Sequence[Mapping[str, Any]] = ({},)) -> None:
     """AssertionError unless a problem keeps what every verb relies on.
 
     Wrong values raise ValueError and name the field; JSON and netCDF give an equal problem back; the start is finite;

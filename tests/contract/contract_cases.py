@@ -3,9 +3,31 @@
 from collections.abc import Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 import thalweg as tw
+
+
+def own_outputs(params: Any, inputs: Any) -> Any:
+    """A small network of a user's, on inputs in two parts, the words in whole numbers."""
+    hidden = jnp.tanh(inputs["numbers"] @ params["layers"][0] + params["words"][inputs["words"]])
+    return hidden @ params["layers"][1]
+
+
+def own_start(key: Any) -> Any:
+    """Its parameters: a tuple and a table of words."""
+    one, two, three = jax.random.split(key, 3)
+    layers = (0.5 * jax.random.normal(one, (3, 4)), 0.5 * jax.random.normal(two, (4, 2)))
+    return {"layers": layers, "words": 0.1 * jax.random.normal(three, (5, 4))}
+
+
+def own_data(points: int = 9, seed: int = 5) -> tuple:
+    """Numbers and words, and two classes as one-hot rows."""
+    rng = np.random.default_rng(seed)
+    inputs = {"numbers": rng.standard_normal((points, 3)), "words": rng.integers(0, 5, points)}
+    return inputs, np.eye(2)[rng.integers(0, 2, points)]
 
 
 def table(points: int = 120, features: int = 6, seed: int = 7, heavy: bool = False, lopsided: bool = False) -> dict:
@@ -115,6 +137,12 @@ PROBLEMS: dict[str, tuple[tw.Problem, tuple[Mapping[str, Any], ...]]] = {
     "DatasetLogistic": (
         tw.DatasetLogistic(**partly_separable()),
         ({}, {"intercept": 1, "rule": tw.HeavyBall(learning_rate=0.5)}),
+    ),
+    "NetworkProblem": (
+        tw.NetworkProblem(
+            own_outputs, own_start, data=own_data(), test_data=own_data(7, seed=6), rule=tw.GradientFlow()
+        ),
+        ({}, {"weight_decay": 0.1, "test_data": None, "rule": tw.SGD(learning_rate=0.05, batch=2)}),
     ),
     "DeepLinear": (
         tw.DeepLinear(widths=(3, 5, 2), init_scale=0.3),

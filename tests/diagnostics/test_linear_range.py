@@ -58,6 +58,19 @@ def test_the_loss_as_the_only_state(down):
     close(high.step, [0.646432718, 1.032130914, math.inf], 9)
 
 
+def test_a_network_in_place_of_its_states(down):
+    """Its outputs, from its start, downhill on its data."""
+
+    def outputs(params, inputs):
+        return STATES(params, inputs)[-1]
+
+    network = tw.NetworkProblem(outputs, lambda key: NET, data=DATA)
+    told = d.linear_range(lambda p, x: [outputs(p, x)], NET, DATA[0], down, (0.1, 1.0), method="root")
+    np.testing.assert_allclose(d.linear_range(network, threshold=(0.1, 1.0), method="root").step, told.step, rtol=1e-9)
+    with pytest.raises(ValueError, match="LinearClassifier does not say what its layers hold"):
+        d.linear_range(tw.LinearClassifier(dimension=6, samples=9))
+
+
 def test_one_shot_is_one_step_of_the_iteration_of_the_card(down):
     step, seen = 0.1, []
     for _ in range(5):

@@ -1,5 +1,6 @@
 """Advice about a learning rate: its reasons, its refusals, and whether training agrees."""
 
+import dataclasses
 import functools
 
 import equinox as eqx
@@ -86,6 +87,21 @@ def test_a_run_that_is_taken_further_is_one_long_run():
     assert courses.steps(0.05) == 50
     # fifty steps, and two forward passes a reading
     assert courses.cost == pytest.approx(50 + 7 * 2 / 3)
+
+
+def test_a_network_problem_is_advised_as_its_loss_is():
+    """The same rows in the same order, in float64; with drawn minibatches training at the rate is stable."""
+    data = (np.concatenate([x for x, _ in BATCHES]), np.concatenate([y for _, y in BATCHES]))
+    network = tw.NetworkProblem(
+        lambda p, x: states(p, x)[-1], lambda key: START, lambda o, t: 0.5 * jnp.mean((o - t) ** 2), data
+    )
+    rows = dataclasses.replace(network, rule=tw.Minibatches(batch=8))
+    doubled = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), (START, BATCHES))
+    told, found = advise(loss, *doubled, states, steps=100), advise(rows, None, None, states, steps=100)
+    assert (found.low, found.rate, found.high) == pytest.approx((told.low, told.rate, told.high), rel=1e-9)
+    drawn = advise(dataclasses.replace(network, rule=tw.SGD(batch=8)), steps=100)
+    run = tw.train(dataclasses.replace(network, rule=tw.SGD(drawn.rate, batch=8)), [0, 100])
+    assert float(run.train_loss[0, 1]) < 0.5 * float(run.train_loss[0, 0])
 
 
 def test_more_budget_is_spent_and_no_run_is_longer_than_the_training():

@@ -1,14 +1,18 @@
 """The learning-rate study against closed forms, loops in NumPy, and rates that are known exactly."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import xarray as xr
 
 import thalweg as tw
+from thalweg.diagnostics.as_loss import as_loss
 from thalweg.diagnostics.regimes import regimes
-from thalweg.known_rates import known_rates, library_task
+from thalweg.known_rates import known_rates, rates_known_of
 
 RNG = np.random.default_rng(3)
 INPUTS, TARGETS = RNG.standard_normal((24, 4)) * [2.0, 1.0, 1.0, 0.5], RNG.standard_normal((24, 1))
@@ -160,21 +164,24 @@ def test_regimes_of_restless_and_lost_runs():
 
 def test_known_rates_of_the_library():
     """Exact rates by hand: the draw's sample covariance, equal eigenvalues of a quadratic teacher, on-line learning."""
+    problem = tw.LinearClassifier(dimension=6, samples=9, rule=tw.HeavyBall(momentum=0.5))
     with jax.enable_x64():
-        linear = library_task(tw.LinearClassifier(dimension=6, samples=9, rule=tw.HeavyBall(momentum=0.5)))
-        top = np.linalg.eigvalsh(np.asarray(linear.batches[0].inputs).T @ np.asarray(linear.batches[0].inputs) / 9)[-1]
-        assert linear.known["largest stable rate of the draw"] == pytest.approx(3 / top)
-        assert linear.known["Eigenmodes"] == pytest.approx(3 / top)
+        (data,) = as_loss(problem).batches
+        top = np.linalg.eigvalsh(np.asarray(data.inputs).T @ np.asarray(data.inputs) / 9)[-1]
+        known = rates_known_of(problem)
+        assert known["largest stable rate of the draw"] == pytest.approx(3 / top)
+        assert known["Eigenmodes"] == pytest.approx(3 / top)
         online = tw.CommitteeMachine(dimension=16, rule=tw.OnePassSGD(learning_rate=0.5))
-        task = library_task(online, samples=8)
+        task = as_loss(online, most=8)
         assert len(task.batches) == 8
-        sample = task.batches[0]
-        slope = jax.grad(task.loss)(task.params, sample)
+        batch = task.batches[0]
+        sample = jax.tree.map(lambda leaf: leaf[0], batch)
+        slope = jax.grad(task.loss)(task.params, batch)
         data = online.draw(tw.problem.seed_keys(0)[0])
         plain = jax.grad(online.sample_objective)(task.params, data, sample)
         np.testing.assert_allclose(slope.hidden, plain.hidden, rtol=1e-12)
         assert not np.any(slope.output)
-        assert float(task.loss(task.params, sample)) == pytest.approx(
+        assert float(task.loss(task.params, batch)) == pytest.approx(
             float(online.sample_objective(task.params, data, sample)), rel=1e-12
         )
         # on an orthonormal teacher the theory of on-line learning speaks, too: its critical rate is that of the draw
@@ -182,14 +189,59 @@ def test_known_rates_of_the_library():
         start = tw.TwoLayer(teacher + 0.1, jnp.ones(2))
         known = known_rates(online, tw.TwoLayer(teacher, jnp.ones(2)), start)
         assert known["CriticalRate"] == pytest.approx(known["largest stable rate of the draw"], rel=0.2)
-        with pytest.raises(ValueError, match="learning rate"):
-            library_task(tw.LinearClassifier(dimension=6, samples=9, rule=tw.OnePassSGD()))
+        with pytest.raises(ValueError, match="fresh sample at every step"):
+            as_loss(tw.LinearClassifier(dimension=6, samples=9, rule=tw.OnePassSGD()))
+
+
+def linear(params, inputs):
+    return inputs @ params
+
+
+def begin(key):
+    return jnp.full((4, 1), 0.3)
+
+
+OWN = tw.NetworkProblem(linear, begin, data=(INPUTS, TARGETS), rule=tw.GradientDescent())
+
+
+def test_a_network_is_studied_as_its_loss_is(study):
+    told = tw.learning_rate_study(OWN, rates=RATES, steps=STEPS, then=THEN, known={"2 / sharpness": EDGE})
+    xr.testing.assert_allclose(told, study, rtol=1e-9)
+    assert told.attrs["precision"] == "float64"
+    assert "2 / sharpness" not in tw.rate_study_of(OWN, rates=RATES, steps=8).mark
+
+
+@pytest.mark.parametrize(
+    ("rule", "order", "moves"),
+    [
+        (tw.SGD(0.1, batch=5), "drawn", tw.GradientDescent(0.1)),
+        (tw.Minibatches(rule=tw.HeavyBall(0.2), batch=5), "cyclic", tw.HeavyBall(0.2)),
+        (tw.Scheduled(rule=tw.SGD(0.1, batch=5)), "drawn", tw.Scheduled(rule=tw.GradientDescent(0.1))),
+    ],
+    ids=["sgd", "in turn", "scheduled"],
+)
+def test_minibatches_of_a_problem_are_those_of_its_rule(rule, order, moves):
+    """Rows of a network's own data; indices, where a problem has no rows: the mean over batches is the objective."""
+    problem = dataclasses.replace(OWN, rule=rule)
+    library = tw.LinearClassifier(dimension=6, samples=20, rule=rule)
+    with jax.enable_x64():
+        one, other = as_loss(problem), as_loss(library)
+        assert (one.order, one.rule) == (order, moves)
+        rows = np.concatenate([np.asarray(batch[0]) for batch in one.batches])
+        assert rows.shape == (20, 4)
+        assert all(any(np.array_equal(row, x) for x in INPUTS) for row in rows)
+        if order == "cyclic":
+            np.testing.assert_array_equal(rows, INPUTS[:20])
+        assert sorted(np.concatenate(other.batches)) == list(range(20))
+        losses = [float(other.loss(other.params, batch)) for batch in other.batches]
+        data = library.draw(tw.problem.seed_keys(0)[0])
+        assert np.mean(losses) == pytest.approx(float(library.objective(other.params, data)), rel=1e-12)
 
 
 def test_the_exact_edge_parts_the_regimes_of_a_quadratic_network():
     problem = tw.QuadraticNetwork(dimension=8, width=8, teacher_width=2, rule=tw.GradientDescent())
     with jax.enable_x64():
-        edge = library_task(problem).known["StabilityEdge"]
+        edge = rates_known_of(problem)["StabilityEdge"]
     rates = edge * np.asarray([0.3, 0.8, 1.25, 1.6])
     found = tw.rate_study_of(problem, rates=rates, steps=400)
     assert found.regime.values[:2].tolist() == ["convergent"] * 2
@@ -201,6 +253,8 @@ def test_the_exact_edge_parts_the_regimes_of_a_quadratic_network():
     ("change", "words"),
     [
         ({"loss": lambda p, b: b[0] @ p}, "one number is wanted"),
+        ({"loss": OWN}, "has samples of its own"),
+        ({"params": None}, "needs params and batches"),
         ({"loss": lambda p, b: jnp.sum(p) / 0.0}, "finite loss"),
         ({"params": np.asarray([1, 2])}, "floating-point"),
         ({"params": np.full((4, 1), np.nan)}, "NaN or infinite"),

@@ -63,6 +63,22 @@ def test_the_tanh_network_of_the_card(hessian):
     assert again.value == pytest.approx(exact.value, rel=1e-5)
 
 
+def test_a_problem_in_place_of_a_loss():
+    """At its start or at given parameters, on its data or on some rows; in float64 whatever is switched on."""
+    network = tw.NetworkProblem(outputs, lambda key: NET, data=DATA)
+    with jax.enable_x64(False):
+        assert d.sharpness(network).value == pytest.approx(1.15730720, rel=1e-5)
+    some, halved = (DATA[0][:3], DATA[1][:3]), jax.tree.map(lambda leaf: 0.5 * leaf, NET)
+    told = dense(LOSS, halved, some)
+    assert d.sharpness(network, halved, some).value == pytest.approx(np.linalg.eigvalsh(told)[-1], rel=1e-5)
+    way = downhill(LOSS, NET, DATA)
+    assert d.curvature(network) == pytest.approx(d.curvature(LOSS, NET, DATA, way), rel=1e-12)
+    assert d.curvature(LOSS, NET, DATA) == pytest.approx(d.curvature(LOSS, NET, DATA, way), rel=1e-12)
+    library = tw.LinearClassifier(dimension=6, samples=9)
+    edge = float(tw.train(library, [0.0]).largest_stable_rate[0])
+    assert d.descent_limit(d.sharpness(library).value) == pytest.approx(edge, rel=1e-4)
+
+
 def test_other_losses_a_preconditioner_and_gauss_newton(hessian):
     found = d.sharpness(logistic, NET, DATA)
     assert found.value == pytest.approx(np.linalg.eigvalsh(dense(logistic, NET, DATA))[-1], rel=1e-4)

@@ -172,3 +172,48 @@ def test_bad_input():
 
 def whole_linear():
     return nn.Linear(3, 2).double()
+
+
+def test_a_module_as_a_problem():
+    """Descent in PyTorch, step by step, on the same data; a module in two parts, without a bias here and there."""
+    inner = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Sigmoid())
+    model = nn.Sequential(nn.Linear(3, 4), act := nn.Tanh(), inner, nn.Linear(4, 2), nn.Identity()).double()
+    problem = door.network_problem(model, BATCH, rule=tw.GradientDescent(0.1), weight_decay=0.01)
+    seen = tw.train(problem, [0, 1, 5], seeds=2)
+    final = tw.replay(problem, [0, 5])
+    losses = []
+    for _ in range(6):
+        loss = square(model(BATCH[0]), BATCH[1])
+        losses.append(float(loss.detach()))
+        penalty = 0.005 * sum((leaf**2).sum() for leaf in model.parameters())
+        slopes = torch.autograd.grad(loss + penalty, list(model.parameters()))
+        if len(losses) < 6:
+            with torch.no_grad():
+                for leaf, slope in zip(model.parameters(), slopes, strict=True):
+                    leaf -= 0.1 * slope
+    np.testing.assert_allclose(seen.train_loss, [np.asarray(losses)[[0, 1, 5]]] * 2, rtol=1e-10)
+    assert set(final) == {name for name, _ in model.named_parameters()}
+    for name, leaf in model.named_parameters():
+        np.testing.assert_allclose(final[name], leaf.detach().numpy(), rtol=1e-9)
+    twice = nn.Sequential(nn.Linear(3, 4), act, nn.Linear(4, 4), act, nn.Linear(4, 2)).double()
+    told = tw.train(door.network_problem(twice, BATCH), [0]).train_loss[0, 0]
+    assert float(told) == pytest.approx(float(square(twice(BATCH[0]), BATCH[1]).detach()), rel=1e-10)
+    single = door.network_problem(nn.Linear(3, 2), tensors([part.astype(np.float32) for part in DATA]))
+    assert tw.replay(single, [0])["weight"].dtype == np.float64
+
+
+def test_a_module_that_is_not_read():
+    def fails(words, model=MODEL, **options):
+        with pytest.raises(ValueError, match=words):
+            door.network_problem(model, BATCH, **options)
+
+    fails(
+        "1 is a GELU, which is not read into JAX; known are Sequential, Linear",
+        nn.Sequential(nn.Linear(3, 2), nn.GELU()),
+    )
+    fails("the module is a Embedding", nn.Embedding(3, 2))
+    layer = nn.Linear(3, 3)
+    fails("1.weight is that of another layer", nn.Sequential(layer, layer, nn.Linear(3, 2)))
+    fails("0.weight is frozen", module().requires_grad_(False))
+    fails("MSELoss is PyTorch's", loss=nn.MSELoss())
+    fails("outputs have the shape", nn.Linear(3, 4))

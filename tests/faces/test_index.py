@@ -45,6 +45,8 @@ def test_the_same_fields(kind, entry):
         assert told.required == (default is dataclasses.MISSING)
         if told.kind == "module" and told.default is not None:
             assert eqx.tree_equal(eval(told.default, registry.everything(fields.Parametrised)), default)
+        elif told.kind == "function" and not told.required:
+            assert told.default == default.__name__
         elif not told.required:
             assert np.array_equal(told.default, default)
     assert entry.doc == inspect.getdoc(kind)

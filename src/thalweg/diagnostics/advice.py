@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..rules import GradientDescent
+from ..problem import Problem
+from .as_loss import in_float64
 from .contest import Contest
 from .own_loss import Task, batch_size, checked, ramp
 from .step_marks import Mark, centre, limits, lowest_of_sweep, watch
@@ -45,20 +46,22 @@ class RateAdvice:
         return "\n".join(lines)
 
 
+@in_float64
 def advise_rate(
-    loss: Callable[..., Any],
-    params: Any,
-    batches: Any,
+    loss: Callable[..., Any] | Problem,
+    params: Any = None,
+    batches: Any = None,
     states: Callable[..., Any] | None = None,
     rule: Any = None,
     *,
     steps: int = 1000,
     budget: float = 0.5,
-    order: str = "cyclic",
+    order: str | None = None,
     seed: int = 0,
 ) -> RateAdvice:
     """The constant learning rate with which the loss is lowest after `steps` steps of your own network, with reasons.
 
+    `advise_rate(problem)` asks about a problem, a `tw.NetworkProblem` or any other, under its own rule.
     Other arguments as for `tw.learning_rate_study`. At the start: linear range (with `states`), line search and
     stability limit of the rule say on which scale to look; a sweep of 40 steps shows where the loss breaks. Then four
     short runs half a decade apart, of which the best three go on to twice the steps, the best two to four times.
@@ -76,12 +79,12 @@ def advise_rate(
     catapults, long plateaus, data seen once. Sources: Ni & Talnikar 2019; successive halving after Jamieson &
     Talwalkar 2016; the constants from benchmarks/learning_rate_advice.py.
     """
-    task = checked(loss, params, batches, GradientDescent() if rule is None else rule, order, seed)
+    task = checked(loss, params, batches, rule, order, seed, states)
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < LEAST:
         raise ValueError(f"steps = {steps!r} is not allowed; give the length of the training, at least {LEAST}.")
     if not (isinstance(budget, int | float | np.number) and 0 < budget < math.inf):
         raise ValueError(f"budget = {budget!r} is not allowed; give the share of the training to spend, such as 0.5.")
-    found = limits(task, states, (1.0,), kept=2, several=1)
+    found = limits(task, (1.0,), kept=2, several=1)
     middle = centre(found)
     rates, swept = ramp(task, middle * 10 ** SWEEP[0], middle * 10 ** SWEEP[1], SWEPT, watch(task, 1, 4))
     lowest = lowest_of_sweep(rates, swept)

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..trees import split
 from .dependence import depends
-from .parameters import split
 
 TRAINING = (
     "the model is in training mode: {what} draws at random, and the change of a state would be that of the draw. {cure}"

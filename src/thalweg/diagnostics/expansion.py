@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ..trees import check_finite, matching, moved, split
 from .dependence import depends
-from .parameters import check_finite, matching, moved, split
 
 FLOOR = 1e-12
 

@@ -1,5 +1,6 @@
 """A user's own loss on their own batches as a problem, so that short runs go through the one training loop."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,25 +10,26 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
+from ..network import StoredRows
 from ..parallel import map_seeds
-from ..problem import Observable, Rule, SampledProblem
-from ..rules import Averaged, Drop, Geometric, Minibatches, Scheduled, Underway, whole_steps
+from ..problem import Observable, Problem, Rule
+from ..rules import Averaged, Drop, Geometric, GradientDescent, Minibatches, Scheduled, Underway, whole_steps
 from ..training import Skeleton, split
-from .parameters import check_finite
-from .parameters import split as split_parameters
+from ..trees import check_finite, count_rows, rows_at
+from ..trees import split as split_parameters
+from .as_loss import as_loss
 
 Loss = Callable[[Any, Any], Any]
 # cost of a forward pass in gradients
 FORWARD = 1 / 3
 
 
-class _OwnLoss(SampledProblem):
+class _OwnLoss(StoredRows):
     """`loss(params, batch)` on a stack of batches (first axis of every leaf). Not kept in files: it is the user's.
 
-    Its samples are whole batches. objective: mean over the batches at hand. `train_loss`: mean over the first `watched`
-    of them.
+    Its rows are whole batches. objective: mean over the batches at hand. `train_loss`: mean over the first `watched`.
     """
 
     loss: Loss = eqx.field(static=True)
@@ -35,34 +37,18 @@ class _OwnLoss(SampledProblem):
     rule: Rule = Minibatches()
     observables: ClassVar[tuple[Observable, ...]] = (Observable("train_loss", "loss on the watched batches"),)
 
-    def sample_count(self, data: Any) -> int:
-        return jax.tree.leaves(data)[0].shape[0]
-
-    def batch_objective(self, params: Any, data: Any, indices: Int[Array, " batch"]) -> Float[Array, ""]:
-        return self.objective(params, jax.tree.map(lambda leaf: leaf[indices], data))
-
     def objective(self, params: Any, data: Any) -> Float[Array, ""]:
-        if self.sample_count(data) == 1:
-            return self.loss(params, jax.tree.map(lambda leaf: leaf[0], data))
+        if count_rows(data) == 1:
+            return self.loss(params, rows_at(data, 0))
         return jnp.mean(jax.lax.map(lambda batch: self.loss(params, batch), data))
 
     def observe(self, params: Any, data: Any) -> dict[str, Array]:
-        return {"train_loss": self.objective(params, jax.tree.map(lambda leaf: leaf[: self.watched], data))}
+        return {"train_loss": self.objective(params, rows_at(data, slice(self.watched)))}
 
-    def draw(self, key: Array) -> Any:
-        raise NotImplementedError("the user gave the batches")
+    def _is_given(self, *args: Any) -> Any:
+        raise NotImplementedError("the user gave batches, start and steps")
 
-    def initial(self, key: Array, data: Any) -> Any:
-        raise NotImplementedError("the user gave the parameters")
-
-    def horizon(self) -> np.ndarray:
-        return np.arange(101.0)
-
-    def as_data(self, raw: Any) -> Any:
-        return raw
-
-    def as_start(self, raw: Any) -> Any:
-        return raw
+    draw = initial = horizon = as_data = as_start = _is_given  # pyright: ignore[reportAssignmentType]
 
 
 @functools.lru_cache(maxsize=32)
@@ -73,7 +59,10 @@ def mean_loss(loss: Loss) -> Loss:
 
 
 class Task(NamedTuple):
-    """A checked request: loss and start (of what moves), what stays, batches one by one and stacked, the rule."""
+    """A checked request: loss and start (of what moves), what stays, batches one by one and stacked, the rule.
+
+    `states(params, inputs)`: what the layers hold, where the user or the problem says so.
+    """
 
     loss: Loss
     params: Any
@@ -83,6 +72,7 @@ class Task(NamedTuple):
     rule: Any
     order: str
     seed: int
+    states: Callable[..., Any] | None
 
 
 def stack(batches: Any) -> tuple[list[Any], Any]:
@@ -102,10 +92,23 @@ def stack(batches: Any) -> tuple[list[Any], Any]:
     return listed, jax.tree.map(lambda *leaves: jnp.stack(leaves), *listed)
 
 
-def checked(loss: Any, params: Any, batches: Any, rule: Any, order: str = "cyclic", seed: int = 0) -> Task:
-    """The request with everything tried that can be tried; ValueError with the repair."""
+def checked(
+    loss: Any,
+    params: Any,
+    batches: Any,
+    rule: Any = None,
+    order: str | None = None,
+    seed: int = 0,
+    states: Callable[..., Any] | None = None,
+) -> Task:
+    """The request with everything tried that can be tried; ValueError with the repair. `loss` may be a problem."""
+    if isinstance(loss, Problem):
+        return _of_problem(loss, params, batches, rule, order, seed, states)
     if not callable(loss):
-        raise ValueError(f"loss is a {type(loss).__name__}; give a function loss(params, batch) of JAX.")
+        raise ValueError(f"loss is a {type(loss).__name__}; give a function loss(params, batch) of JAX, or a problem.")
+    if params is None or batches is None:
+        raise ValueError("a loss of your own needs params and batches; a problem alone has them.")
+    rule, order = GradientDescent() if rule is None else rule, order or "cyclic"
     whole_steps(rule, "learning rates")
     Minibatches(rule, order)
     moving, fixed = split_parameters(params)
@@ -118,7 +121,19 @@ def checked(loss: Any, params: Any, batches: Any, rule: Any, order: str = "cycli
     begin = float(np.asarray(own(moving, listed[0])))
     if not np.isfinite(begin):
         raise ValueError(f"loss(params, batches[0]) is {begin}; start from parameters with a finite loss.")
-    return Task(own, moving, fixed, listed, stacked, rule, order, seed)
+    return Task(own, moving, fixed, listed, stacked, rule, order, seed, states)
+
+
+def _of_problem(
+    problem: Problem, start: Any, batches: Any, rule: Any, order: str | None, seed: int, states: Any
+) -> Task:
+    if batches is not None:
+        raise ValueError(f"{type(problem).__name__} has samples of its own; leave out batches, and give it a rule.")
+    one = as_loss(problem if rule is None else dataclasses.replace(problem, rule=rule), seed, start)
+    model = getattr(problem, "model", None)
+    if states is not None and model is not None:
+        own, states = states, lambda params, inputs: own(model(params), inputs)
+    return checked(one.loss, one.params, one.batches, one.rule, order or one.order, seed, states or one.states)
 
 
 def batch_size(task: Task) -> int:

@@ -10,6 +10,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ..mathematics.crossings import first_crossings
+from ..network import NetworkProblem
+from ..problem import Problem
+from .as_loss import descent, in_float64, on_data
 from .expansion import Measured, expand
 
 Denominator = Literal["min", "tangent"]
@@ -61,11 +64,12 @@ class LinearRange(eqx.Module):
         return np.reshape(rows, (*steps.shape, -1))
 
 
+@in_float64
 def linear_range(
-    states: Callable[..., Any],
-    params: Any,
-    inputs: Any,
-    direction: Any,
+    states: Callable[..., Any] | Problem,
+    params: Any = None,
+    inputs: Any = None,
+    direction: Any = None,
     threshold: float | Sequence[float] = 1.0,
     denominator: Denominator = "min",
     method: Method = "one-shot",
@@ -85,6 +89,8 @@ def linear_range(
     "one-shot": start_step threshold / eps(start_step), exact where eps is proportional to eta; costs two passes.
     "root": scan upwards, then bisection; independent of `start_step`. Several thresholds share one tangent pass.
 
+    `linear_range(problem)` of a `tw.NetworkProblem`: its outputs at the start of seed 0, on its inputs, downhill on its
+    objective, in place of what is not given; in float64.
     Computed in the precision of `params`. UserWarning where rounding hides the nonlinearity, with the smallest safe
     step. ValueError: states that do not depend on the parameters, parameters that are integers or not finite, an empty
     batch, a direction of another structure, states that overflow at the start step.
@@ -92,7 +98,20 @@ def linear_range(
     Source: Ni & Talnikar 2019 (arXiv 1905.04561).
     """
     levels = check_options(threshold, denominator, method, start_step)
+    if isinstance(states, Problem):
+        return linear_range(*_of_problem(states, params, inputs, direction), threshold, denominator, method, start_step)
     return find_range(expand(states, params, inputs, direction), levels, denominator, method, start_step)
+
+
+def _of_problem(problem: Problem, params: Any, inputs: Any, direction: Any) -> tuple[Any, Any, Any, Any]:
+    if not isinstance(problem, NetworkProblem):
+        raise ValueError(
+            f"{type(problem).__name__} does not say what its layers hold; give states(params, inputs), params, inputs "
+            "and a direction, or a tw.NetworkProblem."
+        )
+    loss, params, data = on_data(problem, params, None)
+    direction = descent(loss, params, data) if direction is None else direction
+    return problem.states, params, data[0] if inputs is None else inputs, direction
 
 
 def check_options(threshold: Any, denominator: str, method: str, start_step: float) -> float | tuple[float, ...]:

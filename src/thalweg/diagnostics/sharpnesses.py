@@ -12,7 +12,9 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
 from ..mathematics.lanczos import TopPair, top_pair
-from .parameters import check_finite, matching, split
+from ..problem import Problem
+from ..trees import check_finite, matching, split
+from .as_loss import descent, in_float64, on_data
 
 
 class Sharpness(eqx.Module):
@@ -27,10 +29,11 @@ class Sharpness(eqx.Module):
     restart: Array
 
 
+@in_float64
 def sharpness(
-    loss: Callable[..., Any],
-    params: Any,
-    batch: Any,
+    loss: Callable[..., Any] | Problem,
+    params: Any = None,
+    batch: Any = None,
     preconditioner: Any = None,
     start: Sharpness | None = None,
     tolerance: float = 1e-5,
@@ -41,11 +44,13 @@ def sharpness(
     Lanczos steps on Hessian-vector products, compiled once a shape, to a relative `tolerance`, at most `most` products.
     `start`: the result at nearby parameters (a step before). P has the structure of `params`, its entries are > 0; the
     vector is then that of P^-1/2 H P^-1/2. Memory: 16 times the parameters, and one minibatch of activations.
+    `sharpness(problem)` is that of its objective on its data at the start of seed 0, or at `params` on `batch`.
 
     In the precision of `params`; UserWarning where `most` is reached first. ValueError: parameters that are integers or
     not finite, a loss that is no single number or not finite. Largest means largest algebraic: at a start with negative
     curvature it may say nothing about the best step. Source: Lanczos; Cohen et al. 2021 (arXiv 2103.00065) for its use.
     """
+    loss, params, batch = on_data(loss, params, batch)
     moving, fixed = split(params)
     check_finite(moving, "the parameter")
     scale = None if preconditioner is None else _positive(matching(preconditioner, moving))
@@ -74,14 +79,19 @@ def gauss_newton_sharpness(
     return _told(*told, tolerance)
 
 
-def curvature(loss: Callable[..., Any], params: Any, batch: Any, direction: Any) -> float:
+@in_float64
+def curvature(
+    loss: Callable[..., Any] | Problem, params: Any = None, batch: Any = None, direction: Any = None
+) -> float:
     """R = d.H d / d.d, the curvature of the loss along a direction; for minus the gradient, the directional sharpness.
 
-    The loss along the direction falls first and is lowest near step 1/R (exact for a quadratic loss), if R > 0.
+    The loss along the direction (minus the gradient unless given) falls first and is lowest near step 1/R (exact for a
+    quadratic loss), if R > 0. A problem in place of the loss as for `sharpness`.
     ValueError: a direction of another structure than the parameters, or of zero length.
     """
+    loss, params, batch = on_data(loss, params, batch)
     moving, fixed = split(params)
-    direction = matching(direction, moving)
+    direction = descent(loss, params, batch) if direction is None else matching(direction, moving)
     check_finite(moving, "the parameter")
     check_finite(direction, "the direction of")
     value = float(_along(loss, moving, fixed, batch, direction))

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -43,10 +43,8 @@ def over_batches(name: str, values: Sequence[float], cost: float, words: str) ->
     return Mark(name, float(middle), float(low), float(high), float(cost), words)
 
 
-def limits(
-    task: Task, states: Callable[..., Any] | None, thresholds: Sequence[float], kept: int, several: int
-) -> list[Mark]:
-    """Linear range (where `states` is given), line search, curvature along the step, and the stability limit.
+def limits(task: Task, thresholds: Sequence[float], kept: int, several: int) -> list[Mark]:
+    """Linear range (where states are known), line search, curvature along the step, and the stability limit.
 
     All along the updates that the rule would make at the start, its memory filled, on `kept` batches; the sharpness
     is that of the mean loss over `several`.
@@ -54,7 +52,7 @@ def limits(
     before = 0 if task.rule.descends() else WARM
     updates = frozen_updates(task.loss, task.params, task.batches, task.rule, before, kept)
     scales = [_bottom(task, batch, way) for batch, way in zip(updates.batches, updates.directions, strict=True)]
-    found = _ranges(task, states, thresholds, updates, scales) if states is not None else []
+    found = _ranges(task, thresholds, updates, scales) if task.states is not None else []
     return [*found, *_line_searches(task, updates, scales), _stability(task, updates, several)]
 
 
@@ -72,9 +70,8 @@ def _around(task: Task, way: Any, bottom: float) -> float:
     return 0.1 * max(long, 1.0) / short if short > 0 else 1.0
 
 
-def _ranges(
-    task: Task, states: Callable[..., Any], thresholds: Sequence[float], updates: Updates, scales: list[float]
-) -> list[Mark]:
+def _ranges(task: Task, thresholds: Sequence[float], updates: Updates, scales: list[float]) -> list[Mark]:
+    states: Any = task.states
     whole, rows = bool(jax.tree.leaves(task.fixed)), []
     of_moving = (lambda now, x: states(eqx.combine(now, task.fixed), x)) if whole else states
     for batch, way, bottom in zip(updates.batches, updates.directions, scales, strict=True):

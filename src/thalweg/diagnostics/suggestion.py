@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from .as_loss import descent
 from .expansion import expand
-from .parameters import split
 from .ranges import Curve, Denominator, check_options, measured_start
 
 
@@ -66,17 +64,6 @@ def inputs_of(batch: Any) -> Any:
     if not isinstance(batch, tuple | list) or len(batch) < 2:
         raise ValueError(f"a batch is a pair (inputs, targets); {type(batch).__name__} was given.")
     return batch[0]
-
-
-def descent(loss: Callable[..., Any], params: Any, batch: Any) -> Any:
-    """Minus the gradient of loss(params, batch), with the structure of the moving part of the parameters."""
-    return _descent(loss, *split(params), batch)
-
-
-@eqx.filter_jit
-def _descent(loss: Callable[..., Any], moving: Any, fixed: Any, batch: Any) -> Any:
-    slope = jax.grad(lambda now: loss(eqx.combine(now, fixed), batch))(moving)
-    return jax.tree.map(jnp.negative, slope)
 
 
 def follow(

@@ -25,8 +25,8 @@ def _usual(value: Any, default: Any) -> bool:
 
 
 def _arrays(fields: dict[str, Any]) -> bool:
-    """Whether a user's own array stands in these fields; the result file alone holds it."""
-    return any(isinstance(v, dict) and ("array" in v or _arrays(v.get("fields", {}))) for v in fields.values())
+    """Whether a user's own array or function stands in these fields; the result file alone holds it."""
+    return any(isinstance(v, dict) and ("class" not in v or _arrays(v["fields"])) for v in fields.values())
 
 
 def _literal(value: Any) -> str:

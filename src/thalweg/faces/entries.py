@@ -52,6 +52,11 @@ class Entry:
     concrete: bool = True
 
     @property
+    def made_in_words(self) -> bool:
+        """Whether a command line can make one: it has no way to give a function."""
+        return not any(f.kind == "function" and f.required for f in self.fields)
+
+    @property
     def words(self) -> str:
         """The first sentence of the docstring."""
         return self.doc.partition("\n")[0].partition(". ")[0].removesuffix(".")
@@ -85,7 +90,7 @@ class Index:
 
     def subjects(self) -> list[str]:
         """What a verb can be asked about: problems, then presets."""
-        return [*self.problems, *self.presets]
+        return [*(name for name, e in self.problems.items() if e.made_in_words), *self.presets]
 
     def members(self, family: str) -> dict[str, Entry]:
         """The parts that a field of this family can hold."""

@@ -11,9 +11,9 @@ from .entries import Entry, Field, Index, PresetEntry
 from .syntax import Module, assignments, doc_of, keywords, last_name, parse, texts, value_of
 
 PACKAGE = Path(__file__).parent.parent
-SHARED = ("motion", "square_loss", "tables")
+SHARED = ("motion", "network", "square_loss", "tables")
 ROOTS = {"Problem": "problem.py", "Theory": "theory.py"}
-MAKERS = ("size", "scalar", "vector", "array")
+MAKERS = ("size", "scalar", "vector", "array", "function", "tree")
 Told = TypeVar("Told", Entry, PresetEntry)
 
 
@@ -145,7 +145,7 @@ def _preset_field(argument: ast.arg, default: ast.expr | None, constants: dict[s
 
 def read(folder: Path = PACKAGE) -> Index:
     """The index of a package folder, read anew from its files."""
-    # rules, and classes between the roots and the systems, stand in files of their own
+    # rules, a user's own network, and classes between the roots and the systems stand in files of their own
     shared = [path for path in (folder / f"{name}.py" for name in SHARED) if path.is_file()]
     paths = [*sorted((folder / "rules").glob("*.py")), *shared, *sorted((folder / "systems").rglob("*.py"))]
     roots = [parse(folder / file, folder) for file in dict.fromkeys(ROOTS.values())]

@@ -88,25 +88,20 @@ def on_problem(
     name: str, said: dict[str, Any], steps: int, budget: float, study: bool, out: str, as_json: bool, seed: int = 0
 ) -> int:
     """`advise-rate NAME`, with the stable rates that are known exactly."""
-    import jax
-
     import thalweg as tw
 
-    from ..known_rates import library_task
+    from ..known_rates import rates_known_of
 
     hear_theories()
     problem = build(name, said)
-    with jax.enable_x64():
-        task = library_task(problem, seed)
-        order = "cyclic" if len(task.batches) == 1 else "drawn"
-        parts = (task.loss, task.params, task.batches, None, task.rule)
-        advice = tw.diagnostics.advise_rate(*parts, steps=steps, budget=budget, order=order, seed=seed)
+    advice = tw.diagnostics.advise_rate(problem, steps=steps, budget=budget, seed=seed)
+    known = rates_known_of(problem, seed)
 
     def whole() -> Any:
         return tw.rate_study_of(problem, seed=seed)
 
-    words = f"{name}, {type(task.rule).__name__}"
-    return _deliver(words, advice, whole if study else None, task.known, out, as_json)
+    words = f"{name}, {type(problem.rule).__name__}"
+    return _deliver(words, advice, whole if study else None, known, out, as_json)
 
 
 def _deliver(words: str, advice: Any, whole: Any, known: dict[str, float], out: str, as_json: bool) -> int:

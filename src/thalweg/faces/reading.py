@@ -31,7 +31,7 @@ class Parameter:
     def shown(self) -> str:
         """The value in print."""
         if isinstance(self.value, dict):
-            return "the user's array" if "array" in self.value else str(self.value.get("class"))
+            return str(self.value.get("class") or self.value.get("function") or "the user's array")
         if isinstance(self.value, list):
             return ", ".join(plain_number(v) for v in self.value) or "none"
         return plain_number(self.value)

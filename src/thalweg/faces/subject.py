@@ -13,9 +13,14 @@ from .words import unknown
 
 
 def entry_of(name: str) -> Entry | PresetEntry:
-    """The entry of a problem or preset; ValueError with the nearest name otherwise."""
+    """The entry of a problem or preset; ValueError with the nearest name, or for one that is made of functions."""
     found = index()
     if name in found.problems:
+        if not found.problems[name].made_in_words:
+            raise ValueError(
+                f"{name} is made of functions, which a command cannot give; use tw.{name}(...) in Python "
+                "(docs/extending.md)."
+            )
         return found.problems[name]
     if name in found.presets:
         return found.presets[name]

@@ -1,5 +1,7 @@
 """Linear range and sharpness of a PyTorch module: the functions of `thalweg.diagnostics`, with the same numbers.
 
+`network_problem` reads a module of plain layers into a `tw.NetworkProblem`, for every verb.
+
 `import thalweg.torch` needs the extra `torch`. Losses are written as PyTorch has them: `criterion(outputs, targets)`.
 Stability limits take numbers and are the same: `thalweg.diagnostics.descent_limit` and its neighbours.
 """
@@ -11,6 +13,7 @@ except ImportError as error:
     raise ImportError("thalweg.torch needs PyTorch; install it with: pip install thalweg[torch]") from error
 
 from .curvatures import Sharpness, curvature, gauss_newton_sharpness, sharpness
+from .networks import network_problem
 from .ranges import linear_range, suggest_learning_rate
 from .states import descent, layer_states
 
@@ -21,6 +24,7 @@ __all__ = [
     "gauss_newton_sharpness",
     "layer_states",
     "linear_range",
+    "network_problem",
     "sharpness",
     "suggest_learning_rate",
 ]

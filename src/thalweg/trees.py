@@ -1,4 +1,4 @@
-"""A user's parameters and a direction to move them in: taken apart, checked, moved."""
+"""A user's parameters, directions to move them in, and rows of data, as pytrees: taken apart, checked, moved."""
 
 from typing import Any
 
@@ -81,3 +81,26 @@ def _finite(tree: Any) -> Any:
 def moved(moving: Any, direction: Any, step: Any) -> Any:
     """params + step direction, each array in its own precision."""
     return jax.tree.map(lambda leaf, way: leaf + jnp.asarray(step, leaf.dtype) * way, moving, direction)
+
+
+def count_rows(data: Any) -> int:
+    """How many rows stored arrays have: the length of the leading axis."""
+    return jax.tree.leaves(data)[0].shape[0]
+
+
+def rows_at(data: Any, indices: Any) -> Any:
+    """Some rows of every array."""
+    return jax.tree.map(lambda leaf: leaf[indices], data)
+
+
+def doubled(tree: Any) -> Any:
+    """Floating-point arrays in double precision; whole numbers (tokens, labels) and truth values as they are."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, doubled_type(leaf)), tree)
+
+
+def doubled_type(leaf: Any) -> Any:
+    """float64 or complex128 for an array of floating-point numbers, else its own type."""
+    kind = jnp.result_type(leaf)
+    if not jnp.issubdtype(kind, jnp.inexact):
+        return np.asarray(leaf).dtype if isinstance(leaf, np.ndarray) else kind
+    return np.dtype(np.complex128 if jnp.issubdtype(kind, jnp.complexfloating) else np.float64)

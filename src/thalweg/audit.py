@@ -213,7 +213,8 @@ def advise(problem: Problem, *, data: Any = None, start: Any = None) -> Advice:
 def as_theory(theory: Any) -> Theory:
     """A theory given as an instance, a class or a name."""
     if isinstance(theory, str):
-        return registry.find(theory, Theory)()
+        named: Any = registry.find(theory, Theory)
+        return named()
     if isinstance(theory, type) and issubclass(theory, Theory):
         return theory()
     if not isinstance(theory, Theory):

@@ -87,6 +87,18 @@ def _root(x: Array) -> Array:
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
 
 
+class _Entries:
+    """Entries of a covariance by whole numbers known beforehand, none negative: looked up without checks of bounds,
+    which would be most of what there is to compile."""
+
+    def __init__(self, covariance: Covariance) -> None:
+        self.count, self.flat = covariance.shape[0], covariance.reshape(-1)
+
+    def __getitem__(self, place: tuple[np.ndarray, np.ndarray]) -> Array:
+        index = place[0] * self.count + place[1]
+        return self.flat.at[index].get(mode="promise_in_bounds", wrap_negative_indices=False)
+
+
 class Erf(GaussianAverages):
     """g(z) = erf(z / sqrt 2), g'(z) = sqrt(2/pi) exp(-z^2 / 2). All averages exact, for any number of fields."""
 
@@ -103,19 +115,19 @@ class Erf(GaussianAverages):
 
     def second(self, covariance: Covariance, a: Index, b: Index) -> Float[Array, "..."]:
         a, b = _together(a, b)
-        c = covariance
+        c = _Entries(covariance)
         return 2 / math.pi * _arcsine(c[a, b] / jnp.sqrt((1 + c[a, a]) * (1 + c[b, b])))
 
     def third(self, covariance: Covariance, a: Index, b: Index, c: Index) -> Float[Array, "..."]:
         a, b, c = _together(a, b, c)
-        v = covariance
+        v = _Entries(covariance)
         wide = 1 + v[a, a]
         lean = jnp.sqrt(wide * (1 + v[c, c]) - v[a, c] ** 2)
         return 2 / math.pi * (v[b, c] * wide - v[a, b] * v[a, c]) / (wide * lean)
 
     def fourth(self, covariance: Covariance, a: Index, b: Index, c: Index, d: Index) -> Float[Array, "..."]:
         a, b, c, d = _together(a, b, c, d)
-        v = covariance
+        v = _Entries(covariance)
         wide_a, wide_b, cross = 1 + v[a, a], 1 + v[b, b], v[a, b]
         whole = wide_a * wide_b - cross**2
 
@@ -128,13 +140,14 @@ class Erf(GaussianAverages):
 
     def slopes(self, covariance: Covariance, a: Index, b: Index) -> Float[Array, "..."]:
         a, b = _together(a, b)
-        return 2 / math.pi / jnp.sqrt((1 + covariance[a, a]) * (1 + covariance[b, b]) - covariance[a, b] ** 2)
+        v = _Entries(covariance)
+        return 2 / math.pi / jnp.sqrt((1 + v[a, a]) * (1 + v[b, b]) - v[a, b] ** 2)
 
     def curvatures(self, covariance: Covariance, a: Index, b: Index) -> Triple:
         a, b = _together(a, b)
-        v = covariance
+        v = _Entries(covariance)
         whole = (1 + v[a, a]) * (1 + v[b, b]) - v[a, b] ** 2
-        share = self.slopes(v, a, b) / whole
+        share = self.slopes(covariance, a, b) / whole
         return -share * (1 + v[b, b]), -share * (1 + v[a, a]), share * v[a, b]
 
 
@@ -157,12 +170,12 @@ class Relu(GaussianAverages):
 
     def second(self, covariance: Covariance, a: Index, b: Index) -> Float[Array, "..."]:
         a, b = _together(a, b)
-        return _relu_pair_of(covariance, a, b)
+        return _relu_pair_of(_Entries(covariance), a, b)
 
     def third(self, covariance: Covariance, a: Index, b: Index, c: Index) -> Float[Array, "..."]:
         a, b, c = _together(a, b, c)
-        v = covariance
-        return v[a, b] * _lean(v, a, c) / (2 * math.pi * v[a, a]) + v[b, c] * self.slopes(v, a, c)
+        v = _Entries(covariance)
+        return v[a, b] * _lean(v, a, c) / (2 * math.pi * v[a, a]) + v[b, c] * self.slopes(covariance, a, c)
 
     def fourth(self, covariance: Covariance, a: Index, b: Index, c: Index, d: Index) -> Float[Array, "..."]:
         fields = np.stack(_together(a, b, c, d))
@@ -174,18 +187,18 @@ class Relu(GaussianAverages):
             )
         # E 1(p>0) 1(q>0) x y over two fields p, q: x y is p^2, q^2 or p q, whatever the steps were
         p, q = ordered[0], ordered[-1]
-        v, x, y = covariance, fields[2], fields[3]
+        v, x, y = _Entries(covariance), fields[2], fields[3]
         half = v[p, q] * _lean(v, p, q) / (v[p, p] * v[q, q])  # r sqrt(1 - r^2)
         share = 0.25 + (_angle(v, p, q) + half) / (2 * math.pi)
         return jnp.where(x == y, v[x, x] * share, _relu_pair_of(v, p, q))
 
     def slopes(self, covariance: Covariance, a: Index, b: Index) -> Float[Array, "..."]:
         a, b = _together(a, b)
-        return 0.25 + _angle(covariance, a, b) / (2 * math.pi)
+        return 0.25 + _angle(_Entries(covariance), a, b) / (2 * math.pi)
 
     def curvatures(self, covariance: Covariance, a: Index, b: Index) -> Triple:
         a, b = _together(a, b)
-        v = covariance
+        v = _Entries(covariance)
         lean = _lean(v, a, b)
         # equal fields: g'^2 is a step, whose curvature has mean 0
         density = jnp.where(lean == 0, 0.0, 1 / (2 * math.pi * jnp.where(lean > 0, lean, 1.0)))
@@ -195,20 +208,20 @@ class Relu(GaussianAverages):
 # One and the same field: the angle is pi/2 and the root 0 to the last bit. Left to rounding, the root would be 1e-8.
 
 
-def _angle(covariance: Covariance, a: np.ndarray, b: np.ndarray) -> Array:
+def _angle(v: _Entries, a: np.ndarray, b: np.ndarray) -> Array:
     """Arcsine of the correlation."""
-    cosine = covariance[a, b] / jnp.sqrt(covariance[a, a] * covariance[b, b])
+    cosine = v[a, b] / jnp.sqrt(v[a, a] * v[b, b])
     return _arcsine(jnp.where(a == b, 1.0, cosine))
 
 
-def _lean(covariance: Covariance, a: np.ndarray, b: np.ndarray) -> Array:
+def _lean(v: _Entries, a: np.ndarray, b: np.ndarray) -> Array:
     """sqrt(c_aa c_bb - c_ab^2)."""
-    return _root(jnp.where(a == b, 0.0, covariance[a, a] * covariance[b, b] - covariance[a, b] ** 2))
+    return _root(jnp.where(a == b, 0.0, v[a, a] * v[b, b] - v[a, b] ** 2))
 
 
-def _relu_pair_of(covariance: Covariance, a: np.ndarray, b: np.ndarray) -> Array:
-    pair = _relu_pair(covariance[a, a], covariance[b, b], covariance[a, b])
-    return jnp.where(a == b, 0.5 * covariance[a, a], pair)
+def _relu_pair_of(v: _Entries, a: np.ndarray, b: np.ndarray) -> Array:
+    pair = _relu_pair(v[a, a], v[b, b], v[a, b])
+    return jnp.where(a == b, 0.5 * v[a, a], pair)
 
 
 @jax.custom_jvp
@@ -244,15 +257,15 @@ class Linear(GaussianAverages):
 
     def second(self, covariance: Covariance, a: Index, b: Index) -> Float[Array, "..."]:
         a, b = _together(a, b)
-        return covariance[a, b]
+        return _Entries(covariance)[a, b]
 
     def third(self, covariance: Covariance, a: Index, b: Index, c: Index) -> Float[Array, "..."]:
         a, b, c = _together(a, b, c)
-        return covariance[b, c]
+        return _Entries(covariance)[b, c]
 
     def fourth(self, covariance: Covariance, a: Index, b: Index, c: Index, d: Index) -> Float[Array, "..."]:
         a, b, c, d = _together(a, b, c, d)
-        return covariance[c, d]
+        return _Entries(covariance)[c, d]
 
     def slopes(self, covariance: Covariance, a: Index, b: Index) -> Float[Array, "..."]:
         a, b = _together(a, b)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...assumptions import stable_share
+from ...compiling import light
 from .problem import LogisticSample, safe_rate
 
 SPAN = 1e-9
@@ -101,6 +102,22 @@ class Reach(NamedTuple):
     margin: float
 
 
+class _Next(NamedTuple):
+    """The next order at one flow time: margin times the way along the ray, the length across it, and constants."""
+
+    along: Float[Array, ""]
+    aside: Float[Array, ""]
+    margin: Float[Array, ""]
+    spread: Float[Array, ""]
+
+
+@light()
+def _next_order(data: LogisticSample, log_time: Float[Array, ""]) -> _Next:
+    found = second_order(data)
+    along = log_time + found.clock
+    return _Next(along, jnp.linalg.norm(beside(data, found, along[None])), found.margin, found.spread)
+
+
 def reach(problem: Any, data: LogisticSample, start: Any, time: float) -> Reach:
     """What is left at this time on the rule's clock.
 
@@ -114,10 +131,8 @@ def reach(problem: Any, data: LogisticSample, start: Any, time: float) -> Reach:
     with jax.enable_x64():
         flow = time * float(problem.rule.effective_pace())
         top = 2 * stable_share(problem.rule, lambda: safe_rate(problem, data))
-        found: Any = second_order(data) if np.any(data.separable) else None
-        along = np.log(max(flow, 1e-300)) + float(found.clock) if found else 0.0
-        aside = float(jnp.linalg.norm(beside(data, found, jnp.asarray([along])))) if found else 0.0
-        margin, spread = (float(found.margin), float(found.spread)) if found else (1.0, 0.0)
+        found = _next_order(data, jnp.asarray(np.log(max(flow, 1e-300)))) if np.any(data.separable) else None
+        along, aside, margin, spread = (float(v) for v in found or (0.0, 0.0, 1.0, 0.0))
         least, largest = bend_of(data)
     flow = max(flow * ((2 - top) / 4 if top > 1 else 1.0), 1e-300)
     offset, ray = np.asarray(data.offset), np.asarray(data.ray)

@@ -1,0 +1,30 @@
+"""Programs compiled lightly: the same numbers, one program for each shape, no option that this jaxlib does not know."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from thalweg import compiling
+
+
+def scaled(count, values):
+    return count * jnp.sin(values) @ jnp.cos(values)
+
+
+def test_it_computes_what_the_function_says():
+    light = compiling.light(static_argnums=0)(scaled)
+    values = np.linspace(0.0, 1.0, 5)
+    np.testing.assert_allclose(light(3, values), 3 * np.sin(values) @ np.cos(values), rtol=1e-14)
+    light(3, 2 * values)
+    assert light._cache_size() == 1
+
+
+def test_unknown_options_are_left_out():
+    assert not compiling._known("xla_cpu_no_such_option", True)
+    options = compiling.light_options()
+    assert options is None or set(options) <= set(compiling.LIGHT)
+
+
+def test_the_backend_decides(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert compiling.light_options.__wrapped__() is None

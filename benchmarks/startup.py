@@ -43,7 +43,7 @@ def child(system: str, theory: str) -> None:
 
     spans: list[tuple[float, float, str]] = []
     jax.monitoring.register_event_time_span_listener(
-        lambda event, begin, end, **_: spans.append((begin, end, PHASES.get(event, "")))
+        lambda event, start_time, end_time, **kwargs: spans.append((start_time, end_time, PHASES.get(event, "")))
     )
     import warnings
 
@@ -52,7 +52,7 @@ def child(system: str, theory: str) -> None:
 
     predict = tw.predict
     loaded = time.process_time()
-    made = tw
+    made: Any = tw
     for part in system.split(":")[-1].split("."):
         made = getattr(made, part)
     told = predict(made(), theory=theory or None)

@@ -2,12 +2,9 @@
 
 from collections.abc import Callable
 from functools import cache, update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any
 
 import jax
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 # XLA's older emitters at a low level: two fifths of the time to compile, and for the small arrays of theories nearly
 # the same time to run
@@ -30,26 +27,25 @@ def _known(name: str, value: Any) -> bool:
     return True
 
 
-class Light(Generic[P, T]):
+class Light:
     """`jax.jit` with these options, for programs that no other program calls (JAX allows options to those alone)."""
 
-    def __init__(self, function: Callable[P, T], static_argnums: int | tuple[int, ...] = ()) -> None:
-        self.static_argnums = static_argnums
+    def __init__(self, function: Callable[..., Any], static_argnums: int | tuple[int, ...] = ()) -> None:
+        self.function, self.static_argnums = function, static_argnums
         update_wrapper(self, function)
 
     @cache  # noqa: B019  # one of these lives as long as its module
     def program(self) -> Any:
         """The jitted function."""
-        function: Any = self.__wrapped__  # pyright: ignore[reportAttributeAccessIssue]
-        return jax.jit(function, static_argnums=self.static_argnums, compiler_options=light_options())
+        return jax.jit(self.function, static_argnums=self.static_argnums, compiler_options=light_options())
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self.program()(*args, **kwargs)
+    def __call__(self, *args: Any) -> Any:
+        return self.program()(*args)
 
     def _cache_size(self) -> int:
         return self.program()._cache_size()
 
 
-def light(static_argnums: int | tuple[int, ...] = ()) -> Callable[[Callable[P, T]], Light[P, T]]:
+def light(static_argnums: int | tuple[int, ...] = ()) -> Callable[[Callable[..., Any]], Light]:
     """Decorator: `@light(static_argnums=0)`."""
     return lambda function: Light(function, static_argnums)

@@ -30,10 +30,10 @@ def over(edge: Any, curvature: Any) -> Any:
     """edge / curvature for numbers, NumPy or JAX arrays; inf at a curvature <= 0, NaN at NaN."""
     if isinstance(curvature, int | float | list | np.ndarray | np.generic):
         return _over(edge, np.asarray(curvature, float), np)[()]
-    import jax
     import jax.numpy as jnp
+    from jax.core import Tracer
 
-    if any(isinstance(value, jax.core.Tracer) for value in (edge, curvature)):
+    if any(isinstance(value, Tracer) for value in (edge, curvature)):
         return _over(edge, curvature, jnp)
     # known numbers: as JAX has them, each operation would be a program of its own
     return jnp.asarray(_over(np.asarray(edge), np.asarray(curvature), np))

@@ -13,6 +13,14 @@ SMALL = tw.LinearClassifier(dimension=6, samples=9)
 TIMES = [0.0, 0.5, 2.0]
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_heard():
+    """Jobs in the background inherit that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def press(after):
     """Progress that presses Ctrl-C at the `after`-th report."""
     count = [0]

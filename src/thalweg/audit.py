@@ -4,6 +4,7 @@ import functools
 import itertools
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,16 +102,24 @@ def menu(problem: Problem, setting: Setting | None = None) -> list[Chosen]:
     return sorted(rows, key=rank)
 
 
-def choose(problem: Problem, setting: Setting | None = None) -> Chosen:
-    """The applicable theory that claims values, conditions on least, is off by least and says most.
-
-    Theories are tried in this order, and strains are measured until one applies; ValueError if none does.
-    """
-    setting = setting or Setting(problem)
+def levels(problem: Problem) -> list[list[type[Theory]]]:
+    """Theories of a problem in the order in which they are asked, equals together: the same for all of its kind."""
     ranks = [(kind, _rank(kind, type(problem))) for kind in registry.theories_of(problem)]
     ranks.sort(key=lambda row: row[1])
-    for _, level in itertools.groupby(ranks, key=lambda row: row[1]):
-        able = [theory for kind, _ in level if (theory := _as_it_is(kind)).applies(problem)]
+    return [[kind for kind, _ in level] for _, level in itertools.groupby(ranks, key=lambda row: row[1])]
+
+
+def choose(
+    problem: Problem, setting: Setting | None = None, asked: Sequence[Sequence[type[Theory]]] | None = None
+) -> Chosen:
+    """The applicable theory that claims values, conditions on least, is off by least and says most.
+
+    Theories are tried in this order (`asked`: `levels` of such a problem, where it is known), and strains are measured
+    until one applies; ValueError if none does.
+    """
+    setting = setting or Setting(problem)
+    for level in levels(problem) if asked is None else asked:
+        able = [theory for kind in level if (theory := _as_it_is(kind)).applies(problem)]
         # equals are told apart by the strain
         rows = sorted((Chosen(t, strains(t, setting)) for t in able), key=lambda row: worst(row.strains)[1])
         if rows and worst(rows[0].strains)[1] <= 1:

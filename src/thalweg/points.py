@@ -1,11 +1,10 @@
 """Points of a sweep: theory at many of them by one compiled program, and the files that keep what was finished."""
 
-import json
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -15,6 +14,7 @@ from jaxtyping import Array
 from . import audit
 from .interrupts import pressed
 from .labels import label, lasting
+from .problem import Problem, Rule
 from .request import Request
 from .results import load, save
 from .serial import digest, identity
@@ -24,7 +24,6 @@ from .theory import Theory
 
 # points of one call of a compiled program: enough to pay, few enough to be interrupted between
 CHUNK = 64
-Point = xr.Dataset | str
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -47,24 +46,22 @@ class _Group:
         self.places: list[int] = []
         self.loose: list[list[Any]] = []
 
-    def told(self, places: Sequence[int], axis: np.ndarray, given: Any) -> list[Told]:
-        """What the theory says at some of its points (indices into the group)."""
+    def told(self, places: Sequence[int], axis: np.ndarray, given: Any) -> dict[str, Any]:
+        """What the theory says at some of its points (indices into the group), which are the leading axis."""
         leaves = list(zip(*self.loose, strict=True))
         # a user's table is one object at all points: it is passed once
         varied = tuple(any(v is not column[0] and not _equal(v, column[0]) for v in column) for column in leaves)
         shared = [None if v else column[0] for v, column in zip(varied, leaves, strict=True)]
         some = [self.loose[i] for i in places]
         rows = [np.stack([np.asarray(loose[k]) for loose in some]) for k, v in enumerate(varied) if v]
-        found = _predict_points(self.skeleton, varied, shared, rows, axis, given)
-        host = jax.tree.map(np.asarray, found)
-        return [Told(jax.tree.map(lambda leaf, i=i: leaf[i, ...], host), None) for i in range(len(some))]
+        return jax.tree.map(np.asarray, _predict_points(self.skeleton, varied, shared, rows, axis, given))
 
 
 def _equal(one: Any, other: Any) -> bool:
     return np.shape(one) == np.shape(other) and bool(np.all(np.asarray(one) == np.asarray(other)))
 
 
-def predict_points(asked: Sequence[tuple[Request, audit.Chosen]], done: Callable[[int, xr.Dataset], None]) -> None:
+def predict_points(asked: Sequence[tuple[Request, audit.Chosen]], done: Callable[[int, Any], None]) -> None:
     """Theory at every point, labelled, handed to `done(index, dataset)` as it comes; stops early on Ctrl-C."""
     groups: dict[Any, _Group] = {}
     alone = []
@@ -89,13 +86,15 @@ def predict_points(asked: Sequence[tuple[Request, audit.Chosen]], done: Callable
         told = evaluate(chosen.theory, request)
         if told is None or (told.seeds is not None and len(told.seeds) < len(request.seeds)):
             return
-        done(i, _labelled(request, chosen, told, None))
+        done(i, _labelled(request, chosen, told))
 
 
-def _follow_group(group: _Group, asked: Sequence[tuple[Request, audit.Chosen]], done: Any) -> None:
+def _follow_group(
+    group: _Group, asked: Sequence[tuple[Request, audit.Chosen]], done: Callable[[int, Any], None]
+) -> None:
     count = len(group.places)
     size = min(count, CHUNK)
-    made: xr.Dataset | None = None
+    block: Block | None = None
     for first in range(0, count, size):
         if pressed():
             return
@@ -103,34 +102,72 @@ def _follow_group(group: _Group, asked: Sequence[tuple[Request, audit.Chosen]], 
         begin = min(first, count - size)
         request = asked[group.places[0]][0]
         found = group.told(range(begin, begin + size), request.axis, request.given)
-        for k, told in list(enumerate(found, begin))[first - begin :]:
-            i = group.places[k]
-            made = _labelled(*asked[i], told, made)
-            done(i, made)
+        for k in range(first - begin, size):
+            i = group.places[begin + k]
+            values = {name: jax.tree.map(lambda leaf, k=k: leaf[k, ...], told) for name, told in found.items()}
+            problem = asked[i][0].problem
+            values = existing(problem, values)
+            if block is None:
+                block = Block.beginning(asked[i], _labelled(*asked[i], Told(values, None)), count)
+            taken = block is not None and block.takes(problem, values)
+            done(i, block.row(problem, values) if taken else _labelled(*asked[i], Told(values, None)))
 
 
-def _labelled(request: Request, chosen: audit.Chosen, told: Told, like: xr.Dataset | None) -> xr.Dataset:
-    """The answer at one point; a copy of the one before with other numbers where its labels are the same."""
+class Block:
+    """Answers with the same labels: those of the first, `like`, and the numbers of all, a row each."""
+
+    def __init__(self, rule: Rule, like: xr.Dataset, count: int) -> None:
+        self.rule, self.like, self.filled = rule, like, 0
+        self.columns = {str(n): np.empty((count, *v.shape)) for n, v in like.data_vars.items()}
+        self.remarks: dict[str, None] = {}
+
+    @classmethod
+    def beginning(cls, asked: tuple[Request, audit.Chosen], like: xr.Dataset, count: int) -> "Block | None":
+        """A block that begins with this answer; None where labels differ with the numbers."""
+        request, chosen = asked
+        return cls(request.problem.rule, like, count) if lasting(type(request.problem), type(chosen.theory)) else None
+
+    def takes(self, problem: Problem, values: dict[str, Any]) -> bool:
+        """Whether an answer has these labels: the same rule, the same curves, as long as these."""
+        shapes = {name: np.shape(value) for name, value in values.items()}
+        return problem.rule is self.rule and shapes == {name: c.shape[1:] for name, c in self.columns.items()}
+
+    def row(self, problem: Problem, values: dict[str, Any]) -> "Row":
+        """Keep the numbers of one more answer."""
+        for name, column in self.columns.items():
+            column[self.filled] = values[name]
+        self.remarks |= dict.fromkeys(remarks(problem))
+        self.filled += 1
+        return Row(self, self.filled - 1)
+
+
+class Row(NamedTuple):
+    """One of the answers of a block."""
+
+    block: Block
+    place: int
+
+    def dataset(self) -> xr.Dataset:
+        """The same, labelled."""
+        return self.block.like.copy(data={n: column[self.place] for n, column in self.block.columns.items()})
+
+
+def _labelled(request: Request, chosen: audit.Chosen, told: Told) -> xr.Dataset:
+    """The answer at one point."""
     problem, theory = request.problem, chosen.theory
-    values = existing(problem, told.values)
-    same = like is not None and lasting(type(problem), type(theory)) and set(values) == set(like.data_vars)
-    flow_time = problem.rule.flow_time(problem, request.axis)
-    if like is not None and same and np.array_equal(flow_time, like["flow_time"].values, equal_nan=True):
-        result = like.copy(data={str(n): values[str(n)] for n in like.data_vars})
-    else:
-        result = label(problem, values, request.axis, told.seeds, theory)
-    result.attrs = (
-        describe("predict", problem, theory, {}, {"given": request.named})
-        if like is None
-        else {**like.attrs, "remarks": json.dumps(remarks(problem))}
-    )
+    result = label(problem, existing(problem, told.values), request.axis, told.seeds, theory)
+    result.attrs = describe("predict", problem, theory, {}, {"given": request.named})
     return result
 
 
-def described(request: Request, chosen: audit.Chosen, result: xr.Dataset) -> xr.Dataset:
+Point = xr.Dataset | Row | str
+
+
+def described(request: Request, chosen: audit.Chosen, result: xr.Dataset | Row) -> xr.Dataset:
     """The answer at one point with all that `predict` says of it, for a file of its own."""
     attrs = describe("predict", request.problem, chosen.theory, chosen.strains, {"given": request.named})
-    return result.assign_attrs(attrs)
+    whole = result.dataset() if isinstance(result, Row) else result
+    return whole.assign_attrs(attrs)
 
 
 def key_of(request: Request, theory: Theory | None) -> str:

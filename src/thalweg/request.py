@@ -177,6 +177,12 @@ class Request:
         """The same asked of another problem of the same kind, whose draws are its own."""
         return Request(problem, axis, self.seeds, self.data, self.start)
 
+    def alike(self, problem: Problem, times: Any) -> "Request":
+        """The same asked of another problem, for which the times are read anew where its rule counts otherwise."""
+        rule, own = problem.rule, self.problem
+        same = rule is own.rule and (rule.continuous or rule.steps_per_unit(problem) == rule.steps_per_unit(own))
+        return self.about(problem, self.axis if same else time_axis(problem, times))
+
     def tightened(self, factor: float) -> "Request | None":
         """The same with a rule whose tolerance is `factor` times smaller; None for a rule that has none."""
         tolerance = getattr(self.problem.rule, "tolerance", None)

@@ -9,13 +9,17 @@ import xarray as xr
 
 from .declarations import RESERVED
 from .grid import Grid
+from .points import Point, Row
 
 OK = "ok"
 
 
-def side_by_side(parts: Sequence[xr.Dataset | str], grid: Grid) -> xr.Dataset:
+def side_by_side(points: Sequence[Point], grid: Grid) -> xr.Dataset:
     """Points in the order of the grid as one dataset; at least one of them is an answer."""
-    parts = _loosened(parts)
+    blocks = {id(one.block): one.block for one in points if isinstance(one, Row)}
+    if len(blocks) == 1 and all(isinstance(one, Row) for one in points):
+        return _of_one_block(points, grid)
+    parts = _loosened([one.dataset() if isinstance(one, Row) else one for one in points])
     answers = [one for one in parts if not isinstance(one, str)]
     first, names = answers[0], tuple(grid.told())
     content: dict[str, Any] = {}
@@ -34,6 +38,19 @@ def side_by_side(parts: Sequence[xr.Dataset | str], grid: Grid) -> xr.Dataset:
         content["outcome"] = (dims, flat.reshape(values.shape), attrs)
     joined = xr.Dataset(content, {**_coords(answers, parts, names, grid.shape), **grid.coords()})
     joined.attrs = _attrs(answers, first)
+    return joined
+
+
+def _of_one_block(points: Sequence[Any], grid: Grid) -> xr.Dataset:
+    """Points that have the same labels: their numbers as they stand, without a dataset for each."""
+    like, places, names = points[0].block.like, [one.place for one in points], tuple(grid.told())
+    content: dict[str, Any] = {
+        name: ((*names, *like[name].dims), column[places].reshape(*grid.shape, *column.shape[1:]), like[name].attrs)
+        for name, column in points[0].block.columns.items()
+    }
+    content["outcome"] = _outcomes([like] * len(points), names, grid.shape)
+    joined = xr.Dataset(content, {**{str(k): v.variable for k, v in like.coords.items()}, **grid.coords()})
+    joined.attrs = {**_attrs([like], like), "remarks": json.dumps(list(points[0].block.remarks))}
     return joined
 
 

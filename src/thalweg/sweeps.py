@@ -15,7 +15,7 @@ from .fields import vary
 from .grid import Grid, grid_of, revived, told_point, variants
 from .interrupts import Interrupted, patient, pressed
 from .parallel import Progress
-from .points import Folder, Point, described, key_of, predict_points
+from .points import Folder, Point, Row, described, key_of, predict_points
 from .problem import Problem
 from .request import Request, Seeds
 from .results import stamp
@@ -92,7 +92,8 @@ def _asked(problem: Problem, grid: Grid, times: Any, theory: Any, seeds: Seeds |
             f"{longest:g}); give times=."
         )
     # a theory of the draw or start is asked about those that are trained
-    requests = [Request.of(v, times, 1 if seeds is None else seeds) for v in varied]
+    first = Request.of(varied[0], times, 1 if seeds is None else seeds)
+    requests = [first, *(first.alike(v, times) for v in varied[1:])]
     theories = None if theory is False else _chosen(grid, requests, theory)
     return Asked(requests, theories, seeds is not None, theory)
 
@@ -100,10 +101,11 @@ def _asked(problem: Problem, grid: Grid, times: Any, theory: Any, seeds: Seeds |
 def _chosen(grid: Grid, requests: list[Request], theory: Any) -> list[audit.Chosen | str]:
     found: list[audit.Chosen | str] = []
     named = None if theory is None else audit.as_theory(theory)
+    asked = audit.levels(requests[0].problem) if named is None else []
     for request in requests:
         try:
             if named is None:
-                found.append(audit.choose(request.problem, request.setting))
+                found.append(audit.choose(request.problem, request.setting, asked))
             else:
                 found.append(audit.Chosen(named, audit.check(named, request.problem, request.setting, quiet=True)))
         except ValueError as trouble:
@@ -162,7 +164,7 @@ class _Work:
         """Pieces that are there."""
         return sum(one is not None for column in self.found.values() for one in column)
 
-    def put(self, kind: str, i: int, result: xr.Dataset, key: str | None = None) -> None:
+    def put(self, kind: str, i: int, result: Any, key: str | None = None) -> None:
         """Keep a finished piece, in its file too where it was made now."""
         if key is not None:
             self.folder.keep(kind, key, result)
@@ -193,7 +195,7 @@ class _Work:
                 rest.append((i, request, chosen))
                 keys.append(key or None)
 
-        def done(k: int, result: xr.Dataset) -> None:
+        def done(k: int, result: xr.Dataset | Row) -> None:
             i, request, chosen = rest[k]
             whole = result if keys[k] is None else described(request, chosen, result)
             self.put("theory", i, whole, keys[k])
@@ -223,7 +225,7 @@ def one_point(problem: Problem, changes: dict[str, Any], asked: tuple[Any, ...],
             chosen = [str(trouble)]
         work = _Work(Asked([request], chosen, seeds is not None, theory), Folder(place), None)
         work.run()
-        return [column[0] if column[0] is not None else UNREACHED for column in work.found.values()]
+        return [UNREACHED if column[0] is None else column[0] for column in work.found.values()]
 
 
 def _tree(problem: Problem, grid: Grid, asked: Asked, found: dict[str, list[Point | None]]) -> xr.DataTree:

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 import thalweg as tw
+from thalweg import parallel
 from thalweg.interrupts import patient, pressed
 
 SMALL = tw.LinearClassifier(dimension=6, samples=9)
@@ -14,8 +15,15 @@ TIMES = [0.0, 0.5, 2.0]
 
 
 @pytest.fixture(autouse=True)
-def _ctrl_c_is_heard():
-    """Jobs in the background inherit that it is ignored."""
+def _ctrl_c_is_heard(monkeypatch):
+    """Jobs in the background inherit that it is ignored; batches are reported one by one, however slow the machine."""
+
+    def one_by_one(*args, **options):
+        ended, waiting = real(*args, **options)
+        return set(list(ended)[:1]), waiting
+
+    real = parallel.wait
+    monkeypatch.setattr(parallel, "wait", one_by_one)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -53,7 +61,7 @@ def test_predict_never_returns_less_than_was_asked():
 
 def test_compare_keeps_finished_training():
     with pytest.raises(tw.Interrupted, match=r"training of .* seeds is in `\.finished`") as caught:
-        tw.compare(SMALL, TIMES, theory=tw.Eigenmodes(), seeds=16, progress=press(2))
+        tw.compare(SMALL, TIMES, theory=tw.Eigenmodes(), seeds=16, progress=press(1))
     part = caught.value.finished
     assert part.attrs["verb"] == "train"
     np.testing.assert_array_equal(part.test_loss, tw.train(SMALL, TIMES, seeds=16).sel(seed=part.seed).test_loss)

@@ -109,8 +109,10 @@ def _follow_group(
             values = existing(problem, values)
             if block is None:
                 block = Block.beginning(asked[i], _labelled(*asked[i], Told(values, None)), count)
-            taken = block is not None and block.takes(problem, values)
-            done(i, block.row(problem, values) if taken else _labelled(*asked[i], Told(values, None)))
+            if block is not None and block.takes(problem, values):
+                done(i, block.row(problem, values))
+            else:
+                done(i, _labelled(*asked[i], Told(values, None)))
 
 
 class Block:

@@ -80,7 +80,8 @@ def _layers(module: nn.Module, name: str) -> Iterator[tuple[str, bool] | type]:
     kind = type(module)
     if kind is nn.Sequential:
         for inner, part in module._modules.items():  # named_children leaves out what stands twice
-            yield from _layers(part, f"{name}{inner}.")
+            if part is not None:
+                yield from _layers(part, f"{name}{inner}.")
     elif kind is nn.Linear:
         yield name, module.bias is not None
     elif kind in ACTIVATIONS:

@@ -46,7 +46,11 @@ def run_on(
             continue
         for future in ended.done:
             i = waiting.pop(future)
-            for kind, result in zip(kinds, future.result(), strict=True):
+            try:
+                results = future.result()
+            except Exception as trouble:  # a worker that was lost loses its own point
+                results = [f"{type(trouble).__name__}: {trouble}"] * len(kinds)
+            for kind, result in zip(kinds, results, strict=True):
                 found[kind][i] = result
         if progress:
             progress(len(points) - len(waiting), len(points))

@@ -62,14 +62,18 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def predict_points(asked: Sequence[tuple[Request, audit.Chosen]], done: Callable[[int, Any], None]) -> None:
-    """Theory at every point, labelled, handed to `done(index, dataset)` as it comes; stops early on Ctrl-C."""
+    """Theory at every point: `done(index, answer)` as each comes, or the sentence why not; stops early on Ctrl-C."""
     groups: dict[Any, _Group] = {}
     alone = []
     for i, (request, chosen) in enumerate(asked):
         if conditioned(chosen.theory, *request.given):
             alone.append(i)
             continue
-        ready = chosen.theory.prepare(request.problem, request.axis)
+        try:
+            ready = chosen.theory.prepare(request.problem, request.axis)
+        except ValueError as trouble:
+            done(i, str(trouble))
+            continue
         skeleton, loose = split((ready, request.problem), loose_sizes(ready, request.problem))
         group = groups.setdefault((skeleton, signature(loose)), _Group(skeleton))
         group.places.append(i)
@@ -83,7 +87,11 @@ def predict_points(asked: Sequence[tuple[Request, audit.Chosen]], done: Callable
         if pressed():
             return
         request, chosen = asked[i]
-        told = evaluate(chosen.theory, request)
+        try:
+            told = evaluate(chosen.theory, request)
+        except ValueError as trouble:
+            done(i, str(trouble))
+            continue
         if told is None or (told.seeds is not None and len(told.seeds) < len(request.seeds)):
             return
         done(i, _labelled(request, chosen, told))
@@ -101,7 +109,12 @@ def _follow_group(
         # the last chunk goes back a little instead of asking for a program of its own
         begin = min(first, count - size)
         request = asked[group.places[0]][0]
-        found = group.told(range(begin, begin + size), request.axis, request.given)
+        try:
+            found = group.told(range(begin, begin + size), request.axis, request.given)
+        except ValueError as trouble:  # one program: what it refuses, it refuses for all of them
+            for i in group.places:
+                done(i, str(trouble))
+            return
         for k in range(first - begin, size):
             i = group.places[begin + k]
             values = {name: jax.tree.map(lambda leaf, k=k: leaf[k, ...], told) for name, told in found.items()}

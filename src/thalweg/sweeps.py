@@ -15,7 +15,7 @@ from .fields import vary
 from .grid import Grid, grid_of, revived, told_point, variants
 from .interrupts import Interrupted, patient, pressed
 from .parallel import Progress
-from .points import Folder, Point, Row, described, key_of, predict_points
+from .points import Folder, Point, described, key_of, predict_points
 from .problem import Problem
 from .request import Request, Seeds
 from .results import stamp
@@ -65,6 +65,9 @@ def sweep(
             from .cluster import run_on
 
             work = run_on(client, problem, list(grid.points()), asked, folder, progress)
+        for column in work.found.values():
+            if all(isinstance(one, str) for one in column):
+                raise ValueError(column[0])
         tree = _tree(problem, grid, asked, work.found)
         if pressed():
             where = f" in {folder.place}" if folder.place is not None else ""
@@ -195,8 +198,11 @@ class _Work:
                 rest.append((i, request, chosen))
                 keys.append(key or None)
 
-        def done(k: int, result: xr.Dataset | Row) -> None:
+        def done(k: int, result: Point) -> None:
             i, request, chosen = rest[k]
+            if isinstance(result, str):
+                self.put("theory", i, result)
+                return
             whole = result if keys[k] is None else described(request, chosen, result)
             self.put("theory", i, whole, keys[k])
 
@@ -208,7 +214,11 @@ class _Work:
         if known is not None:
             self.put("training", i, known)
             return
-        done = training.run(request)
+        try:
+            done = training.run(request)
+        except ValueError as trouble:  # parts that do not fit each other here, such as a batch and the samples
+            self.put("training", i, str(trouble))
+            return
         if done is not None and len(done.seeds) == len(request.seeds):
             self.put("training", i, trained(request, done), key or None)
 

@@ -102,6 +102,31 @@ def test_a_point_that_fails_loses_no_other(tmp_path):
         tw.sweep(SMALL, {"rule": rules[1:2]}, [0, 4], theory=tw.Eigenmodes())
 
 
+def test_a_point_whose_training_refuses_loses_no_other():
+    """A batch that does not divide the samples is known inside the run alone."""
+    problem = vary(SMALL, {"rule": tw.SGD(0.05, batch=3, replacement=False)})
+    seen = tw.sweep(problem, {"rule.batch": [4, 3]}, [0, 6], theory=False, seeds=2)["training"]
+    assert np.all(np.isnan(seen.train_loss.values[0]))
+    assert all("does not divide the 9 samples" in str(told) for told in seen.outcome.values[0])
+    np.testing.assert_array_equal(seen.train_loss[1], tw.train(problem, [0, 6], seeds=2).train_loss)
+    with pytest.raises(ValueError, match="does not divide the 9 samples"):
+        tw.sweep(problem, {"rule.batch": [4, 5]}, [0, 6], theory=False, seeds=2)
+
+
+def test_a_point_whose_prediction_refuses_loses_no_other(monkeypatch):
+    real = tw.MarchenkoPastur.prepare
+
+    def picky(self, problem, times):
+        if problem.mean_norm > 1:
+            raise ValueError("too far apart")
+        return real(self, problem, times)
+
+    monkeypatch.setattr(tw.MarchenkoPastur, "prepare", picky)
+    told = tw.sweep(SMALL, {"mean_norm": [0.5, 2.0, 0.7]}, TIMES, theory=tw.MarchenkoPastur())["theory"]
+    assert list(told.outcome.values) == ["ok", "too far apart", "ok"]
+    np.testing.assert_array_equal(np.isnan(told.test_loss.values).all(axis=1), [False, True, False])
+
+
 @pytest.mark.parametrize("spoil", ["truncated", "another", "text"])
 def test_a_damaged_or_foreign_file_is_done_again(tmp_path, spoil):
     over = {"mean_norm": [0.5, 2.0]}

@@ -11,9 +11,9 @@ import numpy as np
 from timing import paired, show
 
 import thalweg as tw
-from thalweg import solve
-from thalweg.fields import vary
-from thalweg.skeleton import split
+from thalweg.computing.skeleton import split
+from thalweg.verbs import predictions as solve
+from thalweg.words.fields import vary
 
 
 class Cycle:

@@ -16,7 +16,7 @@ from timing import paired
 
 import thalweg as tw
 from thalweg.mathematics.power_growth import growth_curve
-from thalweg.systems.deep_linear.two_layer import riccati_loss
+from thalweg.systems.deep_linear.two_layer_riccati import riccati_loss
 
 TIMES = np.linspace(0.0, 10.0, 1000)
 # calls of a closed form for each integration that it is timed against

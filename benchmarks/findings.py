@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 import thalweg as tw
 from thalweg.diagnostics import own_loss
-from thalweg.intake import inspect
+from thalweg.results.intake import inspect
 
 
 def gaussian_families() -> None:

@@ -17,8 +17,8 @@ import numpy as np
 from timing import paired, show
 
 import thalweg as tw
-from thalweg.data.tables import correlated
-from thalweg.problem import seed_keys
+from thalweg.data.example_tables import correlated
+from thalweg.words.problem import seed_keys
 
 POINTS, COLUMNS, TIMES = 500, 100, 200
 

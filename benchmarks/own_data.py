@@ -19,9 +19,10 @@ import numpy as np
 from sklearn.datasets import load_iris
 
 import thalweg as tw
-from thalweg.data import real, tables
-from thalweg.fields import vary
-from thalweg.problem import seed_keys
+from thalweg.data import example_tables as tables
+from thalweg.data import real
+from thalweg.words.fields import vary
+from thalweg.words.problem import seed_keys
 
 TIMES = np.concatenate([[0.0], np.geomspace(0.01, 1000.0, 120)])
 STRENGTHS = np.geomspace(1e-5, 1e2, 71)

@@ -14,7 +14,7 @@ from scipy.integrate import quad
 from timing import paired, show
 
 import thalweg as tw
-from thalweg import solve
+from thalweg.verbs import single_runs as solve
 
 PROBLEM = tw.LinearClassifier(dimension=256, samples=512, mean_norm=1.0, init_variance=0.1)
 TIMES = np.linspace(0.0, 10.0, 1000)

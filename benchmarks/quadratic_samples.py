@@ -11,7 +11,7 @@ import numpy as np
 import scipy.optimize
 
 import thalweg as tw
-from thalweg.problem import seed_keys
+from thalweg.words.problem import seed_keys
 
 # ratios of width, teacher and samples, penalty and noise in the source's units for a teacher of trace d
 CASES = {

@@ -15,7 +15,7 @@ import warnings
 import numpy as np
 
 import thalweg as tw
-from thalweg.functionals import half_time
+from thalweg.verdict.functionals import half_time
 
 FLAT = ("flat", lambda p: None)
 SPECTRA = (

@@ -10,7 +10,7 @@ import numpy as np
 from timing import paired
 
 import thalweg as tw
-from thalweg import solve
+from thalweg.verbs import single_runs as solve
 
 FULL = tw.QuadraticNetwork(
     dimension=400,

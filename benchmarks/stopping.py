@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 import thalweg as tw
-from thalweg.problem import seed_keys
+from thalweg.words.problem import seed_keys
 
 TIMES = np.linspace(0.0, 10.0, 101)
 

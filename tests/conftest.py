@@ -30,7 +30,7 @@ def _compiled_programs_are_let_go():
     """Each shape of each test compiles a program, and all are kept: past 3 GB a worker forgets them after a module."""
     yield
     if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 3 * 1024**2:
-        from thalweg import parallel
+        from thalweg.computing import parallel
 
         jax.clear_caches()
         # or the threads of the next training would all compile what they believe to be there

@@ -9,94 +9,35 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src"
 FILES = sorted((SOURCE / "thalweg").rglob("*.py"))
 
-# A part may import the parts on its own line and on the lines above.
-LAYERS = (
-    {"_version", "compiling"},
-    {"mathematics"},
-    {"data"},
-    {"interrupts", "skeleton"},
-    {
-        "pytrees",
-        "trees",
-        "fields",
-        "events",
-        "declarations",
-        "plateaus",
-        "views",
-        "motion",
-        "parallel",
-        "problem",
-        "draws",
-        "tables",
-        "theory",
-        "request",
-        "adviser",
-        "registry",
-    },
-    {"rules", "training"},
-    {"square_loss", "assumptions", "network", "trial"},
-    {"serial", "callables", "inputs"},
-    {"schema", "checks", "attributes", "intake", "storage"},
-    {"solve", "labels", "results", "menu", "audit"},
-    # a family of its own as well: what it may import is told below
-    {"diagnostics"},
-    {
-        "functionals",
-        "budget",
-        "gaps",
-        "measures",
-        "verdict",
-        "comparison",
-        "predictor",
-        "grid",
-        "points",
-        "sweep_tables",
-        "cluster",
-        "sweeps",
-        "repeat",
-        "probes",
-        "contract",
-        "round_trip",
-        "rule_checks",
-        "testing",
-        "rate_study",
-        "known_rates",
-    },
-    {"faces"},
-    {"__main__"},
+# A folder may import itself and the folders before it.
+ORDER = (
+    "_version",
+    "computing",
+    "mathematics",
+    "words",
+    "data",
+    "rules",
+    "own_network",
+    "catalogue",
+    "results",
+    "running",
+    "diagnostics",
+    "verdict",
+    "verbs",
+    "testing",
+    "faces",
+    "__main__",
 )
-# The public names as a whole are for those who list them: nobody else imports the package itself.
-LISTERS = {"registry", "faces"}
-# Families beside the layers: what they may import, apart from their own files.
-FAMILIES = {
-    "systems": {
-        "_version",
-        "compiling",
-        "mathematics",
-        "data",
-        "diagnostics",
-        "fields",
-        "events",
-        "declarations",
-        "plateaus",
-        "views",
-        "problem",
-        "theory",
-        "adviser",
-        "tables",
-        "registry",
-        "rules",
-        "assumptions",
-        "square_loss",
-    },
-    "diagnostics": {"_version", "mathematics", "data", "trees", "problem", "rules", "training", "parallel", "network"},
-    "learners": {"_version", "mathematics", "data", "rules", "training"},
-    "torch": {"_version", "mathematics", "diagnostics", "network", "problem", "rules"},
+# Folders beside this order: what they may import, apart from their own files.
+BESIDE = {
+    "systems": {"_version", "computing", "mathematics", "words", "data", "rules", "catalogue", "diagnostics"},
+    "learners": {"_version", "computing", "mathematics", "words", "data", "rules", "running"},
+    "torch": {"_version", "mathematics", "words", "rules", "own_network", "diagnostics"},
 }
-
-
-# Families of systems that stand above others: a user's own table is one of the problems of the linear families.
-ABOVE = {"systems.own_data": {"systems.linear_classifier", "systems.linear_regression"}}
+# The public names as a whole are for those who list them: nobody else imports the package itself.
+LISTERS = {"catalogue", "faces"}
+# the one folder of systems that every family may import
+SHARED = "systems.shared"
 
 
 def module_name(path: Path) -> str:
@@ -146,12 +87,14 @@ def allowed(importer: str, imported: str) -> bool:
         return True
     if not there:
         return here in LISTERS
-    if here in FAMILIES:
-        above = family(imported) in ABOVE.get(family(importer), ())
-        same = family(importer) == family(imported) or above if here == "systems" else here == there
-        return same or there in FAMILIES[here]
-    level = next(i for i, layer in enumerate(LAYERS) if here in layer)
-    return any(there in layer for layer in LAYERS[: level + 1])
+    if here == there == "systems":
+        return family(imported) in (family(importer), SHARED)
+    if here in BESIDE:
+        return here == there or there in BESIDE[here]
+    if there in BESIDE:
+        # what the families share is no family
+        return family(imported) == SHARED and ORDER.index(here) >= ORDER.index("verdict")
+    return ORDER.index(there) <= ORDER.index(here)
 
 
 def breaches(text: str, name: str, is_package: bool = False) -> list[str]:
@@ -163,7 +106,7 @@ def system_names() -> set[str]:
     definitions = (
         node
         for path in FILES
-        if part(module_name(path)) == "systems"
+        if part(module_name(path)) == "systems" and family(module_name(path)) != SHARED
         for node in ast.parse(path.read_text()).body
         if isinstance(node, ast.ClassDef | ast.FunctionDef)
     )
@@ -196,8 +139,8 @@ def named(text: str, names: set[str], strings_too: bool) -> set[str]:
 @pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_imports_point_downwards(path):
     name = module_name(path)
-    known = set().union(*LAYERS, FAMILIES, {""})
-    assert part(name) in known, f"give {part(name)} a place in LAYERS or FAMILIES"
+    known = {*ORDER, *BESIDE, ""}
+    assert part(name) in known, f"give {part(name)} a place in ORDER or BESIDE"
     assert not breaches(path.read_text(), name, path.name == "__init__.py")
 
 
@@ -211,28 +154,29 @@ def test_faces_know_no_system_by_name(path):
     ("name", "text", "wrong"),
     [
         ("thalweg.mathematics.quadrature", "from ..data import mixtures", ["thalweg.data.mixtures"]),
-        ("thalweg.problem", "import thalweg.rules", ["thalweg.rules"]),
-        ("thalweg.problem", "from . import solve", ["thalweg.solve"]),
-        ("thalweg.problem", "def f():\n    from .faces.cli import main", ["thalweg.faces.cli.main"]),
-        ("thalweg.comparison", "from .systems import linear", ["thalweg.systems.linear"]),
-        ("thalweg.comparison", "import thalweg", ["thalweg"]),
-        ("thalweg.registry", "import thalweg", []),
+        ("thalweg.words.problem", "import thalweg.rules", ["thalweg.rules"]),
+        ("thalweg.words.problem", "from ..verbs import sweeps", ["thalweg.verbs.sweeps"]),
+        ("thalweg.words.problem", "def f():\n    from ..faces.cli import main", ["thalweg.faces.cli.main"]),
+        ("thalweg.verbs.comparison", "from ..systems import linear", ["thalweg.systems.linear"]),
+        ("thalweg.verbs.comparison", "from ..systems.shared.square_loss import f", []),
+        ("thalweg.verbs.comparison", "import thalweg", ["thalweg"]),
+        ("thalweg.catalogue.registry", "import thalweg", []),
         ("thalweg.systems.linear", "from .deep import f", ["thalweg.systems.deep.f"]),
-        ("thalweg.systems.own_data.advice", "from ..linear_classifier.problem import f", []),
+        ("thalweg.systems.own_data.adviser", "from ..shared.least_squares import f", []),
         (
-            "thalweg.systems.linear_classifier.problem",
-            "from ..own_data.columns import f",
-            ["thalweg.systems.own_data.columns.f"],
+            "thalweg.systems.own_data.adviser",
+            "from ..linear_classifier.problem import f",
+            ["thalweg.systems.linear_classifier.problem.f"],
         ),
-        ("thalweg.systems.linear", "from ..solve import predict", ["thalweg.solve.predict"]),
+        ("thalweg.systems.linear", "from ..verbs.sweeps import sweep", ["thalweg.verbs.sweeps.sweep"]),
         (
-            "thalweg.problem",
-            "if TYPE_CHECKING:\n  pass\nelse:\n  from .rules import f",
+            "thalweg.words.problem",
+            "if TYPE_CHECKING:\n  pass\nelse:\n  from ..rules import f",
             ["thalweg.rules.f"],
         ),
-        ("thalweg.problem", "if TYPE_CHECKING:\n    from .rules import Rule", []),
+        ("thalweg.words.problem", "if TYPE_CHECKING:\n    from ..rules import Rule", []),
         ("thalweg.systems.linear.problem", "from .theory import f\nfrom ...rules import g\nimport jax", []),
-        ("thalweg.comparison", "from .solve import predict\nfrom .results import check", []),
+        ("thalweg.verbs.comparison", "from .sweeps import f\nfrom ..results.checks import check", []),
     ],
 )
 def test_the_import_rule_itself(name, text, wrong):

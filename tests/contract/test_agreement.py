@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.budget import student
+from thalweg.verdict.budget import student
 
 nightly = pytest.mark.nightly
 
@@ -107,7 +107,7 @@ def mutant(name: str, factor: float) -> tw.Theory:
 
 
 def perturbed(problem: tw.Problem, name: str, factor: float) -> tw.Problem:
-    from thalweg.fields import vary
+    from thalweg.words.fields import vary
 
     owner = problem.rule if name.startswith("rule.") else problem
     value = getattr(owner, name.removeprefix("rule.")) * factor

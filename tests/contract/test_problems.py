@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import thalweg as tw
-from thalweg import registry
-from thalweg.fields import Parameter, parameters, vary
-from thalweg.problem import random_parts
-from thalweg.testing import check_problem, differing
-from thalweg.theory import Setting
+from thalweg.catalogue import registry
+from thalweg.testing.contract import check_problem, differing
+from thalweg.words.fields import Parameter, parameters, vary
+from thalweg.words.problem import random_parts
+from thalweg.words.theory import Setting
 
 KINDS = sorted(name for name, kind in registry.problems().items() if kind.__module__.startswith("thalweg."))
 CASES = [(name, i) for name in KINDS for i in range(len(PROBLEMS.get(name, (None, (None,)))[1]))]

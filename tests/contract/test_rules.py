@@ -6,8 +6,8 @@ import optax
 import pytest
 
 import thalweg as tw
-from thalweg.rule_checks import check_rule
 from thalweg.rules import DiscreteRule, Step, Whole
+from thalweg.testing.rule_contract import check_rule
 
 RULES = [
     tw.GradientFlow(),

@@ -8,9 +8,9 @@ from breaking import BREAKING
 from contract_cases import OWN_CASES, PROBLEMS
 
 import thalweg as tw
-from thalweg import registry
-from thalweg.testing import check_problem, check_theory
-from thalweg.theory import Theory
+from thalweg.catalogue import registry
+from thalweg.testing.contract import check_problem, check_theory
+from thalweg.words.theory import Theory
 
 KINDS = {n: k for n, k in registry.everything(Theory).items() if k.__module__.startswith("thalweg.")}
 EXTENDING = Path(__file__).parents[2] / "docs/extending.md"

@@ -11,9 +11,9 @@ import xarray as xr
 from axis_cases import MODE, Bowl, BowlBounds, BowlFlow, BowlMean, BowlTheory
 
 import thalweg as tw
-from thalweg.faces.plot import drawn
+from thalweg.faces.picture import drawn
 from thalweg.faces.summary import lines, summary
-from thalweg.testing import check_problem, check_theory
+from thalweg.testing.contract import check_problem, check_theory
 
 TIMES = np.linspace(0.0, 2.0, 9)
 BREAKING = {"gradient flow": Bowl(rule=tw.GradientDescent(learning_rate=0.1))}
@@ -226,7 +226,7 @@ def test_wrong_shapes_are_named():
 
 def _labelled(dims=None, values=None):
     """A made-up result of the bowl: weights (3 modes), or a curve `values` with 2 components along these dims."""
-    from thalweg.labels import label
+    from thalweg.results.labels import label
 
     if dims is None:
         return label(Bowl(), {"weights": values}, TIMES, [0])

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg import compiling
+from thalweg.computing import compiling
 
 
 def scaled(count, values):

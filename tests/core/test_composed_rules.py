@@ -10,8 +10,9 @@ import optax
 import pytest
 
 import thalweg as tw
+from thalweg.results.serial import from_json, to_json
 from thalweg.rules.schedules import check_schedule
-from thalweg.serial import from_json, to_json
+from thalweg.words.problem import seed_keys
 
 BATCHES, STEPS = 3, 7
 
@@ -158,7 +159,7 @@ def descent_on(indices, rate, factor=lambda k: 1.0, momentum=0.0):
 def drawn(rule, steps=STEPS):
     """The samples that each step of seed 0 takes, as the rule's source draws them."""
     with jax.enable_x64():
-        key, block = tw.problem.seed_keys(0)[2], rule.source.block
+        key, block = seed_keys(0)[2], rule.source.block
         many = [rule.source.supply(_Targets(), DATA, jax.random.fold_in(key, i)) for i in range(-(-steps // block))]
     return np.concatenate([np.asarray(one) for one in many])[:steps]
 

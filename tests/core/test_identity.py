@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.serial import digest, from_json, identity, to_json
+from thalweg.results.serial import digest, from_json, identity, to_json
 
 # in a process of its own: a second class of this name would be found by every other test
 NAMESAKE = """
 import numpy as np, thalweg as tw
-from thalweg import registry
+from thalweg.catalogue import registry
 from thalweg.rules import Schedule
-from thalweg.serial import from_json, identity, to_json
+from thalweg.results.serial import from_json, identity, to_json
 library = tw.Constant
 
 class Constant(Schedule):

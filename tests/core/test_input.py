@@ -5,8 +5,8 @@ import optax
 import pytest
 
 import thalweg as tw
-from thalweg.fields import vary
-from thalweg.request import given, seed_list, time_axis
+from thalweg.running.request import given, seed_list, time_axis
+from thalweg.words.fields import vary
 
 SMALL = tw.LinearClassifier(dimension=6, samples=9)
 
@@ -158,7 +158,7 @@ def test_files(tmp_path):
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):
-    from thalweg.results import write_aside
+    from thalweg.results.storage import write_aside
 
     target = tmp_path / "run.nc"
     target.write_text("old")

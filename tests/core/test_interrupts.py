@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 import thalweg as tw
-from thalweg import parallel
-from thalweg.interrupts import patient, pressed
+from thalweg.computing import parallel
+from thalweg.computing.interrupts import patient, pressed
 
 SMALL = tw.LinearClassifier(dimension=6, samples=9)
 TIMES = [0.0, 0.5, 2.0]

@@ -13,8 +13,9 @@ from scipy.linalg import expm
 
 import thalweg as tw
 from thalweg.faces.subject import entry_of
-from thalweg.problem import seed_keys
-from thalweg.theory import structural
+from thalweg.results import serial
+from thalweg.words.problem import seed_keys
+from thalweg.words.theory import structural
 
 RNG = np.random.default_rng(4)
 X, Y = RNG.standard_normal((12, 3)), RNG.standard_normal((12, 2))
@@ -165,14 +166,14 @@ def test_what_a_file_cannot_keep_is_said(tmp_path):
     result = tw.train(problem, [0, 5])
     told = json.loads(result.attrs["problem"])["fields"]
     assert told["init"] == {"function": f"{__name__}:normal_start"}
-    assert told["loss"] == {"function": "thalweg.network:half_square"}
+    assert told["loss"] == {"function": "thalweg.own_network.problem:half_square"}
     assert "lost" in told["apply"]
     tw.save(result, tmp_path / "run.nc")
     with pytest.raises(ValueError, match="<lambda> was written in a notebook"):
         tw.rerun(tmp_path / "run.nc")
-    for name in ("os:getcwd", "no_such_module:f", "thalweg.network:NetworkProblem"):
+    for name in ("os:getcwd", "no_such_module:f", "thalweg.own_network.problem:NetworkProblem"):
         with pytest.raises(ValueError, match="import its module first"):
-            tw.serial.function_of({"function": name})
+            serial.function_of({"function": name})
 
 
 def test_a_sweep_does_not_take_one_lambda_for_another(tmp_path):

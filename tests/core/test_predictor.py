@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 
 import thalweg as tw
-from thalweg import audit
-from thalweg.fields import vary
+from thalweg.catalogue import choice as audit
+from thalweg.words.fields import vary
 
 SMALL = tw.LinearClassifier(dimension=6, samples=9)
 TIMES = [0.0, 0.5, 2.0]

@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 import thalweg as tw
-from thalweg.pytrees import fitting, flatten, unflatten
+from thalweg.computing.tree_paths import fitting, flatten, unflatten
 
 Pair = namedtuple("Pair", "left right")
 

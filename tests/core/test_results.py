@@ -10,8 +10,10 @@ import pytest
 import xarray as xr
 
 import thalweg as tw
-from thalweg import draws, solve, training
-from thalweg.fields import vary
+from thalweg.running import training
+from thalweg.verbs import single_runs as solve
+from thalweg.words import draws
+from thalweg.words.fields import vary
 
 SMALL = tw.LinearClassifier(dimension=6, samples=9)
 TIMES = np.array([0.0, 0.5, 2.0])

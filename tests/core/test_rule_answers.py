@@ -11,7 +11,7 @@ import pytest
 from scipy.integrate import quad
 
 import thalweg as tw
-from thalweg.fields import vary
+from thalweg.words.fields import vary
 
 CURVATURES = np.asarray([0.0, 1e-9, 0.3, 2.5])
 PULL = 0.7
@@ -20,7 +20,7 @@ PULL = 0.7
 class _Bowl(tw.Problem):
     """(1/2) curvature w^2, from w = 1."""
 
-    curvature: float = tw.problem.scalar("curvature", default=4.0)
+    curvature: float = tw.scalar("curvature", default=4.0)
     rule: tw.Rule = tw.GradientDescent()
     observables: ClassVar = (tw.Observable("place", "the parameter"),)
 

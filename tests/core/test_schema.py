@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 import thalweg as tw
 from thalweg.faces.cli import cli
-from thalweg.results import check
-from thalweg.schema import FORMAT, KINDS, SCHEMA, Entry, Node
+from thalweg.results.checks import check
+from thalweg.results.schema import FORMAT, KINDS, SCHEMA, Entry, Node
 
 DOCUMENT = Path(__file__).parents[2] / "docs/results.md"
 SMALL = tw.LinearClassifier(dimension=6, samples=9)

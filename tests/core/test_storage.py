@@ -10,9 +10,9 @@ import pytest
 import xarray as xr
 
 import thalweg as tw
-from thalweg import intake
-from thalweg.inputs import inputs as kept_arrays
-from thalweg.inputs import kept
+from thalweg.results import intake
+from thalweg.results.inputs import inputs as kept_arrays
+from thalweg.results.inputs import kept
 
 SMALL = tw.LinearClassifier(dimension=6, samples=9)
 TIMES = np.array([0.0, 0.5, 2.0])

@@ -7,8 +7,9 @@ import pytest
 import xarray as xr
 
 import thalweg as tw
-from thalweg import points, training
-from thalweg.fields import vary
+from thalweg.running import training
+from thalweg.verbs import points
+from thalweg.words.fields import vary
 
 SMALL = tw.LinearClassifier(dimension=6, samples=9)
 TIMES = [0.0, 0.5, 2.0]

@@ -12,7 +12,8 @@ import xarray as xr
 import thalweg as tw
 from thalweg.diagnostics.as_loss import as_loss
 from thalweg.diagnostics.regimes import regimes
-from thalweg.known_rates import known_rates, rates_known_of
+from thalweg.verbs.known_rates import known_rates, rates_known_of
+from thalweg.words.problem import seed_keys
 
 RNG = np.random.default_rng(3)
 INPUTS, TARGETS = RNG.standard_normal((24, 4)) * [2.0, 1.0, 1.0, 0.5], RNG.standard_normal((24, 1))
@@ -177,7 +178,7 @@ def test_known_rates_of_the_library():
         batch = task.batches[0]
         sample = jax.tree.map(lambda leaf: leaf[0], batch)
         slope = jax.grad(task.loss)(task.params, batch)
-        data = online.draw(tw.problem.seed_keys(0)[0])
+        data = online.draw(seed_keys(0)[0])
         plain = jax.grad(online.sample_objective)(task.params, data, sample)
         np.testing.assert_allclose(slope.hidden, plain.hidden, rtol=1e-12)
         assert not np.any(slope.output)
@@ -234,7 +235,7 @@ def test_minibatches_of_a_problem_are_those_of_its_rule(rule, order, moves):
             np.testing.assert_array_equal(rows, INPUTS[:20])
         assert sorted(np.concatenate(other.batches)) == list(range(20))
         losses = [float(other.loss(other.params, batch)) for batch in other.batches]
-        data = library.draw(tw.problem.seed_keys(0)[0])
+        data = library.draw(seed_keys(0)[0])
         assert np.mean(losses) == pytest.approx(float(library.objective(other.params, data)), rel=1e-12)
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import thalweg as tw
+from thalweg.catalogue.index import index
+from thalweg.data.table_files import read_arrays, read_table
 from thalweg.faces.cli import cli
 from thalweg.faces.console import exit_code
-from thalweg.faces.index import index
 from thalweg.faces.subject import build
-from thalweg.faces.tables import read_arrays, read_table
 from thalweg.faces.values import read_numbers, read_seeds
 
 from .conftest import TIMES
@@ -144,7 +144,7 @@ def test_the_verdict_is_the_exit_code(capsys):
         ("compare LinearClassifier --rule.momentum 0.5", "of GradientFlow"),
         ("compare LinearClassifier --rule Optax", "Optax needs maker; give --rule.maker"),
         ("compare DatasetClassifier", "DatasetClassifier needs inputs, labels; give --data FILE"),
-        ("compare LiaoCouillet2018.mnist", "needs path; give --path"),
+        ("compare MNISTClassifier", "needs path; give --path"),
         ("sweep LinearClassifier", "--over"),
         ("sweep LinearClassifier --over mean_nrm=1,2", "did you mean 'mean_norm'?"),
         ("sweep LinearClassifier --over mean_norm", "FIELD=A,B"),

@@ -8,10 +8,11 @@ import equinox as eqx
 import numpy as np
 import pytest
 
-from thalweg import fields, registry
-from thalweg.faces.index import index, read
-from thalweg.problem import Problem, Rule
-from thalweg.theory import Theory
+from thalweg.catalogue import registry
+from thalweg.catalogue.index import index, read
+from thalweg.words import fields
+from thalweg.words.problem import Problem, Rule
+from thalweg.words.theory import Theory
 
 PARTS = ("kind", "words", "symbol", "unit", "low", "high", "above", "below", "log")
 

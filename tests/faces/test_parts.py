@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.faces import again, rate_advice, reading
+from thalweg.catalogue.index import index
+from thalweg.faces import again, reading
+from thalweg.faces import rate_command as rate_advice
 from thalweg.faces.cli import Subject, cli
-from thalweg.faces.index import index
 from thalweg.faces.subject import build, options_of
 from thalweg.faces.values import read_grid
-from thalweg.serial import to_json
+from thalweg.results.serial import to_json
 
 
 def run(*words):

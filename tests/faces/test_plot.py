@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.faces.plot import plot
+from thalweg.faces.picture import plot
 from thalweg.faces.style import dots, spans_decades
 
 from .conftest import TIMES

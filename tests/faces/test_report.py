@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.faces import again, sources
-from thalweg.faces.report import number, percent, report
-from thalweg.serial import to_json
+from thalweg.catalogue import bibliography as sources
+from thalweg.faces import again
+from thalweg.faces.page import number, percent, report
+from thalweg.results.serial import to_json
 
 from .conftest import TIMES
 

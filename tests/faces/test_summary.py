@@ -8,10 +8,10 @@ import pytest
 import xarray as xr
 
 import thalweg as tw
-from thalweg.faces.plot import plot
+from thalweg.faces.picture import plot
 from thalweg.faces.summary import lines
-from thalweg.results import FORMAT
-from thalweg.serial import to_json
+from thalweg.results.schema import FORMAT
+from thalweg.results.serial import to_json
 
 PROBLEM = to_json(tw.DeepLinear(widths=(2, 2, 2), start=tw.BalancedLayers()))[0]
 HALF_TIMES = np.array([[1.0, np.nan], [1.0, 3.0]])

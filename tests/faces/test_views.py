@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.faces.plot import plot
-from thalweg.faces.report import render
-from thalweg.views import Growth, Matrices, Paths
+from thalweg.faces.page import render
+from thalweg.faces.picture import plot
+from thalweg.words.views import Growth, Matrices, Paths
 
 RATES = np.array([0.5, 1.0, 1.5])
 

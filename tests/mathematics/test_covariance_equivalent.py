@@ -13,7 +13,7 @@ from thalweg.mathematics.covariance_equivalent import (
     overlap,
     shared_covariance,
 )
-from thalweg.mathematics.marchenko_pastur import closure_rule
+from thalweg.mathematics.marchenko_pastur_law import closure_rule
 
 # Compilation is most of the time here, so all tests share one shape: three classes, 32 features, 64 nodes.
 kernels = jax.jit(shared_covariance)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jax.scipy.stats import norm
 
 from thalweg.mathematics.extremum import integer_extremum, interior_extrema, interior_extremum
-from thalweg.mathematics.marchenko_pastur import closure_rule
+from thalweg.mathematics.marchenko_pastur_law import closure_rule
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.special import ive
 from scipy.stats import norm
 
-from thalweg.mathematics.marchenko_pastur import (
+from thalweg.mathematics.marchenko_pastur_law import (
     TRACY_WIDOM_MEAN,
     TRACY_WIDOM_VARIANCE,
     closure_rule,

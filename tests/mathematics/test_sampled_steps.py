@@ -7,7 +7,7 @@ import pytest
 import scipy.integrate
 import scipy.optimize
 
-from thalweg.mathematics import marchenko_pastur as mp
+from thalweg.mathematics import marchenko_pastur_law as mp
 from thalweg.mathematics.linear_equivalent import LinearLaw
 from thalweg.mathematics.mean_square import mean_square_edge
 from thalweg.mathematics.one_pass_linear import one_pass_edge, one_pass_end, one_pass_means, one_pass_start

@@ -7,13 +7,7 @@ import numpy as np
 from thalweg.mathematics.watched_flow import watched_flow
 from thalweg.rules import Constant
 from thalweg.systems.committee_machine.natural_gradient import natural_velocity
-from thalweg.systems.committee_machine.order_parameters import (
-    Motion,
-    State,
-    Target,
-    gradient_velocity,
-    population_loss,
-)
+from thalweg.systems.committee_machine.order_parameters import Motion, State, Target, gradient_velocity, population_loss
 
 
 def integrate(velocity, begin, times):

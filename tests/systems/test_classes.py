@@ -6,8 +6,8 @@ import pytest
 from sklearn.datasets import load_wine
 
 import thalweg as tw
-from thalweg.systems.linear_classifier.classes import moments_by_class
-from thalweg.testing import check_time_zero, check_transparent
+from thalweg.systems.own_data.several_classes import moments_by_class
+from thalweg.testing.contract import check_time_zero, check_transparent
 
 TIMES = np.linspace(0.0, 5.0, 26)
 

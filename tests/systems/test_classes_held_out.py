@@ -7,7 +7,7 @@ from sgd_moments import moments
 from sklearn.datasets import load_iris
 
 import thalweg as tw
-from thalweg.problem import seed_keys
+from thalweg.words.problem import seed_keys
 
 INPUTS, LABELS = load_iris(return_X_y=True)
 SMALL = {"inputs": INPUTS, "labels": LABELS, "samples": 40}

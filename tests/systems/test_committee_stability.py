@@ -12,7 +12,7 @@ from thalweg.rules import Constant, InverseTime
 from thalweg.systems.committee_machine.natural_gradient import natural_velocity
 from thalweg.systems.committee_machine.order_parameters import State, gradient_velocity, population_loss
 from thalweg.systems.committee_machine.plateau import attracting_plateau, identical_students, small_rate_plateau
-from thalweg.systems.committee_machine.stability import (
+from thalweg.systems.committee_machine.unit_stability import (
     annealed_loss,
     critical_rate,
     natural_critical_rate,

@@ -10,7 +10,7 @@ import scipy.stats
 
 import thalweg as tw
 from thalweg.mathematics.gaussian_averages import Erf
-from thalweg.serial import from_json, to_json
+from thalweg.results.serial import from_json, to_json
 from thalweg.systems.committee_machine.overlaps import check_overlaps, measured_overlaps, weights_with_overlaps
 from thalweg.systems.committee_machine.problem import Sample
 

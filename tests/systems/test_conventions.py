@@ -11,7 +11,7 @@ import scipy.special
 from sklearn.linear_model import LogisticRegression, Ridge
 
 import thalweg as tw
-from thalweg.problem import seed_keys
+from thalweg.words.problem import seed_keys
 
 N, P, DECAY = 9, 6, 0.3
 RNG = np.random.default_rng(0)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.problem import seed_keys
+from thalweg.words.problem import seed_keys
 
 TIMES = np.array([0.0, 0.5, 2.0, 10.0])
 

@@ -11,8 +11,8 @@ from deep_linear_cases import STRENGTHS, W1, W2, Z0, balanced, det, integrated, 
 import thalweg as tw
 from thalweg.mathematics.power_growth import growth_curve
 from thalweg.systems.deep_linear.gram_flow import reduced
-from thalweg.systems.deep_linear.modes import axes_of, mode_layers, paired_values
-from thalweg.systems.deep_linear.two_layer import riccati_loss, solution
+from thalweg.systems.deep_linear.layer_modes import axes_of, mode_layers, paired_values
+from thalweg.systems.deep_linear.two_layer_riccati import riccati_loss, solution
 
 nightly = pytest.mark.nightly
 U0, V0 = np.array([1.0, -2.0, 0.5]), np.array([0.3, 1.0, -1.0, 0.4])

@@ -10,9 +10,9 @@ from deep_linear_cases import Z0, det, integrated, slopes, whole
 
 import thalweg as tw
 from thalweg.faces.subject import build, options_of
-from thalweg.fields import vary
-from thalweg.serial import from_json, to_json
+from thalweg.results.serial import from_json, to_json
 from thalweg.systems.deep_linear.layers import circulant, filter_of
+from thalweg.words.fields import vary
 
 KEY = jax.random.key(3)
 

@@ -7,8 +7,8 @@ from scipy.integrate import quad
 
 import thalweg as tw
 from thalweg.data.mixture import draw_mixture, noise_power
-from thalweg.fields import vary
-from thalweg.problem import seed_keys
+from thalweg.words.fields import vary
+from thalweg.words.problem import seed_keys
 
 SMALL = tw.LinearClassifier(dimension=6, samples=9, init_variance=1.0)
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.fields import vary
-from thalweg.problem import seed_keys
+from thalweg.words.fields import vary
+from thalweg.words.problem import seed_keys
 
 A, J = np.arange(1, 4), np.arange(1, 7)
 INPUTS = np.sqrt(2) * np.cos(1.1 * np.outer(J, A) + 0.3 * J[:, None] ** 2)

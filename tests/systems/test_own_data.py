@@ -9,9 +9,10 @@ from scipy.optimize import brentq, minimize_scalar
 from sklearn.linear_model import Ridge
 
 import thalweg as tw
-from thalweg.data import columns, tables
-from thalweg.problem import seed_keys
+from thalweg.data import columns
+from thalweg.data import example_tables as tables
 from thalweg.systems.own_data.held_out_ridge import STRENGTHS, best_strength
+from thalweg.words.problem import seed_keys
 
 POINTS = 12
 

@@ -12,9 +12,9 @@ import scipy.optimize
 from quadratic_cases import cosine_start
 
 import thalweg as tw
-from thalweg.problem import seed_keys
 from thalweg.systems.quadratic_network.sample_advice import _samples
-from thalweg.theory import Setting
+from thalweg.words.problem import seed_keys
+from thalweg.words.theory import Setting
 
 nightly = pytest.mark.nightly
 SMALL = {"dimension": 6, "samples": 80, "width": 3, "teacher_width": 2}

@@ -5,8 +5,8 @@ import pytest
 from scipy.special import ive
 
 import thalweg as tw
-from thalweg.budget import student
-from thalweg.fields import vary
+from thalweg.verdict.budget import student
+from thalweg.words.fields import vary
 
 nightly = pytest.mark.nightly
 FLOW = tw.GradientFlow()

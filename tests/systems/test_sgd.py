@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.problem import seed_keys
-from thalweg.serial import from_json, to_json
-from thalweg.testing import same
+from thalweg.results.serial import from_json, to_json
+from thalweg.testing.contract import same
+from thalweg.words.problem import seed_keys
 
 PROBLEM = tw.LinearClassifier(dimension=6, samples=9, weight_decay=0.1, rule=tw.SGD(0.05, batch=3))
 

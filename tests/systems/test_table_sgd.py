@@ -9,11 +9,11 @@ import pytest
 from sgd_moments import moments
 
 import thalweg as tw
-from thalweg.fields import vary
 from thalweg.mathematics.sampled_moments import noise_response, row_basis
-from thalweg.problem import SampledProblem, seed_keys, size
-from thalweg.serial import from_json, to_json
-from thalweg.testing import same
+from thalweg.results.serial import from_json, to_json
+from thalweg.testing.contract import same
+from thalweg.words.fields import vary
+from thalweg.words.problem import SampledProblem, seed_keys, size
 
 POINTS, RATE, DECAY = 4, 0.15, 0.1
 

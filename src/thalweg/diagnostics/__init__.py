@@ -1,6 +1,5 @@
 """What a network tells while it trains: functions of its parameters, a data set, or a recorded curve."""
 
-from .advice import RateAdvice, advise_rate
 from .captured import equinox_states, flax_states, objective
 from .limits import (
     adam_limit,
@@ -13,11 +12,12 @@ from .limits import (
     momentum_limit,
     nesterov_limit,
 )
-from .ranges import LinearRange, linear_range
+from .linear_ranges import LinearRange, linear_range
+from .rate_advice import RateAdvice, advise_rate
 from .saddles import saddles
 from .sharpnesses import Sharpness, curvature, gauss_newton_sharpness, sharpness
 from .suggestion import SuggestedRate, suggest_learning_rate
-from .two_layer import (
+from .two_layer_relu import (
     activation_changes,
     alignment,
     balance,

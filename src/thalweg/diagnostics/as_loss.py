@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from ..network import NetworkProblem, StoredRows
-from ..problem import Macrostate, Problem, SampledProblem, StreamingProblem, seed_keys
+from ..computing.trees import rows_at, split
+from ..own_network.problem import NetworkProblem, StoredRows
 from ..rules import GradientDescent, Minibatches
-from ..trees import rows_at, split
+from ..words.problem import Macrostate, Problem, SampledProblem, StreamingProblem, seed_keys
 
 P = ParamSpec("P")
 R = TypeVar("R")

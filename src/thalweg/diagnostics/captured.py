@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..trees import split
+from ..computing.trees import split
 from .dependence import depends
 
 TRAINING = (

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ..trees import check_finite, matching, moved, split
+from ..computing.trees import check_finite, matching, moved, split
 from .dependence import depends
 
 FLOOR = 1e-12

@@ -12,13 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..network import StoredRows
-from ..parallel import map_seeds
-from ..problem import Observable, Problem, Rule
+from ..computing.parallel import map_seeds
+from ..computing.trees import check_finite, count_rows, rows_at
+from ..computing.trees import split as split_parameters
+from ..own_network.problem import StoredRows
 from ..rules import Averaged, Drop, Geometric, GradientDescent, Minibatches, Scheduled, Underway, whole_steps
-from ..training import Skeleton, split
-from ..trees import check_finite, count_rows, rows_at
-from ..trees import split as split_parameters
+from ..running.training import Skeleton, split
+from ..words.problem import Observable, Problem, Rule
 from .as_loss import as_loss
 
 Loss = Callable[[Any, Any], Any]

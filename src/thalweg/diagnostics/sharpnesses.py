@@ -11,9 +11,9 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
+from ..computing.trees import check_finite, matching, split
 from ..mathematics.lanczos import TopPair, top_pair
-from ..problem import Problem
-from ..trees import check_finite, matching, split
+from ..words.problem import Problem
 from .as_loss import descent, in_float64, on_data
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from .as_loss import descent
 from .expansion import expand
-from .ranges import Curve, Denominator, check_options, measured_start
+from .linear_ranges import Curve, Denominator, check_options, measured_start
 
 
 class SuggestedRate(eqx.Module):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .index import index
+from ..catalogue.index import index
 from .reading import problem_of
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from .._version import __version__
-from . import rate_advice, verbs
+from ..catalogue.entries import PresetEntry
+from ..catalogue.index import index
+from . import rate_command as rate_advice
+from . import verbs
 from .console import INTERRUPTED, Sentence, heed_termination, keep_compiled, note, spoken_warnings
-from .entries import PresetEntry
-from .index import index
 from .subject import entry_of, options_of
 
 MEANING = {

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ..interrupts import patient, press
+from ..computing.interrupts import patient, press
 
 CODES = {"contradicted": 3, "inconclusive": 4}
 INTERRUPTED = 130
@@ -63,7 +63,7 @@ def printer() -> Any:
 
 def hear_theories() -> None:
     """Let the warnings of theories pass every filter; called once jax is there."""
-    from ..theory import TheoryWarning
+    from ..words.theory import TheoryWarning
 
     warnings.filterwarnings("always", category=TheoryWarning)
 
@@ -115,7 +115,7 @@ def finish(work: Callable[[], Any], target: Path) -> Any:
 
     The file is written before anything else can be interrupted: no finished work is lost on the way to it.
     """
-    from ..results import save
+    from ..results.storage import save
 
     try:
         with patient() as stop:

@@ -15,10 +15,10 @@ def run(name: str, target: Path) -> list[list[str]]:
     """Compare a preset, write its report, picture and data; one line a theory for the table."""
     import thalweg as tw
 
-    from .. import registry
-    from .plot import plot
+    from ..catalogue import registry
+    from .page import percent, report
+    from .picture import plot
     from .reading import Comparison
-    from .report import percent, report
 
     begin = time.perf_counter()
     preset = registry.presets()[name]

@@ -3,9 +3,9 @@
 import dataclasses
 from typing import Any
 
-from .entries import Entry, Field, Index, PresetEntry
+from ..catalogue.entries import Entry, Field, Index, PresetEntry
+from ..words.phrases import plain_number, pretty, unknown
 from .options import brief
-from .words import plain_number, pretty, unknown
 
 WHOLE = ("name", "about", "problem", "theory")
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from .entries import Entry, Field
-from .index import index
-from .words import plain_number, pretty
+from ..catalogue.entries import Entry, Field
+from ..catalogue.index import index
+from ..words.phrases import plain_number, pretty
 
 NEST = "__"
 # how often a family may stand inside itself: a minibatch of an average of a descent

@@ -10,10 +10,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from ..words.phrases import counted, pretty
 from .marks import Mark, draw_levels, draw_marks
 from .reading import Comparison, TheoryPart, mean_over_seeds, sides
 from .style import DOTTED, GREY, INK, PALE, band_colour, dots, look, scale_time, visible, wrapped
-from .words import counted, pretty
 
 CLAIMS = {"upper": "upper bound", "lower": "lower bound", "rate": "its rate is meant", "limit": "limit"}
 MOST_COMPONENTS = 8

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .words import counted, plain_number, pretty
+from ..words.phrases import counted, plain_number, pretty
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +166,7 @@ def parameters(described: dict[str, Any], head: str = "") -> list[Parameter]:
 
 def class_of(described: dict[str, Any]) -> Any:
     """The class of a described module; None where it is not at hand (a notebook's own, not imported)."""
-    from .. import registry
+    from ..catalogue import registry
 
     try:
         return registry.find(described["class"])
@@ -176,7 +176,7 @@ def class_of(described: dict[str, Any]) -> Any:
 
 def _declared(described: dict[str, Any]) -> dict[str, Any]:
     """What a class says about its fields."""
-    from ..fields import parameters as declared
+    from ..words.fields import parameters as declared
 
     kind = class_of(described)
     return declared(kind) if kind else {}

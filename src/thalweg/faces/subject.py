@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from .entries import Entry, Field, PresetEntry
-from .index import index
+from ..catalogue.entries import Entry, Field, PresetEntry
+from ..catalogue.index import index
+from ..data.table_files import read_arrays
+from ..words.phrases import unknown
 from .options import NEST, flag, options
-from .tables import read_arrays
-from .words import unknown
 
 
 def entry_of(name: str) -> Entry | PresetEntry:
@@ -68,8 +68,8 @@ def _owns_target(*fields: list[Field]) -> bool:
 
 def build(name: str, said: dict[str, Any]) -> Any:
     """The problem that these words describe. Raises ValueError with the repair."""
-    from .. import registry
-    from ..fields import vary
+    from ..catalogue import registry
+    from ..words.fields import vary
 
     values = {k.replace(NEST, "."): v for k, v in said.items() if v is not None}
     arrays = _arrays_of(name)
@@ -110,8 +110,8 @@ def _make_parts(fields: Iterable[Field], values: dict[str, Any], above: str = ""
 
 def _made(field: Field, chosen: str, said: dict[str, Any], head: str) -> Any:
     """A member of the field's family, by name. `head` is the path of its own fields."""
-    from .. import registry
-    from ..fields import vary
+    from ..catalogue import registry
+    from ..words.fields import vary
 
     choices = index().members(field.family)
     if chosen not in choices:

@@ -5,8 +5,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from ..words.phrases import plain_number
 from .reading import Comparison, is_curve, is_two_time, mean_over_seeds, parts_of, sides, title_of
-from .words import plain_number
 
 # as many values are shown one by one
 MOST = 8

@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from ..words.phrases import counted, plain_number, pretty
+from .layout import Parts, empty_for, grid, select
 from .panels import MOST_COMPONENTS, clock_of, components, name_axes
-from .plot import Parts, empty_for, grid, select
 from .reading import curves_of, equal_times, is_two_time, mean_over_seeds, parameters, problem_of
 from .style import INK, dots, scale_time, visible
-from .words import counted, plain_number, pretty
 
 
 def _shade(position: int, count: int) -> Any:

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
+from ..words.phrases import pretty
 from .panels import CLAIMS, clock_of
 from .reading import Comparison, mean_over_seeds, sides
 from .style import scale_time, spans_decades, visible, wrapped
-from .words import pretty
 
 # title and values of an image
 Image = tuple[str, xr.DataArray]

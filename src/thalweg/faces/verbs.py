@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
+from ..catalogue.index import index
+from ..words.phrases import unknown
 from . import listing
 from .console import RESULT, exit_code, finish, folder, hear_theories, printer, progress
-from .index import index
 from .subject import build
 from .values import read_grid, read_numbers, read_seeds
-from .words import unknown
 
 
 def _said(**options: Any) -> dict[str, Any]:
@@ -32,7 +32,7 @@ class Asked:
     """A problem made from words, with the times and seeds of its preset where nothing else was said."""
 
     def __init__(self, name: str, said: dict[str, Any], times: str | None = None, seeds: str | None = None) -> None:
-        from .. import registry
+        from ..catalogue import registry
 
         hear_theories()
         given = None if times is None else read_numbers(times, "--times")
@@ -92,10 +92,10 @@ def advise_table(path: str, target: str | None, samples: int | None, as_json: bo
     """`advise` about a .csv file: the problem is the one that suits its target."""
     import thalweg as tw
 
-    from .. import registry
-    from ..tables import TableProblem
+    from ..catalogue import registry
+    from ..data.table_files import mapping, numbered, read_table
+    from ..systems.shared.least_squares import TableProblem
     from .summary import clean
-    from .tables import mapping, numbered, read_table
 
     inputs, targets = read_table(path, target)
     kinds = [kind for kind in registry.problems().values() if issubclass(kind, TableProblem) and kind.suits(targets)]
@@ -223,8 +223,9 @@ def rerun(path: str, out: str, as_json: bool) -> int:
 
 def deliver(result: Any, out: str, as_json: bool) -> int:
     """The picture of a saved result and (for a comparison) its report; print it; say the exit code."""
-    from .plot import NothingToDraw, plot
-    from .report import report
+    from .layout import NothingToDraw
+    from .page import report
+    from .picture import plot
     from .summary import lines, summary
     from .view_picture import views_in
 
@@ -247,7 +248,7 @@ def deliver(result: Any, out: str, as_json: bool) -> int:
 
 def draw(path: str, out: str, observables: str | None, view: str | None) -> None:
     """`plot`."""
-    from .plot import plot
+    from .picture import plot
 
     plot(path, out, observables.split(",") if observables else None, view)
     click.echo(f"written: {out}")
@@ -255,6 +256,6 @@ def draw(path: str, out: str, observables: str | None, view: str | None) -> None
 
 def write_report(path: str, out: str) -> None:
     """`report`."""
-    from .report import report
+    from .page import report
 
     click.echo(f"written: {report(path, out)}")

@@ -11,11 +11,11 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..views import Growth, Matrices, Paths, View, views_of
+from ..words.phrases import pretty, unknown
+from ..words.views import Growth, Matrices, Paths, View, views_of
 from .panels import clock_of, name_axes
 from .reading import Comparison, class_of, is_curve, problem_of
 from .style import DOTTED, GREY, INK, band_colour, blank, scale_time, visible
-from .words import pretty, unknown
 
 Entries = list[Any]
 MOST_LINES = 200

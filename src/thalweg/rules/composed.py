@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..fields import check_ranges, scalar, size
-from ..problem import Rule
+from ..words.fields import check_ranges, scalar, size
+from ..words.problem import Rule
 from .descent import GradientDescent
 from .discrete import DiscreteRule, Step, advanced
 from .schedules import Constant, Schedule, check_schedule

@@ -6,9 +6,9 @@ import equinox as eqx
 import jax
 from jaxtyping import Array
 
-from ..fields import scalar
 from ..mathematics import stable_steps
-from ..motion import Filter
+from ..words.fields import scalar
+from ..words.rule import Filter
 from . import filters
 from .discrete import DiscreteRule, Step
 from .sources import Source, Whole

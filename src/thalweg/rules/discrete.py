@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from ..events import Moment
-from ..problem import Problem, Rule, Trajectory, curve_events, observed, read, watched
+from ..words.events import Moment
+from ..words.problem import Problem, Rule, Trajectory, curve_events, observed, read, watched
 from .sources import Source
 
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
-from ..motion import Filter
+from ..words.rule import Filter
 
 
 def flow(curvature: Inexact[Array, " points"], times: Float[Array, " times"]) -> Filter:

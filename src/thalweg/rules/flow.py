@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from ..events import CurveDetector, Moment, Span, Watched
-from ..fields import scalar, size
 from ..mathematics import stable_steps
-from ..motion import Filter
-from ..problem import Problem, Rule, Trajectory, curve_events, observed, read, watched
+from ..words.events import CurveDetector, Moment, Span, Watched
+from ..words.fields import scalar, size
+from ..words.problem import Problem, Rule, Trajectory, curve_events, observed, read, watched
+from ..words.rule import Filter
 from . import filters
 
 

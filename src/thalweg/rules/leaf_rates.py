@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from ..problem import Rule
+from ..words.problem import Rule
 from .composed import Composed, whole_steps
 from .descent import GradientDescent
 from .discrete import DiscreteRule, Step

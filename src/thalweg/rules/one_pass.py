@@ -6,8 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from ..fields import check_ranges, scalar
-from ..problem import FisherProblem
+from ..words.fields import check_ranges, scalar
+from ..words.problem import FisherProblem
 from .descent import descended
 from .discrete import DiscreteRule, Step
 from .schedules import Constant, Schedule, check_schedule

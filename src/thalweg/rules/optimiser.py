@@ -6,8 +6,8 @@ from typing import Any
 
 import equinox as eqx
 
-from ..fields import scalar
 from ..mathematics import stable_steps
+from ..words.fields import scalar
 from .discrete import DiscreteRule, Step
 from .sources import Source, Whole
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..fields import check_ranges, scalar, size
-from ..problem import Rule
+from ..words.fields import check_ranges, scalar, size
+from ..words.problem import Rule
 from .descent import GradientDescent, descended
 from .discrete import DiscreteRule, Step
 from .sources import Drawn, Shuffled, Source

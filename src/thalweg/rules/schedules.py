@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..fields import Parametrised, scalar
+from ..words.fields import Parametrised, scalar
 
 Scalar = float | Float[Array, ""]
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from ..problem import Problem, SampledProblem, StreamingProblem
+from ..words.problem import Problem, SampledProblem, StreamingProblem
 
 Slope = Callable[[Any], Any]
 

@@ -13,8 +13,8 @@ except ImportError as error:
     raise ImportError("thalweg.torch needs PyTorch; install it with: pip install thalweg[torch]") from error
 
 from .curvatures import Sharpness, curvature, gauss_newton_sharpness, sharpness
+from .module_ranges import linear_range, suggest_learning_rate
 from .networks import network_problem
-from .ranges import linear_range, suggest_learning_rate
 from .states import descent, layer_states
 
 __all__ = [

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 from torch import Tensor, nn
 
-from ..network import NetworkProblem, half_square
-from ..problem import Rule
+from ..own_network.problem import NetworkProblem, half_square
 from ..rules import GradientDescent
+from ..words.problem import Rule
 
 ACTIVATIONS: dict[type, Callable[[Any], Any]] = {
     nn.Tanh: jnp.tanh,

@@ -8,14 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...assumptions import one_pass
-from ...problem import Problem
 from ...rules import Constant, InverseTime
-from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
+from ...rules.demands import one_pass
+from ...words.problem import Problem
+from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
 from .online import ON_LINE, STABLE, sizes
+from .order_parameter_flow import begun
 from .plateau import attracting_plateau, identical_students, small_rate_plateau
 from .problem import CommitteeMachine, by_fisher
-from .stability import (
+from .unit_stability import (
     annealed_loss,
     critical_rate,
     linear_response,
@@ -24,7 +25,6 @@ from .stability import (
     noise_floor,
     small_rate_floor,
 )
-from .trajectories import begun
 
 # how far apart the teacher's overlaps may be from the identity, and how large decay and noise, before they count
 SLACK, FAINT = 0.15, 0.3

@@ -19,16 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...mathematics.gaussian_averages import GaussianAverages
-from .order_parameters import (
-    Motion,
-    Scalar,
-    State,
-    Target,
-    diffusion,
-    drift,
-    joint_covariance,
-    signed_weights,
-)
+from .order_parameters import Motion, Scalar, State, Target, diffusion, drift, joint_covariance, signed_weights
 
 
 class Metric(NamedTuple):

@@ -10,15 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...assumptions import stable_share
-from ...fields import scalar
-from ...problem import Problem
-from ...theory import Assumption, FiniteSize, Setting, Source, Theory, structural
+from ...rules.demands import stable_share
+from ...words.fields import scalar
+from ...words.problem import Problem
+from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, structural
 from .natural_gradient import metric
+from .order_parameter_flow import CURVES, EVENTS, at, begun, follow, follows
 from .order_parameters import State, Target
 from .problem import CommitteeMachine, by_fisher
-from .stability import critical_rate, natural_critical_rate
-from .trajectories import CURVES, EVENTS, at, begun, follow, follows
+from .unit_stability import critical_rate, natural_critical_rate
 
 GAUSS = "RattraySaadAmari1998"
 # what a finite network adds to the asymmetry of its start while it finds the plateau, in units of 1/sqrt(N)

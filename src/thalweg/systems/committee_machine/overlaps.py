@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...data.two_layer import TwoLayer
-from ...fields import floats
-from ...problem import Macrostate
+from ...words.fields import floats
+from ...words.problem import Macrostate
 from .order_parameters import State, Target
 
 

@@ -14,14 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ...mathematics.gaussian_averages import GaussianAverages
-from .order_parameters import (
-    Motion,
-    State,
-    Target,
-    gradient_velocity,
-    joint_covariance,
-    population_loss,
-)
+from .order_parameters import Motion, State, Target, gradient_velocity, joint_covariance, population_loss
 
 Scalar = float | Float[Array, ""]
 

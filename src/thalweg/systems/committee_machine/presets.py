@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...registry import preset
+from ...catalogue.registry import preset
 from ...rules import InverseTime, OnePassNaturalGradient, OnePassSGD
 from .problem import CommitteeMachine
 

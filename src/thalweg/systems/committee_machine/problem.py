@@ -9,18 +9,18 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...data.two_layer import TwoLayer, as_two_layer
-from ...events import Crossing, Final, FromDraw
-from ...fields import check_ranges
 from ...mathematics.gaussian_averages import Erf, GaussianAverages, Linear, Relu
 from ...mathematics.normal_blocks import normal_block
-from ...problem import Axis, Event, FisherProblem, Observable, Rule, scalar, size
 from ...rules import OnePassNaturalGradient, OnePassSGD
-from ...views import Matrices
+from ...words.events import Crossing, Final, FromDraw
+from ...words.fields import check_ranges
+from ...words.problem import Axis, Event, FisherProblem, Observable, Rule, scalar, size
+from ...words.views import Matrices
 from .natural_gradient import inside_span, metric
 from .order_parameters import State, Target, population_loss
 from .overlaps import Overlaps, as_overlaps, check_distinct, measured_overlaps
-from .readings import SPECIALISATION, ValueAt
-from .stability import critical_rate, natural_critical_rate
+from .specialisation import SPECIALISATION, ValueAt
+from .unit_stability import critical_rate, natural_critical_rate
 
 UNIT = Axis("unit", words="unit of the student")
 UNIT2 = Axis("unit2", words="unit of the student, second")

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...assumptions import descends, plain_steps
-from ...problem import Problem
-from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable, structural
+from ...rules.demands import descends, plain_steps
+from ...words.problem import Problem
+from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable, structural
 from . import regime
+from .layer_modes import aligned_strain, axes_of, off_share
 from .layers import Layers, filter_of, product
-from .modes import aligned_strain, axes_of, off_share
 from .problem import DeepLinear
 from .task import WhiteTask
 from .trajectories import CURVES

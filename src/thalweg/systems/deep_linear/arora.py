@@ -9,10 +9,10 @@ import numpy as np
 from jax.scipy.special import betainc
 from jaxtyping import Array, Float
 
-from ...assumptions import stepped_strain
-from ...fields import scalar
-from ...problem import Problem
-from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
+from ...rules.demands import stepped_strain
+from ...words.fields import scalar
+from ...words.problem import Problem
+from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
 from . import regime
 from .layers import imbalance_norms, product
 from .problem import DeepLinear

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ...events import CurveDetector, Moment, Reading, Span, Watched, first_reached, name_of
+from ...words.events import CurveDetector, Moment, Reading, Span, Watched, first_reached, name_of
 
 # an integrator at a relative tolerance of 1e-8 knows a decayed gradient to a thousandth down to here
 DECAYED = 1e-5

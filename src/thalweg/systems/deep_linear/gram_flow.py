@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...fields import scalar
-from ...problem import Problem
-from ...theory import Assumption, FiniteSize, Source, Theory
+from ...words.fields import scalar
+from ...words.problem import Problem
+from ...words.theory import Assumption, FiniteSize, Source, Theory
 from . import regime
 from .layers import Layers
 from .problem import DeepLinear

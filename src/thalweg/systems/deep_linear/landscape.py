@@ -10,8 +10,8 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from ...problem import Axis, Problem
-from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
+from ...words.problem import Axis, Problem
+from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
 from .critical import Branches, branches_of, critical_layers, degenerate_value, global_value
 from .problem import LATE, DeepLinear

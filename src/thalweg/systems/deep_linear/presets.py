@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ...problem import spread_times
-from ...registry import preset
+from ...catalogue.registry import preset
 from ...rules import GradientDescent
+from ...words.problem import spread_times
 from .problem import DeepLinear
 from .starts import AlignedLayers
 

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...fields import check_ranges, is_traced
-from ...problem import Event, Observable, Problem, Remark, Rule, array, scalar, size, spread_times, vector
 from ...rules import GradientFlow
+from ...words.fields import check_ranges, is_traced
+from ...words.problem import Event, Observable, Problem, Remark, Rule, array, scalar, size, spread_times, vector
 from .layers import Layers, alignment_defect, circulant, imbalance_norms, product
 from .readings import EVENTS, OBSERVABLES, gradient_norm
 from .starts import GaussianLayers, GivenLayers, LayerLaw, as_law, as_layers, check_law

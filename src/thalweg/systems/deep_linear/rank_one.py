@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...fields import scalar
-from ...problem import Problem
-from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
+from ...words.fields import scalar
+from ...words.problem import Problem
+from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
 from .layers import Layers, product
 from .problem import DeepLinear

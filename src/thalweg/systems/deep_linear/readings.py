@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ...events import Reading
-from ...plateaus import PlateauLosses
-from ...problem import Axis, Event, Observable
+from ...words.events import Reading
+from ...words.plateaus import PlateauLosses
+from ...words.problem import Axis, Event, Observable
 from .detectors import DecayRate, Drift, EachCrossing, FirstShare
 from .layers import imbalances, product
 from .task import RANK_TOLERANCE

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...assumptions import flows
-from ...theory import Assumption, Setting, structural
+from ...rules.demands import flows
+from ...words.theory import Assumption, Setting, structural
 from .problem import DeepLinear
 from .task import WhiteTask
 

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...fields import Parametrised, check_ranges, is_traced
-from ...problem import scalar, size, vector
+from ...words.fields import Parametrised, check_ranges, is_traced
+from ...words.problem import scalar, size, vector
 from .layers import Layers
 from .task import Task
 

@@ -8,9 +8,11 @@ import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.sample_modes import sample_modes
-from ...problem import Problem
-from ...theory import Assumption, FiniteSize, Source, Theory
-from .marchenko_pastur import CURVES, EVENTS, FILTERED, FLIPS, best_times, ratio_cdf
+from ...words.problem import Problem
+from ...words.theory import Assumption, FiniteSize, Source, Theory
+from ..shared.square_loss import FILTERED
+from ..shared.two_class_outputs import ratio_cdf
+from .marchenko_pastur import CURVES, EVENTS, FLIPS, best_times
 from .problem import LinearClassifier
 
 

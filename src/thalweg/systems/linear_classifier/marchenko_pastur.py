@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...assumptions import stable_share
-from ...mathematics import marchenko_pastur as law
+from ...mathematics import marchenko_pastur_law as law
 from ...mathematics.extremum import interior_extrema
-from ...problem import Problem
-from ...square_loss import FILTERED, best_time
-from ...theory import Assumption, FiniteSize, Setting, Source, Theory
+from ...rules.demands import stable_share
+from ...words.problem import Problem
+from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
+from ..shared.square_loss import FILTERED, best_time
+from ..shared.two_class_outputs import ratio_cdf
 from .problem import LinearClassifier
 
 CURVES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "overlap", "squared_norm")
@@ -65,12 +66,6 @@ def moments(problem: LinearClassifier, rule: law.SpectralRule, f: Array, g: Arra
         fit_clean=k * (rho + c) * linear[:, 0],
         power=square[:, 1] + start[:, 1],
     )
-
-
-def ratio_cdf(mean: Array, variance: Array) -> Array:
-    """Phi(mean / sqrt variance); 1 or 0 where the variance has gone to rounding."""
-    floor = 1e-30 + 1e-15 * jnp.square(mean)
-    return 0.5 * jax.scipy.special.erfc(-mean / jnp.sqrt(2 * jnp.maximum(variance, floor)))
 
 
 def _accuracies(problem: LinearClassifier, at: Moments) -> dict[str, Array]:

@@ -1,13 +1,9 @@
-"""Published settings of the linear classifier, and real digits."""
-
-from pathlib import Path
+"""Published settings of the linear classifier."""
 
 import numpy as np
 
-from ...data.real import Groups, digits
-from ...registry import preset
-from ...rules import GradientDescent, GradientFlow
-from .dataset import DatasetClassifier
+from ...catalogue.registry import preset
+from ...rules import GradientFlow
 from .problem import LinearClassifier
 
 FLOW = GradientFlow()
@@ -78,50 +74,3 @@ class LiaoCouillet2018:
     def stopping(init_variance: float = 0.5) -> LinearClassifier:
         """|mu|^2 = 4, c = 1/2, any start variance; sweep `init_variance` to draw the figure. Recalled."""
         return LinearClassifier(dimension=256, samples=512, mean_norm=2.0, init_variance=init_variance, rule=FLOW)
-
-    @preset(
-        "digits 1 against 7 of MNIST, from a file of the user's own",
-        source="LiaoCouillet2018",
-        times=lambda problem: np.unique(np.round(np.linspace(0, 300, 101))),
-        seeds=100,
-        recalled=True,
-    )
-    @staticmethod
-    def mnist(path: str, samples: int = 784) -> DatasetClassifier:
-        """n = p = 784, start variance 0.1, descent of rate 0.01, digits 1 and 7. Recalled.
-
-        `path` names an .npz file with arrays `x_train` (N, 28, 28) or (N, 784) and `y_train` (N,), as MNIST is often
-        stored; nothing is downloaded. ValueError where the file is missing or holds something else.
-        """
-        place = Path(path)
-        if not place.is_file():
-            raise ValueError(f"{place} does not exist; give an .npz file with the arrays x_train and y_train of MNIST.")
-        with np.load(place) as stored:
-            if not {"x_train", "y_train"} <= set(stored.files):
-                raise ValueError(f"{place} holds {', '.join(stored.files)}; the arrays x_train and y_train are wanted.")
-            images, target = stored["x_train"], stored["y_train"]
-        chosen = np.isin(target, (1, 7))
-        inputs = images[chosen].reshape(int(chosen.sum()), -1) / 255.0
-        return DatasetClassifier(
-            inputs=inputs,
-            labels=np.where(target[chosen] == 7, 1.0, -1.0),
-            samples=samples,
-            init_variance=0.1,
-            deviation_floor=0.05,
-            rule=GradientDescent(learning_rate=0.01),
-        )
-
-
-@preset(
-    "odd against even (or other groups) of scikit-learn's real digits",
-    seeds=50,
-    theories=("LeaveOneOut", "MeasuredMixture"),
-)
-def DigitsClassifier(samples: int = 200, groups: Groups = ((0, 2, 4, 6, 8), (1, 3, 5, 7, 9))) -> DatasetClassifier:
-    """8 x 8 digits of scikit-learn, p = 64; `groups` are two disjoint groups of digits, such as (3, 8).
-
-    Real data: half of what is left after training points and fresh test points would measure moments; here two
-    thirds do (1064 points with the defaults).
-    """
-    inputs, labels = digits(groups)
-    return DatasetClassifier(inputs=inputs, labels=labels, samples=samples, deviation_floor=0.05, rule=FLOW)

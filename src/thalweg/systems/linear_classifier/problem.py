@@ -8,11 +8,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...data.mixture import MixtureSample, as_mixture, draw_mixture, noise_power
-from ...events import Extremum
 from ...mathematics.linear_equivalent import LinearLaw
-from ...problem import Event, Observable, Remark, Rule, always, scalar, size, spread_times, starts_at_random
 from ...rules import GradientFlow
-from ...square_loss import (
+from ...words.events import Extremum
+from ...words.problem import Event, Observable, Remark, Rule, always, scalar, size, spread_times, starts_at_random
+from ..shared.least_squares import TrainingPart
+from ..shared.square_loss import (
     BEST_LOSS,
     LARGEST_RATE,
     SQUARED_NORM,
@@ -21,16 +22,7 @@ from ...square_loss import (
     SquareLossProblem,
     as_weights,
 )
-from ...tables import TrainingPart
-
-
-def accuracy(name: str, words: str, needs: str | None = None) -> Observable:
-    """A share of points classified rightly."""
-    return Observable(name, words, low=0.0, high=1.0, needs=needs)
-
-
-TRAIN_ACCURACY = accuracy("train_accuracy", "training accuracy, observed labels")
-TEST_ACCURACY = accuracy("test_accuracy", "test accuracy")
+from ..shared.two_class_outputs import TEST_ACCURACY, TRAIN_ACCURACY, accuracy, direction
 
 BEST_ACCURACY = Event(
     "best_time_accuracy",
@@ -39,14 +31,6 @@ BEST_ACCURACY = Event(
     "the test accuracy is best at the start or still rising at the end of the run",
     bluntness=3.0,
 )
-
-
-def direction(
-    weights: Float[Array, " p"], inputs: Float[Array, "n p"], labels: Float[Array, " n"]
-) -> Float[Array, " p"]:
-    """The weights, or at a zero start the direction in which they will leave it (the limit t -> 0+)."""
-    # no conditional: it would copy the inputs at every step of a loop, while this product does not change in it
-    return jnp.where(jnp.any(weights != 0), weights, labels @ inputs / labels.shape[0])
 
 
 class LinearClassifier(SquareLossProblem):

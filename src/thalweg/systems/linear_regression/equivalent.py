@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex
 
-from ...assumptions import stable_share
 from ...mathematics.covariance_equivalent import contour, contour_nodes, largest_eigenvalue
 from ...mathematics.linear_equivalent import Kernels, LinearLaw, linear_averages, linear_kernels
-from ...problem import Problem
-from ...square_loss import FILTERED, SquareLossProblem
-from ...theory import Assumption, FiniteSize, Setting, Source, Theory
+from ...rules.demands import stable_share
+from ...words.problem import Problem
+from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
+from ..shared.square_loss import FILTERED, SquareLossProblem
 from .isotropic import CURVES, EVENTS, STABLE, best_values, size_terms
 from .problem import LinearRegression
 

@@ -14,14 +14,14 @@ from ...mathematics.extremum import least_time
 from ...mathematics.linear_equivalent import LinearLaw
 from ...mathematics.sample_modes import sample_modes
 from ...mathematics.static_ridge import best_ridge, ridge_excess
-from ...problem import seed_keys
 from ...rules import GradientDescent, as_descent
-from ...square_loss import draw_rate, long_times
-from ...theory import Setting, Theory
+from ...words.problem import seed_keys
+from ...words.theory import Setting, Theory
+from ..shared.square_loss import draw_rate, long_times
 from .equivalent import DeterministicEquivalent
 from .isotropic import IsotropicLimit
-from .modes import RegressionModes
 from .problem import LinearRegression
+from .regression_modes import RegressionModes
 from .volterra import VolterraSGD
 
 # a fresh value lies within the range of D others with probability (D - 1)/(D + 1), whatever its law

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...assumptions import stable_share
-from ...mathematics import marchenko_pastur as law
+from ...mathematics import marchenko_pastur_law as law
 from ...mathematics.linear_equivalent import LinearLaw
-from ...problem import Problem
-from ...square_loss import FILTERED, best_time
-from ...theory import Assumption, FiniteSize, Setting, Source, Theory
+from ...rules.demands import stable_share
+from ...words.problem import Problem
+from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
+from ..shared.square_loss import FILTERED, best_time
 from .problem import LinearRegression
 
 CURVES = ("train_loss", "test_loss", "overlap", "squared_norm")

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ...events import CurveDetector, Extremum, Moment, Span, Watched
+from ...words.events import CurveDetector, Extremum, Moment, Span, Watched
 
 
 class LeastValue(CurveDetector):

@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...events import FromDraw
-from ...fields import check_ranges, is_traced
 from ...mathematics.linear_equivalent import LinearLaw
 from ...mathematics.normal_blocks import normal_block
 from ...mathematics.one_pass_linear import one_pass_edge
-from ...problem import (
+from ...rules import GradientFlow
+from ...words.events import FromDraw
+from ...words.fields import check_ranges, is_traced
+from ...words.problem import (
     Event,
     Observable,
     Remark,
@@ -27,16 +28,8 @@ from ...problem import (
     starts_at_random,
     vector,
 )
-from ...rules import GradientFlow
-from ...square_loss import (
-    BEST_LOSS,
-    SQUARED_NORM,
-    TEST_LOSS,
-    SquareLossProblem,
-    as_weights,
-    draw_rate,
-)
-from ...tables import TrainingPart
+from ..shared.least_squares import TrainingPart
+from ..shared.square_loss import BEST_LOSS, SQUARED_NORM, TEST_LOSS, SquareLossProblem, as_weights, draw_rate
 from .least_value import LeastValue
 
 

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...assumptions import flows
 from ...mathematics.covariance_equivalent import contour_nodes
 from ...mathematics.static_ridge import best_ridge, ridge_excess
-from ...problem import Problem
-from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
+from ...rules.demands import flows
+from ...words.problem import Problem
+from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
 from .equivalent import equivalent_curves, loop_of, top
 from .isotropic import best_values, size_terms
 from .problem import LinearRegression

@@ -11,10 +11,10 @@ from jaxtyping import Array
 from ...mathematics.covariance_equivalent import contour_nodes
 from ...mathematics.renewal import interpolated, panel_times, panels_needed, renewal
 from ...mathematics.static_ridge import effective_ridge
-from ...problem import Problem
 from ...rules import GradientFlow
-from ...square_loss import REPLACED, SAMPLED, SquareLossProblem
-from ...theory import Assumption, FiniteSize, Setting, Source, Theory
+from ...words.problem import Problem
+from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
+from ..shared.square_loss import REPLACED, SAMPLED, SquareLossProblem
 from .equivalent import Loop, equivalent_curves, loop_of, top
 from .isotropic import CURVES, effective_dimension, scaled_terms
 

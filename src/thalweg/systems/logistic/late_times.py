@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...assumptions import stable_share
-from ...compiling import light
+from ...computing.compiling import light
+from ...rules.demands import stable_share
 from .problem import LogisticSample, safe_rate
 
 SPAN = 1e-9

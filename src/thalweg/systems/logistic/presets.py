@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...registry import preset
+from ...catalogue.registry import preset
 from ...rules import GradientDescent
 from .problem import DatasetLogistic
 

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ...events import Crossing, FromDraw
-from ...fields import check_ranges, floats, is_traced
 from ...mathematics.linear_separation import Decomposition, decompose
-from ...problem import Event, Observable, Remark, Rule, SampledProblem, array, never, size
 from ...rules import GradientFlow, as_descent
+from ...words.events import Crossing, FromDraw
+from ...words.fields import check_ranges, floats, is_traced
+from ...words.problem import Event, Observable, Remark, Rule, SampledProblem, array, never, size
 from .separable import UNEVEN, column_spread, signs, table, with_intercept
 
 # end of the default run in units of one over the largest curvature, at least and at most: the logarithm is to reach

@@ -8,15 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from ...fields import scalar
 from ...mathematics.gated_flow import Field, Units, gated_flow
 from ...mathematics.gated_growth import FinalPattern, final_pattern
-from ...problem import Problem
-from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
+from ...words.fields import scalar
+from ...words.problem import Problem
+from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
-from .network import SIGN, ShallowReLU
 from .problem import OrthogonalReLU
 from .regime import Reduced
+from .relu_network import SIGN, ShallowReLU
 from .user_inputs import UserInputsReLU
 
 

@@ -8,17 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...fields import scalar
 from ...mathematics.gated_flow import Field, GatedFlow, Units, gated_flow
 from ...mathematics.gated_growth import GatedGrowth, final_pattern, state_at
-from ...problem import Problem
-from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
+from ...words.fields import scalar
+from ...words.problem import Problem
+from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
 from .aligned_group import gap_lag
-from .network import ShallowReLU
 from .problem import OrthogonalReLU
 from .readings import norm_gap
 from .regime import Reduced
+from .relu_network import ShallowReLU
 from .user_inputs import UserInputsReLU
 
 # the closed form is left here at the latest, should switch-offs go on

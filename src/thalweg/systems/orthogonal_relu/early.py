@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.gated_growth import final_pattern, state_at
-from ...problem import Problem
-from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
+from ...words.problem import Problem
+from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
-from .network import SAMPLE, UNIT, ShallowReLU
 from .problem import OrthogonalReLU
+from .relu_network import SAMPLE, UNIT, ShallowReLU
 from .user_inputs import UserInputsReLU
 
 # float64 holds no larger strain

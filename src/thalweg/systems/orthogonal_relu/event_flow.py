@@ -8,15 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...fields import scalar
 from ...mathematics.gated_flow import Field, Units, gated_flow
 from ...mathematics.gated_growth import state_at
-from ...problem import Problem
-from ...theory import Assumption, FiniteSize, Source, Theory, Variable
+from ...words.fields import scalar
+from ...words.problem import Problem
+from ...words.theory import Assumption, FiniteSize, Source, Theory, Variable
 from . import regime
 from .aligned_group import gap_lag
-from .network import SAMPLE, UNIT, ShallowReLU
 from .problem import OrthogonalReLU
+from .relu_network import SAMPLE, UNIT, ShallowReLU
 from .user_inputs import UserInputsReLU
 
 # outputs up to this many tolerances are left to the closed form: they move event times by half that share of 1/|D|

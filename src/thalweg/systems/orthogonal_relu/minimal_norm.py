@@ -8,13 +8,13 @@ import numpy as np
 from jax.scipy.special import gammaln
 from jaxtyping import Array
 
-from ...problem import Problem
-from ...theory import Assumption, Claim, FiniteSize, Source, Theory, Variable
+from ...words.problem import Problem
+from ...words.theory import Assumption, Claim, FiniteSize, Source, Theory, Variable
 from . import regime
 from .aligned_group import scale_exponents
-from .network import SAMPLE, SIGN, ShallowReLU
 from .problem import OrthogonalReLU
 from .readings import group_norms
+from .relu_network import SAMPLE, SIGN, ShallowReLU
 from .user_inputs import UserInputsReLU
 
 

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from ...registry import preset
+from ...catalogue.registry import preset
 from ...rules import GradientDescent, GradientFlow
 from .problem import OrthogonalReLU
 from .user_inputs import UserInputsReLU

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...fields import check_ranges, is_traced
-from ...problem import Event, Rule, scalar, size, vector
 from ...rules import GradientFlow
-from .network import Sample, ShallowReLU, check_labels
+from ...words.fields import check_ranges, is_traced
+from ...words.problem import Event, Rule, scalar, size, vector
 from .readings import COMMON, NORM_GAP
+from .relu_network import Sample, ShallowReLU, check_labels
 
 
 class OrthogonalSample(Sample):

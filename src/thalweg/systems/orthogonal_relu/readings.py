@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...diagnostics import dead_units, gradient_norm, half_squared_norm, shares
-from ...events import Crossing, Final, Reading
-from ...plateaus import PlateauLosses, PlateauTimes
-from ...problem import Axis, Event
-from .network import network_outputs, own_alignment, towards
+from ...words.events import Crossing, Final, Reading
+from ...words.plateaus import PlateauLosses, PlateauTimes
+from ...words.problem import Axis, Event
+from .relu_network import network_outputs, own_alignment, towards
 
 PLATEAU = Axis("plateau", words="plateau, the first in time first")
 # a mean alignment of .99: the units that matter point within 8 degrees of their targets

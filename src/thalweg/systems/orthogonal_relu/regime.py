@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from ...assumptions import followed_pace, plain_steps, stepped_strain
 from ...data.two_layer import TwoLayer
-from ...events import Final
 from ...mathematics.gated_growth import FinalPattern, GatedGrowth, final_pattern, gated_growth, state_at
-from ...theory import Assumption, Setting
+from ...rules.demands import followed_pace, plain_steps, stepped_strain
+from ...words.events import Final
+from ...words.theory import Assumption, Setting
 from .readings import group_norms
 from .user_inputs import ORTHOGONAL as ORTHOGONAL_COSINE
 from .user_inputs import worst_cosine

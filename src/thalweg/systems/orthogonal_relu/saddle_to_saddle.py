@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...mathematics.gated_growth import final_pattern
-from ...problem import Problem
-from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
+from ...words.problem import Problem
+from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
-from .network import SAMPLE, ShallowReLU
 from .problem import OrthogonalReLU
 from .readings import PLATEAU
 from .regime import Reduced
+from .relu_network import SAMPLE, ShallowReLU
 from .user_inputs import UserInputsReLU
 
 

@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...data.two_layer import TwoLayer
-from ...fields import check_ranges, is_traced
-from ...problem import Event, Remark, Rule, array, scalar, size
 from ...rules import GradientFlow
-from .network import Sample, ShallowReLU
+from ...words.fields import check_ranges, is_traced
+from ...words.problem import Event, Remark, Rule, array, scalar, size
 from .problem import OrthogonalReLU
 from .readings import COMMON
+from .relu_network import Sample, ShallowReLU
 
 # inputs whose worst cosine is below this count as orthogonal
 ORTHOGONAL = 1e-9

@@ -10,13 +10,13 @@ from jaxtyping import Array, Float, Int
 
 from ...mathematics.held_out import ridge_errors, scatter
 from ...mathematics.ridge_equivalent import at_other_size, equivalent, noise_variance
-from ...problem import Axis, Problem
-from ...tables import TableProblem
-from ...theory import Assumption, FiniteSize, Source, Theory, Variable
-from ..linear_classifier.classes import DatasetClasses
-from ..linear_classifier.dataset import DatasetClassifier
+from ...words.problem import Axis, Problem
+from ...words.theory import Assumption, FiniteSize, Source, Theory, Variable
+from ..shared.least_squares import TableProblem
 from .leave_one_out import ENOUGH
-from .regression import DatasetRegression
+from .regression_table import DatasetRegression
+from .several_classes import DatasetClasses
+from .two_classes import DatasetClassifier
 
 # the mean variance of a column is 1: what lies outside is no ridge or nothing but ridge
 STRENGTHS = np.geomspace(1e-6, 1e3, 91)

@@ -11,14 +11,13 @@ from jaxtyping import Array, Float
 from ...mathematics.covariance_equivalent import contour_nodes
 from ...mathematics.held_out import HeldOut, act, without_each
 from ...mathematics.sampled_moments import noise_response, row_basis
-from ...problem import Problem, seed_keys
-from ...square_loss import REPLACED, draw_rate
-from ...tables import TableProblem, TrainingPart
-from ...theory import Assumption, FiniteSize, Setting, Source, Theory, structural
-from ..linear_classifier.classes import DatasetClasses
-from ..linear_classifier.dataset import DatasetClassifier
-from ..linear_classifier.marchenko_pastur import best_time
-from .regression import DatasetRegression
+from ...words.problem import Problem, seed_keys
+from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, structural
+from ..shared.least_squares import TableProblem, TrainingPart
+from ..shared.square_loss import REPLACED, best_time, draw_rate
+from .regression_table import DatasetRegression
+from .several_classes import DatasetClasses
+from .two_classes import DatasetClassifier
 
 
 def _size_strain(setting: Setting) -> float:

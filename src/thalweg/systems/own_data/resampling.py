@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...tables import TableProblem, TrainingPart
-from ..linear_classifier.marchenko_pastur import best_time
+from ..shared.least_squares import TableProblem, TrainingPart
+from ..shared.square_loss import best_time
 from .held_out_ridge import RidgeTable, ridge_table
 from .leave_one_out import curves, held_out, sound, step_noise
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...fields import Parametrised
+from ...words.fields import Parametrised
 from .teacher import Teacher, as_teacher
 
 

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...fields import scalar
 from ...mathematics.projector_flow import crossing, follow, observe, velocity
-from ...problem import Problem
-from ...theory import Assumption, FiniteSize, Source, Theory, Variable
+from ...words.fields import scalar
+from ...words.problem import Problem
+from ...words.theory import Assumption, FiniteSize, Source, Theory, Variable
 from .problem import QuadraticNetwork
 from .readings import RECOVERED
 from .regime import (

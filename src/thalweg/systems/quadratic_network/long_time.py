@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array
 
 from ...mathematics import factored_minimum as law
-from ...problem import Axis, Problem
-from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
+from ...words.problem import Axis, Problem
+from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from .problem import QuadraticNetwork
 from .readings import cosine
 from .regime import NO_DECAY, SOURCE_TIME, STABLE_STEP, rate_of

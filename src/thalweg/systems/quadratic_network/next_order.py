@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Array
 
-from ...fields import scalar
-from ...problem import Problem
-from ...theory import Assumption, FiniteSize, Setting, Source, Theory
+from ...words.fields import scalar
+from ...words.problem import Problem
+from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
 from .high_dimensional import LOSS_LEFT, TRACE_LEFT, HighDimensionalFlow, curves, loss_left
 from .problem import QuadraticNetwork
 from .regime import step_share, teacher_rank

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from ...problem import Problem
-from ...registry import preset
+from ...catalogue.registry import preset
 from ...rules import GradientDescent, GradientFlow
+from ...words.problem import Problem
 from .forms import MatrixInputs
 from .problem import QuadraticNetwork
+from .quadratic_regression import QuadraticRegression
 from .regime import SOURCE_TIME
-from .regression import QuadraticRegression
 from .starts import GaussianStart, Orthonormal
 
 SOURCE = "MartinBachBiroli2023"

@@ -8,10 +8,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...assumptions import one_pass, plain_steps
 from ...mathematics.normal_blocks import normal_block
-from ...problem import Event, Observable, Remark, Rule, StreamingProblem, always, scalar, size, spread_times, vector
 from ...rules import GradientFlow
+from ...rules.demands import one_pass, plain_steps
+from ...words.problem import (
+    Event,
+    Observable,
+    Remark,
+    Rule,
+    StreamingProblem,
+    always,
+    scalar,
+    size,
+    spread_times,
+    vector,
+)
 from .readings import (
     EFFECTIVE_RANK,
     FINAL_LOSS,

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...fields import scalar
 from ...mathematics.memory_flow import Flow, Kernels, integrate
 from ...mathematics.random_factor import log_scale
 from ...mathematics.riccati import krylov
-from ...problem import Problem
-from ...theory import Assumption, FiniteSize, Setting, Source, Theory
+from ...words.fields import scalar
+from ...words.problem import Problem
+from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
 from .problem import QuadraticNetwork
 from .readings import RECOVERED, cosine
 from .regime import SMALL_STEP, SOURCE_TIME, rate_of, source_times, step_share, teacher_rank

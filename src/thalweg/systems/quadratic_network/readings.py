@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ...events import Crossing, Final, FromDraw
 from ...mathematics.lanczos import largest_eigenvalue
-from ...problem import Axis, Event, Observable
-from .detectors import LateRate
+from ...words.events import Crossing, Final, FromDraw
+from ...words.problem import Axis, Event, Observable
+from .decay_rate import LateRate
 from .teacher import Student, Teacher
 
 MODE = Axis("mode", words="eigenvalue, the largest first")

@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.sensing_thresholds import with_vanishing_decay, without_decay
-from ...problem import Problem
-from ...theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
+from ...words.problem import Problem
+from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from .long_time import FULL_RANK, REACHED
+from .quadratic_regression import QuadraticRegression
 from .regime import teacher_rank
-from .regression import QuadraticRegression
 from .state_evolution import NO_TRACE
 
 

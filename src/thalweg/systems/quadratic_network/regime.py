@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...assumptions import flows, followed_pace, stepped_strain
-from ...theory import Assumption, Setting, structural
+from ...rules.demands import flows, followed_pace, stepped_strain
+from ...words.theory import Assumption, Setting, structural
 from .problem import QuadraticNetwork
 from .starts import Orthonormal
 

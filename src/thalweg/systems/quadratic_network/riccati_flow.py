@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...fields import scalar
 from ...mathematics.memory_flow import Flow, Kernels, integrate
 from ...mathematics.riccati import Echelon, compress, echelon, krylov, square_root, trace
-from ...problem import Problem
-from ...theory import Assumption, FiniteSize, Source, Theory
-from .detectors import late_rate
+from ...words.fields import scalar
+from ...words.problem import Problem
+from ...words.theory import Assumption, FiniteSize, Source, Theory
+from .decay_rate import late_rate
 from .problem import QuadraticNetwork
 from .readings import RECOVERED, cosine
 from .regime import FLOW, SOURCE_TIME

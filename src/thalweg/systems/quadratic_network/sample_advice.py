@@ -9,15 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...adviser import Adviser, Recommendation
 from ...mathematics.lanczos import largest_eigenvalue
-from ...problem import Problem
-from ...theory import Setting
-from .advice import holds
+from ...words.problem import Problem
+from ...words.recommendations import Adviser, Recommendation
+from ...words.theory import Setting
+from .adviser import holds
 from .long_time import FULL_RANK
+from .quadratic_regression import QuadraticRegression
 from .readings import RECOVERED, teacher_point
 from .recovery_samples import RecoverySamples
-from .regression import QuadraticRegression
 from .riccati_flow import blocks_of
 from .state_evolution import DECAYED, NO_TRACE, OFF, StateEvolution, solve
 from .teacher import Student

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...fields import Parametrised
-from ...problem import scalar
+from ...words.fields import Parametrised
+from ...words.problem import scalar
 
 
 class FactorLaw(Parametrised):

@@ -9,14 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...assumptions import stepped_strain
 from ...mathematics.spectral_shrinkage import Equilibrium, Fit, Law, equilibrium
-from ...problem import Problem
-from ...theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
+from ...rules.demands import stepped_strain
+from ...words.problem import Problem
+from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
 from .forms import MatrixInputs
 from .long_time import FULL_RANK
+from .quadratic_regression import QuadraticRegression
 from .readings import cosine
-from .regression import QuadraticRegression
 from .riccati_flow import blocks_of
 
 NO_TRACE = structural(

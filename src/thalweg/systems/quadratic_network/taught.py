@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...fields import check_ranges, is_traced
-from ...problem import Problem
+from ...words.fields import check_ranges, is_traced
+from ...words.problem import Problem
 from .readings import cosine, risk
 from .starts import FactorLaw, GaussianStart, Orthonormal, factor_spectrum, flat_spectrum
 from .teacher import Student, Teacher, as_student

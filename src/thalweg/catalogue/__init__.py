@@ -1,0 +1,1 @@
+"""What exists by name, where it comes from, and which theory to ask first."""

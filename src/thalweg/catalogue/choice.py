@@ -1,0 +1,236 @@
+"""Which theories speak about a problem, how far it is from their limits, and which one to trust first."""
+
+import functools
+import itertools
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..words.problem import Problem
+from ..words.recommendations import Advice, Adviser
+from ..words.theory import Setting, Theory, TheoryWarning
+from . import registry
+
+
+def strains(theory: Theory | type[Theory], setting: Setting) -> dict[str, float]:
+    """Every assumption's strain on this case: 0 exact, 1 the edge, above 1 broken, inf impossible.
+
+    After one that is impossible the others cannot be measured: they are NaN.
+    """
+    found: dict[str, float] = {}
+    for assumption in theory.assumptions:
+        impossible = any(math.isinf(strain) for strain in found.values())
+        found[assumption.name] = math.nan if impossible else float(assumption.strain(setting))
+    return found
+
+
+def worst(found: dict[str, float]) -> tuple[str, float]:
+    """The assumption under the greatest strain (NaN counts as broken)."""
+    if not found:
+        return "none", 0.0
+    name = max(found, key=lambda n: math.inf if math.isnan(found[n]) else found[n])
+    return name, math.inf if math.isnan(found[name]) else found[name]
+
+
+def words_of(theory: Theory | type[Theory], name: str) -> str:
+    """What an assumption's strain of 1 means."""
+    return next((a.words for a in theory.assumptions if a.name == name), "")
+
+
+def check(theory: Theory, problem: Problem, setting: Setting, quiet: bool = False) -> dict[str, float]:
+    """Strains of a theory that the user asked for: raises where it cannot speak, warns outside its regime.
+
+    `quiet`: without the warning, for a verdict that tells the strain itself.
+    """
+    if not isinstance(problem, theory.of):
+        speaking = sorted(k.__name__ for k in registry.theories_of(problem)) or ["none"]
+        raise ValueError(
+            f"{type(theory).__name__} says nothing about {type(problem).__name__}; "
+            f"theories that do: {', '.join(speaking)}."
+        )
+    found = strains(theory, setting)
+    name, strain = worst(found)
+    if math.isinf(strain):
+        raise ValueError(
+            f"{type(theory).__name__} cannot speak here: {name} fails. {words_of(theory, name)} "
+            "See theories(problem) for those that can."
+        )
+    if strain > 1 and not quiet:
+        warnings.warn(
+            f"{type(theory).__name__} is outside its regime: strain of {name!r} is {strain:.3g} (1 is the edge). "
+            f"{words_of(theory, name)}",
+            TheoryWarning,
+            stacklevel=5,
+        )
+    return found
+
+
+class Chosen(NamedTuple):
+    """A theory with its strains on the case at hand."""
+
+    theory: Theory
+    strains: dict[str, float]
+
+
+@functools.lru_cache(maxsize=1024)
+def _as_it_is(kind: type[Theory]) -> Theory:
+    """A theory with its own defaults: frozen, so that one will do for all."""
+    return kind()
+
+
+@functools.lru_cache(maxsize=1024)
+def _rank(theory: type[Theory], problem: type[Problem]) -> tuple[Any, ...]:
+    """Who answers first, as far as it is known without measuring a strain."""
+    values = all(claim.kind == "value" for name in theory.claims for claim in theory.claims_of(name))
+    # a theory that speaks of numbers of its own alone answers no question about the run
+    silent = not {o.name for o in problem.observables} & set(theory.speaks_of)
+    return silent, not values, len(theory.conditions_on), theory.declared_error, -len(theory.speaks_of)
+
+
+def menu(problem: Problem, setting: Setting | None = None) -> list[Chosen]:
+    """All theories of a problem with their strains: those that apply first, then in the order of `choose`."""
+    setting = setting or Setting(problem)
+    rows = [Chosen(kind(), strains(kind, setting)) for kind in registry.theories_of(problem)]
+
+    def rank(row: Chosen) -> tuple[Any, ...]:
+        strain = worst(row.strains)[1]
+        return strain > 1, math.isinf(strain), *_rank(type(row.theory), type(problem)), strain
+
+    return sorted(rows, key=rank)
+
+
+def levels(problem: Problem) -> list[list[type[Theory]]]:
+    """Theories of a problem in the order in which they are asked, equals together: the same for all of its kind."""
+    ranks = [(kind, _rank(kind, type(problem))) for kind in registry.theories_of(problem)]
+    ranks.sort(key=lambda row: row[1])
+    return [[kind for kind, _ in level] for _, level in itertools.groupby(ranks, key=lambda row: row[1])]
+
+
+def choose(
+    problem: Problem, setting: Setting | None = None, asked: Sequence[Sequence[type[Theory]]] | None = None
+) -> Chosen:
+    """The applicable theory that claims values, conditions on least, is off by least and says most.
+
+    Theories are tried in this order (`asked`: `levels` of such a problem, where it is known), and strains are measured
+    until one applies; ValueError if none does.
+    """
+    setting = setting or Setting(problem)
+    for level in levels(problem) if asked is None else asked:
+        able = [theory for kind in level if (theory := _as_it_is(kind)).applies(problem)]
+        # equals are told apart by the strain
+        rows = sorted((Chosen(t, strains(t, setting)) for t in able), key=lambda row: worst(row.strains)[1])
+        if rows and worst(rows[0].strains)[1] <= 1:
+            return rows[0]
+    _refuse(problem, menu(problem, setting))
+    raise AssertionError("unreachable")
+
+
+def _refuse(problem: Problem, rows: list[Chosen]) -> None:
+    """ValueError for a problem to which no theory applies, with the nearest one."""
+    if not rows:
+        raise ValueError(f"no theory speaks about {type(problem).__name__}; train(problem) needs none.")
+    theory, found = rows[0]
+    name, strain = worst(found)
+    if math.isinf(strain):
+        raise ValueError(f"no theory applies to this {type(problem).__name__}. {_why_none(rows)}")
+    raise ValueError(
+        f"no theory applies to this {type(problem).__name__}; the nearest is {type(theory).__name__}, whose "
+        f"assumption {name!r} is strained to {strain:.3g} (1 is the edge). {words_of(theory, name)} "
+        "Name it (theory=...) to see its answer all the same."
+    )
+
+
+def chosen(setting: Setting, theory: Any) -> Chosen:
+    """The theory that was named, with its strains (a warning outside its regime), or the one to be taken."""
+    if theory is None:
+        return choose(setting.problem, setting)
+    named = as_theory(theory)
+    return Chosen(named, check(named, setting.problem, setting))
+
+
+def _why_none(rows: list[Chosen], most: int = 3) -> str:
+    """What each of the first theories lacks, where none can speak at all."""
+    said = []
+    for theory, found in rows[:most]:
+        name, _ = worst(found)
+        said.append(f"{type(theory).__name__}: {name} fails. {words_of(theory, name)}")
+    return " ".join([*said, "theories(problem) lists them all; train(problem) needs none."])
+
+
+def theories(problem: Problem) -> Any:
+    """The theories that speak about a problem, the most trustworthy first: a data frame that prints as a page.
+
+    Columns: theory, applies, strain (of the worst assumption; 1 is the edge), assumption, why (what 1 means),
+    conditions_on, claims, speaks_of, source.
+    """
+    import jax
+
+    from .theory_table import Menu
+
+    if not isinstance(problem, Problem):
+        known = sorted(registry.problems())
+        raise ValueError(
+            f"theories() takes a problem such as {', '.join(known)}; it was given {type(problem).__name__}."
+        )
+    with jax.enable_x64():
+        rows = menu(problem)
+    table = []
+    for theory, found in rows:
+        name, strain = worst(found)
+        kinds = {claim.kind for v in theory.speaks_of for claim in theory.claims_of(v)}
+        table.append(
+            {
+                "theory": type(theory).__name__,
+                "applies": strain <= 1,
+                "strain": strain,
+                "assumption": name,
+                "why": words_of(theory, name),
+                "conditions_on": " and ".join(theory.conditions_on) or "nothing",
+                "claims": ", ".join(sorted(kinds)),
+                "speaks_of": ", ".join(theory.speaks_of),
+                "source": "; ".join(str(s) for s in theory.source),
+            }
+        )
+    return Menu(table)
+
+
+def advise(problem: Problem, *, data: Any = None, start: Any = None) -> Advice:
+    """What theory recommends for a problem: values with intervals, each with its evidence and the sentence why.
+
+    `print(advice)` tells all; `advice["stopping_time"].value` is one number. What theory cannot say is told with the
+    reason, not left out. `data` and `start` are read as by `predict`; where an adviser needs a draw and none is given
+    it takes that of seed 0. Raises ValueError for a problem about which no adviser speaks.
+    """
+    import jax
+
+    advisers = [kind() for kind in registry.everything(Adviser).values() if isinstance(problem, kind.of)]
+    if not advisers:
+        known = sorted({of.__name__ for kind in registry.everything(Adviser).values() for of in kind.of})
+        raise ValueError(
+            f"there is no advice about {type(problem).__name__}; there is about {', '.join(known) or 'none yet'}. "
+            "theories(problem) lists what is known about yours."
+        )
+    with jax.enable_x64():
+        given = (None if data is None else problem.as_data(data), None if start is None else problem.as_start(start))
+        setting = Setting(problem, *given)
+        return Advice(type(problem).__name__, tuple(item for one in advisers for item in one.advise(setting)))
+
+
+def as_theory(theory: Any) -> Theory:
+    """A theory given as an instance, a class or a name."""
+    if isinstance(theory, str):
+        named: Any = registry.find(theory, Theory)
+        return named()
+    if isinstance(theory, type) and issubclass(theory, Theory):
+        return theory()
+    if not isinstance(theory, Theory):
+        raise ValueError(f"theory = {theory!r} is not a theory; give one such as tw.MarchenkoPastur().")
+    return theory
+
+
+def strain_table(found: dict[str, float]) -> dict[str, float | str]:
+    """Strains as JSON can hold them."""
+    return {k: v if np.isfinite(v) else str(v) for k, v in found.items()}

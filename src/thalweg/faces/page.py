@@ -1,0 +1,217 @@
+"""report: one self-contained HTML page about a comparison, for a reader who has two minutes."""
+
+import contextlib
+import io
+import json
+import math
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from ..catalogue import bibliography as sources
+from ..words.phrases import counted, plain_number, pretty
+from . import again
+from .layout import NothingToDraw
+from .picture import drawn, viewed
+from .reading import Comparison, TheoryPart, main_parameters, own_parts, parameters, problem_of, rule_of, title_of
+from .style import VERDICT_COLOURS, clean_style
+from .view_picture import views_in
+
+MEANING = {
+    "confirmed": "Theory and training agree, and the run was sharp enough to have seen a difference that matters.",
+    "consistent": "Training is on its way to the limit that the theory states, within the approach that it declares.",
+    "inconclusive": "Nothing contradicts the theory, but the run was not sharp enough to confirm it.",
+    "contradicted": "They differ by more than the budget allows although every assumption holds: an error in the "
+    "software, in the source, or in the list of assumptions.",
+    "better than promised": "They agree although an assumption is broken.",
+    "outside its regime": "They differ, and an assumption is broken: nothing is refuted.",
+}
+
+
+def report(result: Any, path: str | os.PathLike[str]) -> Path:
+    """Write one HTML file about a result (or a saved one, by its path): no other file or connection is needed.
+
+    Verdict with both of its numbers, picture, error budget, assumptions with their strains, setting, runs that went
+    wrong, sources as BibTeX, how to run it again. Returns the path; ValueError where nothing can be written.
+    """
+    from ..results.checks import check
+    from ..results.storage import load, write_aside
+
+    found = load(result) if isinstance(result, str | os.PathLike) else result
+    check(found)
+    page = render(found)
+    return write_aside(path, lambda name: Path(name).write_text(page, encoding="utf-8"))
+
+
+def render(result: Any) -> str:
+    """The page as text."""
+    import jinja2
+
+    loader = jinja2.PackageLoader("thalweg.faces", "templates")
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"number": number, "percent": percent, "pretty": pretty}
+    return environment.get_template("report.html").render(content(result))
+
+
+def content(result: Any) -> dict[str, Any]:
+    """All that the page says, as plain data."""
+    described = problem_of(result)
+    listed = main_parameters(described)
+    told = list(_told(result))
+    cited = list(dict.fromkeys(s for t in told for s in json.loads(t.attrs.get("source", "[]"))))
+    entries = {text for s in cited if (text := sources.entry(s))}
+    times = _times(result)
+    return {
+        "title": described["class"],
+        "subtitle": " · ".join(
+            filter(None, [", ".join(p.text for p in listed), *own_parts(described), rule_of(described)])
+        ),
+        "whole_title": title_of(result),
+        "verb": result.attrs["verb"],
+        "theories": _theories(result),
+        "resolution": result.attrs.get("resolution"),
+        "pictures": _pictures(result),
+        "parameters": parameters(described),
+        "run": _run(result, times),
+        "remarks": json.loads(result.attrs.get("remarks", "[]")),
+        "failures": _failures(result),
+        "sources": cited,
+        "bibtex": "\n\n".join(sorted(entries)),
+        "python": again.python(result, times),
+        "command": again.command(result, times),
+        "versions": [f"{k} {result.attrs[k]}" for k in ("thalweg", "jax", "precision") if k in result.attrs],
+    }
+
+
+def _pictures(result: Any) -> list[str]:
+    """Curves, where there are any, and the problem's own views."""
+    with contextlib.suppress(NothingToDraw):
+        return [picture(drawn, result), *(picture(viewed, result, view) for view in views_in(result))]
+    return []
+
+
+def picture(draw: Callable[..., Figure], *shown: Any) -> str:
+    """A plot as SVG text that can stand inside a page."""
+    with clean_style():
+        figure = draw(*shown, titled=False)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    # its width is an upper limit in the page, and the height follows
+    return re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
+
+
+def _told(result: Any) -> list[xr.Dataset]:
+    if result.attrs["verb"] == "compare":
+        return [t.told for t in Comparison(result).theories]
+    if result.attrs["verb"] == "sweep":
+        return [result["theory"].to_dataset()] if "theory" in result.children else []
+    return [result] if result.attrs["verb"] == "predict" else []
+
+
+def _theories(result: Any) -> list[dict[str, Any]]:
+    if result.attrs["verb"] == "compare":
+        found = Comparison(result)
+        return [_theory(part, found.curves()) for part in found.theories]
+    return [{"name": t.attrs.get("theory", ""), "assumptions": _assumptions(t)} for t in _told(result)]
+
+
+def _theory(part: TheoryPart, curves: list[str]) -> dict[str, Any]:
+    rows = part.budget.to_dataframe().reset_index().to_dict("records")
+    # curves in the problem's order, events after them
+    rows.sort(key=lambda row: curves.index(row["variable"]) if row["variable"] in curves else len(curves))
+    for row in rows:
+        reach = row["allowance"] + row["error"]
+        row["ratio"] = abs(row["gap"]) / reach if reach > 0 else (0.0 if row["gap"] == 0 else math.inf)
+    word, _, rest = part.sentence.partition(": ")
+    return {
+        "name": part.name,
+        "verdict": part.verdict or word,
+        "numbers": rest or part.sentence,
+        "colour": VERDICT_COLOURS.get(part.verdict, "#444"),
+        "meaning": MEANING.get(part.verdict, ""),
+        "agreement": part.told.attrs.get("agreement"),
+        "sensitivity": part.told.attrs.get("sensitivity"),
+        "rows": rows,
+        "assumptions": _assumptions(part.told),
+        "margin": any(row["margin"] for row in rows),
+        "claims": any(row["claim"] != "value" for row in rows),
+    }
+
+
+def _assumptions(told: xr.Dataset) -> list[dict[str, Any]]:
+    """Name, strain and the words that say what 1 means, the most strained first."""
+    from ..catalogue import registry
+    from ..words.theory import Theory
+
+    known = registry.everything(Theory).get(told.attrs.get("theory", ""))
+    words = {a.name: a.words for a in known.assumptions} if known else {}
+    found = json.loads(told.attrs.get("strains", "{}"))
+    rows = [{"name": n, "strain": float(s), "words": words.get(n, "")} for n, s in found.items()]
+    for row in rows:
+        row["state"] = "exact" if row["strain"] == 0 else "holds" if row["strain"] <= 1 else "broken"
+    return sorted(rows, key=lambda row: -row["strain"] if row["strain"] == row["strain"] else -math.inf)
+
+
+def _times(result: Any) -> np.ndarray:
+    if isinstance(result, xr.Dataset):
+        return result["time"].values
+    return next(node["time"].values for node in result.subtree if "time" in node.coords)
+
+
+def _run(result: Any, times: np.ndarray) -> list[tuple[str, str]]:
+    clock = next((n["time"].attrs.get("long_name", "time") for n in _nodes(result) if "time" in n.coords), "time")
+    said = [("times", f"{counted(times.size, 'time')} from {times[0]:g} to {times[-1]:g} ({clock})")]
+    if "seeds" in result.attrs:
+        seeds = json.loads(result.attrs["seeds"])
+        shown = f"0 to {len(seeds) - 1}" if seeds == list(range(len(seeds))) else ", ".join(map(str, seeds))
+        said.append(("seeds", f"{len(seeds)} ({shown})"))
+    if "over" in result.attrs:
+        said += [(f"swept: {k}", ", ".join(map(plain_number, v))) for k, v in json.loads(result.attrs["over"]).items()]
+    return said
+
+
+def _nodes(result: Any) -> list[Any]:
+    return [result] if isinstance(result, xr.Dataset) else [node.to_dataset() for node in result.subtree]
+
+
+def _failures(result: Any) -> list[str]:
+    """Sentences about runs that did not end well."""
+    found = []
+    for node in _nodes(result):
+        if "outcome" in node and "seed" in node.dims and node["outcome"].dims == ("seed",):
+            pairs = zip(node["seed"].values, node["outcome"].values, strict=True)
+            found += [f"seed {int(s)} {text}" for s, text in pairs if str(text) != "ok"]
+    return found
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """A number for a table: a few digits, a dash where there is none."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, float | int) and math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "0"
+    if not 1e-3 <= abs(value) < 1e5:
+        mantissa, power = f"{value:.1e}".split("e")
+        return f"{mantissa}·10{pretty('^' + str(int(power)))}".replace("-", "−")
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:.{decimals}f}".replace("-", "−")
+
+
+def percent(value: Any) -> str:
+    """A share as a percentage with two digits that matter."""
+    if value is None or not math.isfinite(float(value)):
+        return "–"
+    share = 100 * float(value)
+    if 0 < abs(share) < 0.01:
+        return "< 0.01 %"
+    return f"{share:.0f} %" if abs(share) >= 10 else f"{share:.2g} %"

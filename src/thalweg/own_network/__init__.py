@@ -1,0 +1,1 @@
+"""A network of the user's own, as a problem."""

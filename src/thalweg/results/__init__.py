@@ -1,0 +1,1 @@
+"""Results as labelled data: their schema, their files, and problems written as plain JSON."""

@@ -1,0 +1,1 @@
+"""The verbs: predict, train, compare, sweep, predictor, rerun, and the study of learning rates."""

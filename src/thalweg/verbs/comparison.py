@@ -1,0 +1,192 @@
+"""compare: theory against training, with an error budget and a verdict."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import numpy as np
+import xarray as xr
+
+from ..catalogue import choice as audit
+from ..computing.interrupts import Interrupted, answer, patient
+from ..computing.parallel import Progress
+from ..results.inputs import inputs
+from ..results.labels import label
+from ..results.schema import stamp
+from ..results.serial import to_json
+from ..running import training
+from ..running.request import Request, Seeds
+from ..verdict.budget import TIGHTER, Row, rows
+from ..verdict.gaps import gap_curves
+from ..verdict.verdict import Verdict, judge
+from ..words.problem import Problem
+from ..words.theory import Theory
+from .single_runs import Told, describe, evaluate, existing, remarks, trained
+
+
+def compare(
+    problem: Problem,
+    times: Any = None,
+    *,
+    theory: Any = None,
+    seeds: Seeds = 24,
+    data: Any = None,
+    start: Any = None,
+    resolution: float = 0.1,
+    progress: Progress | None = None,
+) -> xr.DataTree:
+    """Predict, train and compare; the answer ends in `attrs["verdict"]` and a `sentence` with both of its numbers.
+
+    For a few functionals of every observable, fixed by the theory alone (start, end, area, half-time, events):
+        allowance = finite-size term + numerical tolerance + the problem's margin,
+        error = q * standard error over seeds, q the Student quantile at a family level of 1 %.
+    `resolution` is the share of a functional's scale that the run must be able to see for "confirmed".
+    `theory` is one theory or a list (the first gives the verdict of the whole). Nodes: training, theory, gap, budget,
+    inputs; with several theories a child each. Raises ValueError for bad input; diverged runs are kept and said.
+    """
+    if not 0 < resolution < 1:
+        raise ValueError(f"resolution = {resolution} is not allowed; give a share between 0 and 1, such as 0.1.")
+    with patient(), jax.enable_x64():
+        request = Request.of(problem, times, seeds, data, start)
+        theories = _theories(request, theory)
+        done = training.run(request, progress)
+        seen = None if done is None else trained(request, done)
+        answer(lambda: seen, _kept(done, request))
+        assert seen is not None
+        try:
+            runs = _Runs(request, seen, _tighter(request, theories))
+            tree = _tree(runs, [_judged(runs, one, resolution) for one in theories], resolution)
+        except KeyboardInterrupt:
+            raise Interrupted(seen, _kept(done, request)) from None
+        answer(lambda: tree, "the whole of compare is in `.finished`")
+    return tree
+
+
+def _kept(done: training.Finished | None, request: Request) -> str:
+    """What of a comparison is there when Ctrl-C comes, and how to go on."""
+    if done is None:
+        return "no seed had ended; call compare again"
+    return (
+        f"the training of {len(done.seeds)} of {len(request.seeds)} seeds is in `.finished`, as train gives it; what "
+        "theory says was not compared yet: call compare again"
+    )
+
+
+class _Runs(NamedTuple):
+    """What was asked and seen, and the runs again at a tighter tolerance (None for a rule that has none)."""
+
+    request: Request
+    seen: xr.Dataset
+    tighter: dict[str, Any] | None
+
+
+def _theories(request: Request, theory: Any) -> list[audit.Chosen]:
+    if theory is None:
+        return [audit.choose(request.problem, request.setting)]
+    several = theory if isinstance(theory, list | tuple) else [theory]
+    found = [audit.as_theory(t) for t in several]
+    names = [type(t).__name__ for t in found]
+    if not found or len(set(names)) < len(names):
+        raise ValueError(f"theory = {names} is not allowed; give one theory, or a list without repeats.")
+    return [audit.Chosen(t, audit.check(t, request.problem, request.setting, quiet=True)) for t in found]
+
+
+def is_exact(theory: Theory, request: Request) -> bool:
+    """Whether a theory answers for every single run, so that every run's own numerical error counts."""
+    return bool(theory.conditions_on) and request.random <= set(theory.conditions_on) and not theory.estimates
+
+
+def _tighter(request: Request, theories: Sequence[audit.Chosen]) -> dict[str, Any] | None:
+    """Seeds again at ten times tighter tolerance: what the integrator leaves open. None if it has none."""
+    tight = request.tightened(TIGHTER)
+    if tight is None:
+        return None
+    exact = any(is_exact(one.theory, request) for one in theories)
+    done = training.run(tight if exact else tight.only(request.seeds[:2]))
+    if done is None or len(done.seeds) < len(tight.seeds if exact else request.seeds[:2]):
+        raise KeyboardInterrupt
+    return {**done.runs.curves, **done.runs.events}
+
+
+class _Judged(NamedTuple):
+    """One theory: what it told, the gap of its curves, the budget and the verdict."""
+
+    theory: Theory
+    told: xr.Dataset
+    gap: xr.Dataset
+    budget: list[Row]
+    verdict: Verdict
+
+
+def _judged(runs: _Runs, one: audit.Chosen, resolution: float) -> _Judged:
+    """A theory beside what was seen."""
+    theory, (request, seen, tight) = one.theory, runs
+    problem, exact = request.problem, is_exact(theory, request)
+    said = _said(theory, request)
+    sharper = _sharper(theory)
+    tighter = None if sharper is None else _said(sharper, request if exact else request.only(request.seeds[:2])).values
+    told = label(problem, existing(problem, said.values), request.axis, said.seeds, theory)
+    budget = rows(problem, theory, told, seen, [tight, tighter], exact)
+    outcome = judge(budget, audit.worst(one.strains), resolution, seen.sizes["seed"], seen)
+    told.attrs = describe("theory", problem, theory, one.strains, vars(outcome))
+    return _Judged(theory, told, gap_curves(problem, theory, told, seen, budget), budget, outcome)
+
+
+def _said(theory: Theory, request: Request) -> Told:
+    """What it says; on Ctrl-C the comparison is given up as a whole."""
+    told = evaluate(theory, request)
+    if told is None or (told.seeds is not None and len(told.seeds) < len(request.seeds)):
+        raise KeyboardInterrupt
+    return told
+
+
+def _sharper(theory: Theory) -> Theory | None:
+    """The same at ten times tighter tolerance; None where it has none."""
+    if not hasattr(theory, "tolerance"):
+        return None
+    return eqx.tree_at(lambda t: t.tolerance, theory, theory.tolerance / TIGHTER)  # pyright: ignore
+
+
+def _table(budget: Sequence[Row]) -> xr.Dataset:
+    """The budget as labelled columns, one line a functional."""
+    columns = {
+        name: ("functional", np.asarray([getattr(row, name) for row in budget]))
+        for name in (
+            "variable", "measure", "claim", "predicted", "measured", "gap", "finite_size", "tolerance", "margin",
+            "error", "allowance", "scale",
+        )
+    }  # fmt: skip
+    for name in ("agrees", "resolved"):
+        columns[name] = ("functional", np.asarray([getattr(row, name) for row in budget], dtype=np.int8))
+    return xr.Dataset(columns, {"functional": [row.name for row in budget]})
+
+
+def _tree(runs: _Runs, judged: list[_Judged], resolution: float) -> xr.DataTree:
+    request, first = runs.request, judged[0].verdict
+    problem, names = request.problem, [type(one.theory).__name__ for one in judged]
+    nodes: dict[str, xr.Dataset] = {
+        "/": xr.Dataset(),
+        "training": runs.seen,
+        "inputs": inputs(problem, request.axis, *request.given),
+    }
+    for name, one in zip(names, judged, strict=True):
+        for kind, content in (("theory", one.told), ("gap", one.gap), ("budget", _table(one.budget))):
+            nodes[kind if len(judged) == 1 else f"{kind}/{name}"] = content
+    tree = xr.DataTree.from_dict(nodes)
+    said = remarks(problem) + [line for one in judged for line in one.verdict.notes]
+    tree.attrs = stamp(
+        verb="compare",
+        problem=to_json(problem)[0],
+        theories=names,
+        theory_json=[json.loads(to_json(one.theory)[0]) for one in judged],
+        verdict=first.verdict,
+        sentence=first.sentence,
+        agreement=first.agreement,
+        sensitivity=first.sensitivity,
+        resolution=resolution,
+        seeds=list(request.seeds),
+        remarks=list(dict.fromkeys(said)),
+    )
+    return tree

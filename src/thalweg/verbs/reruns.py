@@ -1,0 +1,69 @@
+"""rerun: the same result again, from a result or its file alone."""
+
+import json
+import os
+from typing import Any
+
+import xarray as xr
+
+from ..computing.parallel import Progress
+from ..results.checks import check
+from ..results.inputs import in_form, kept
+from ..results.serial import from_json
+from ..results.storage import load
+from .comparison import compare
+from .single_runs import predict, train
+from .sweeps import grid_in, sweep
+
+
+def rerun(result: Any, *, progress: Progress | None = None) -> Any:
+    """Run again what a result (or a file that `save` wrote) describes: same problem, times, seeds and theories.
+
+    The same keys give the same numbers. A problem or theory of your own must be imported first; ValueError says so.
+    Results of predict and train on a user's own arrays hold no copy of these; compare keeps them and can be rerun.
+    """
+    found = load(result) if isinstance(result, str | os.PathLike) else result
+    check(found)
+    verb = found.attrs["verb"]
+    if verb == "learning_rate_study":
+        raise ValueError("a learning-rate study is about a loss of your own, which no file keeps; call it again.")
+    if verb == "compare":
+        return _compare(found, progress)
+    problem = from_json(found.attrs["problem"], {})
+    if json.loads(found.attrs.get("given", "[]")):
+        raise ValueError(
+            "this result was made with data= or start=, of which only compare keeps a copy; call it again."
+        )
+    if verb == "sweep":
+        source = found["theory"].ds if "theory" in found.children else found["training"].ds
+        seeds = found["training"]["seed"].values.tolist() if "training" in found.children else None
+        theory = _swept_theory(found) if "theory" in found.children else False
+        return sweep(problem, grid_in(found), source["time"].values, theory=theory, seeds=seeds, progress=progress)
+    times = found["time"].values
+    if verb == "train":
+        return train(problem, times, seeds=json.loads(found.attrs["seeds"]), strict=False, progress=progress)
+    seeds = found["seed"].values.tolist() if "seed" in found.dims else 1
+    return predict(problem, times, theory=from_json(found.attrs["theory_json"], {}), seeds=seeds, progress=progress)
+
+
+def _swept_theory(found: xr.DataTree) -> Any:
+    """The theory of a sweep; None where each point chose its own, as it will again."""
+    told = found["theory"].attrs.get("theory_json")
+    return None if told is None or "chosen" in found.attrs else from_json(told, {})
+
+
+def _compare(found: xr.DataTree, progress: Progress | None) -> xr.DataTree:
+    own = kept(found["inputs"].to_dataset())
+    problem = from_json(found.attrs["problem"], own.problem)
+    data, start = in_form(problem, own)
+    theories = [from_json(json.dumps(one), {}) for one in json.loads(found.attrs["theory_json"])]
+    return compare(
+        problem,
+        own.times,
+        theory=theories,
+        seeds=json.loads(found.attrs["seeds"]),
+        data=data,
+        start=start,
+        resolution=float(found.attrs["resolution"]),
+        progress=progress,
+    )

@@ -1,0 +1,1 @@
+"""From a prediction and runs to one word: functionals, error budget, verdict."""

@@ -1,0 +1,206 @@
+"""The error budget: every functional's gap beside what theory, integrator and statistics may leave open."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy.special import stdtrit
+
+from ..results.labels import OUTCOMES
+from ..words.problem import Observable, Problem
+from ..words.theory import Claim, FiniteSize, Theory
+from .functionals import Functional, largest, measure
+from .measures import Runs, claim_of, functionals_of, measured_curve
+
+FAMILY_LEVEL = 0.01
+# a change seen at ten times tighter tolerance is nine tenths of the error that it stands for; twice is on the safe side
+SAFETY = 2.0
+# what float64 leaves open after long sums, as a share of the scale (of the curve, for a time that is read from it)
+ROUNDING = 1e-11
+# how much tighter the second run is
+TIGHTER = 10.0
+
+
+@dataclasses.dataclass
+class Row:
+    """One line of the budget; all numbers on the functional's own scale."""
+
+    name: str
+    variable: str
+    measure: str
+    claim: str
+    predicted: float
+    measured: float
+    gap: float
+    finite_size: float
+    tolerance: float
+    margin: float
+    error: float
+    scale: float
+    bluntness: float = 1.0
+    grain: float = 0.0
+    resolved: bool = False
+
+    @property
+    def allowance(self) -> float:
+        """What may differ without a contradiction, apart from chance."""
+        return self.finite_size + self.tolerance + self.margin
+
+    @property
+    def seen(self) -> float:
+        """What the run could have seen, as a share of the scale."""
+        return (self.allowance + self.error) / self.scale
+
+    @property
+    def blur(self) -> float:
+        """What the run leaves open, apart from a margin that was granted beforehand."""
+        return self.allowance - self.margin + self.error
+
+    def wanted(self, resolution: float) -> float:
+        """How small the blur must be at this resolution: a share of the scale, but not less than one step."""
+        return max(resolution * self.bluntness * self.scale, self.grain)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the gap lies inside allowance + error; a bound is one-sided."""
+        reach = self.allowance + self.error
+        if self.claim == "upper":
+            return self.gap <= reach
+        return self.gap >= -reach if self.claim == "lower" else abs(self.gap) <= reach
+
+
+def student(count: int, family: int) -> float:
+    """Two-sided Student quantile for one of `family` functionals at the family level; inf for a single run."""
+    return float(stdtrit(count - 1, 1 - FAMILY_LEVEL / (2 * max(family, 1)))) if count > 1 else math.inf
+
+
+def good_seeds(seen: xr.Dataset) -> np.ndarray:
+    """Which runs ended well."""
+    return np.asarray(seen["outcome"].values == OUTCOMES[0])
+
+
+def rows(
+    problem: Problem,
+    theory: Theory,
+    told: xr.Dataset,
+    seen: xr.Dataset,
+    tighter: Sequence[dict[str, Any] | None],
+    exact: bool,
+) -> list[Row]:
+    """The budget of one theory. `tighter` holds training and theory at a tighter tolerance (first seeds), or None.
+
+    `exact` says that the theory answers for every single run: then no chance is left.
+    """
+    functionals, sizes = functionals_of(problem, theory, told, seen), theory.finite_size(problem)
+    training = Runs(seen, tighter[0])
+    found = []
+    for one in functionals:
+        said, size = Runs(told, tighter[1], *claim_of(theory, one)), sizes.get(one.variable)
+        found.append(_row(problem, theory, one, training, said, size, len(functionals), exact))
+    return found
+
+
+def _row(
+    problem: Problem,
+    theory: Theory,
+    functional: Functional,
+    seen: Runs,
+    told: Runs,
+    size: FiniteSize | None,
+    family: int,
+    exact: bool,
+) -> Row:
+    name, times, good = functional.variable, told.result["time"].values, good_seeds(seen.result)
+    observable = measured_curve(problem, name)
+    wanted = measure(functional, told.values(name, observable), times, observable)
+    measured = measure(functional, seen.values(name, observable), times, observable)[good]
+    if "seed" in told.result[name].dims:
+        wanted = wanted[good]
+    change = sum(_tolerance(functional, runs, times, observable) for runs in (seen, told))
+    # where both runs are wrong alike (an error that swings through zero) they do not show it; no run is more accurate
+    # than it was asked to be, though
+    asked = sum(getattr(solver, "tolerance", 0.0) for solver in (problem.rule, theory))
+    floor = (ROUNDING + asked) * max(functional.scale, functional.sensitivity * functional.level)
+    gap, error = _statistics(np.asarray(measured - wanted), family, exact, told.claim.kind)
+    return Row(
+        name=functional.name,
+        variable=name,
+        measure=functional.measure,
+        claim=told.claim.kind,
+        predicted=_mean(wanted),
+        measured=_mean(measured),
+        gap=gap,
+        finite_size=_finite_size(
+            functional, observable, size, told.result, _largest(functional, wanted) if exact else 1.0
+        ),
+        tolerance=SAFETY * change + floor,
+        margin=_margin(problem, told.claim, functional),
+        error=error,
+        scale=functional.scale,
+        bluntness=functional.bluntness,
+        grain=_grain(problem, functional),
+    )
+
+
+def _grain(problem: Problem, functional: Functional) -> float:
+    """One step of the clock for a time that is read in whole steps: no run can see it more finely."""
+    unit = problem.rule.steps_per_unit(problem)
+    timed = any(e.name == functional.variable and e.unit == "clock" for e in problem.events)
+    return 1 / unit if timed and unit is not None else 0.0
+
+
+def _mean(values: Any) -> float:
+    real = np.asarray(values)[np.isfinite(values)]
+    return float(real.mean()) if real.size else math.nan
+
+
+def _largest(functional: Functional, wanted: np.ndarray) -> float:
+    """The largest run over the scale of their mean: where every run is judged, a relative error is of its own level."""
+    return max(1.0, largest(np.asarray(wanted)) / functional.scale)
+
+
+def _finite_size(
+    functional: Functional, observable: Observable | None, size: FiniteSize | None, told: xr.Dataset, reach: float
+) -> float:
+    if size is None:
+        return 0.0
+    logarithmic = observable is not None and observable.log
+    share = reach if size.relative and not logarithmic else 1.0
+    whole = size.relative or logarithmic
+    return share * size.within(told) * functional.sensitivity * (functional.level if whole else 1.0)
+
+
+def _margin(problem: Problem, claim: Claim, functional: Functional) -> float:
+    """The problem's practical margin, and how far from its limit a `limit` says that it may still be."""
+    near = claim.approach(problem) if claim.approach else 0.0
+    return problem.margins.get(functional.variable, 0.0) * functional.scale + near
+
+
+def _tolerance(functional: Functional, runs: Runs, times: np.ndarray, observable: Observable | None) -> float:
+    """Largest change of a functional when the tolerance is `TIGHTER` times tighter, over the seeds run again."""
+    again = runs.tight(functional.variable, observable)
+    if again is None:
+        return 0.0
+    loose = measure(functional, runs.values(functional.variable, observable), times, observable)
+    tight = measure(functional, again, times, observable)
+    change = np.abs(loose[: len(tight)] - tight) if np.ndim(loose) else np.abs(loose - tight)
+    return float(np.nanmax(change)) if np.any(np.isfinite(change)) else 0.0
+
+
+def _statistics(gaps: np.ndarray, family: int, exact: bool, kind: str) -> tuple[float, float]:
+    """Mean gap and its error; for a theory of this very draw and start the worst seed's gap, with no error.
+
+    The worst seed of a bound is the one that comes nearest to breaking it, or breaks it most.
+    """
+    real = gaps[np.isfinite(gaps)]
+    if real.size == 0:
+        return math.nan, math.inf
+    if exact:
+        worst = {"upper": np.argmax(real), "lower": np.argmin(real)}.get(kind, np.argmax(np.abs(real)))
+        return float(real[worst]), 0.0
+    if real.size < 2:
+        return float(real.mean()), math.inf
+    return float(real.mean()), student(real.size, family) * float(real.std(ddof=1)) / math.sqrt(real.size)

@@ -1,0 +1,102 @@
+"""What a comparison measures: the functionals of every claim, and the arrays that they are read from."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from ..words.problem import Observable, Problem
+from ..words.theory import VALUE, Claim, Theory
+from .functionals import Functional, declare
+
+
+def measured_curve(problem: Problem, name: str) -> Observable | None:
+    """The declared curve, its natural size as a number; None for an event."""
+    found = next((o for o in problem.observables if o.name == name), None)
+    if found is None or not callable(found.natural):
+        return found
+    return dataclasses.replace(found, natural=float(found.natural(problem)))
+
+
+def functionals_of(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset) -> list[Functional]:
+    """The functionals of every variable that theory and training share, from what the theory says alone."""
+    times = told["time"].values
+    found: list[Functional] = []
+    for name in told.data_vars:
+        if name not in seen:
+            continue
+        claims = theory.claims_of(str(name))
+        for claim in claims:
+            side = claim.kind if len(claims) > 1 else ""
+            several = _of_side(problem, claim, told[name], side, times)
+            found += [dataclasses.replace(one, side=side) for one in several]
+    return found
+
+
+def _of_side(problem: Problem, claim: Claim, whole: xr.DataArray, side: str, times: np.ndarray) -> list[Functional]:
+    """Functionals of what one claim says of a variable."""
+    name, values = str(whole.name), side_of(whole, side)
+    observable = measured_curve(problem, name)
+    mean = values.mean("seed").values if "seed" in values.dims else values.values
+    if observable is None:
+        blunt = next((e.bluntness for e in problem.events if e.name == name), 1.0)
+        return [
+            Functional(name, "event", part, 1.0, size := abs(float(mean[part])), size, bluntness=blunt)
+            for part in np.ndindex(mean.shape)
+            if np.isfinite(mean[part]) and mean[part] != 0
+        ]
+    if not claim.time:
+        # beside a claim of another kind it was laid over all times
+        mean = last_of(mean, observable) if "time" in values.dims else timed(mean, observable, claim)
+    window = claim.window(problem, times) if claim.window is not None else None
+    runs = values.values if claim.time and values.dims[:2] == ("seed", "time") else None
+    return declare(observable, mean, times, claim.kind, window, runs)
+
+
+def side_of(values: xr.DataArray, side: str) -> xr.DataArray:
+    """What one of several claims says; the variable as it is where there is one claim."""
+    return values.sel(claim=side, drop=True) if side else values
+
+
+def last_of(values: np.ndarray, observable: Observable) -> np.ndarray:
+    """The last time alone, as an axis of length 1."""
+    return values[-1:, -1:] if observable.pair is not None else values[-1:]
+
+
+def timed(values: np.ndarray, observable: Observable, claim: Claim, lead: int = 0) -> np.ndarray:
+    """Values with a time axis of length 1 (two, for a curve of two times) where a claim was told without."""
+    if claim.time:
+        return values
+    return np.expand_dims(values, (lead, lead + 1) if observable.pair is not None else lead)
+
+
+def claim_of(theory: Theory, functional: Functional) -> tuple[Claim, str]:
+    """The claim that a functional looks at, and its kind where there are several."""
+    several = theory.claims_of(functional.variable)
+    return next(claim for claim in several if functional.side in ("", claim.kind)), functional.side
+
+
+class Runs(NamedTuple):
+    """A result, the same at a tighter tolerance (or None), and how it is meant; training is what it is."""
+
+    result: xr.Dataset
+    tighter: dict[str, Any] | None
+    claim: Claim = VALUE
+    side: str = ""
+
+    def values(self, name: str, observable: Observable | None) -> np.ndarray:
+        """The array with its axes of time."""
+        values = side_of(self.result[name], self.side)
+        if observable is None or "time" in values.dims:
+            return values.values
+        return timed(values.values, observable, self.claim, int("seed" in values.dims))
+
+    def tight(self, name: str, observable: Observable | None) -> np.ndarray | None:
+        """The same at a tighter tolerance."""
+        if self.tighter is None:
+            return None
+        values = np.asarray(self.tighter[name][self.side] if self.side else self.tighter[name])
+        if observable is None:
+            return values
+        return timed(values, observable, self.claim, int("seed" in self.result[name].dims))

@@ -1,0 +1,1 @@
+"""The words: parameters, problems, events, theories, views, recommendations. What everything else speaks in."""

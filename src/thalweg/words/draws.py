@@ -1,0 +1,60 @@
+"""Draws and starts of seeds, by one compiled program whatever the rule."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from ..computing.compiling import light
+from ..computing.parallel import BATCH, Batch, map_seeds
+from ..computing.skeleton import Skeleton, split
+from .problem import Macrostate, Problem, seed_keys
+
+
+class Case(NamedTuple):
+    """Data set, start and path key of a seed; None in place of what the user gave for all seeds."""
+
+    data: Any
+    start: Any
+    path: Array
+
+
+@light(static_argnums=0)
+def _cases(skeleton: Skeleton, loose: list[Any], given: Any, batch: Batch) -> Case:
+    problem = skeleton.join(loose)
+
+    def one(seed: Array) -> Case:
+        draw, begin, path = seed_keys(seed)
+        if isinstance(given[1], Macrostate):
+            data, start = given[1].realise(problem, draw)
+            return Case(data, start, path)
+        data = problem.draw(draw) if given[0] is None else given[0]
+        start = problem.initial(begin, data) if given[1] is None else None
+        return Case(data if given[0] is None else None, start, path)
+
+    return map_seeds(one, jnp.asarray(batch.seeds), batch.count)
+
+
+def cases(problem: Problem, given: Any, batch: Batch) -> Case:
+    """Draws and starts of some seeds, compiled once whatever the rule: neither may depend on it."""
+    skeleton, loose = split(eqx.tree_at(lambda p: p.rule, problem, None))
+    return _cases(skeleton, loose, given, batch)
+
+
+def completed(drawn: Case, given: Any) -> tuple[Any, Any]:
+    """Data set and start of one seed: drawn, or given as they are; a given macrostate was realised for each seed."""
+    return (
+        drawn.data if drawn.data is not None else given[0],
+        drawn.start if drawn.start is not None else given[1],
+    )
+
+
+def first_case(problem: Problem, given: Any) -> tuple[Any, Any]:
+    """Data set and start of seed 0, or what was given, by the program that training uses."""
+    drawn = cases(problem, given, Batch(np.zeros(BATCH, np.int64), 1))
+    # taken out on the host: a slice of each shape would be a program of its own
+    data, start = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[0]), (drawn.data, drawn.start))
+    return completed(Case(data, start, drawn.path), given)

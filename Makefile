@@ -26,13 +26,16 @@ FEATURE_SkylakeX := avx512dq
 FEATURE_Prescott := sse3\|pni
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-torch test-kernels test-kernels-short nightly lint format bench docs clean
+.PHONY: help demo catalogue test test-torch test-kernels test-kernels-short nightly lint format bench docs clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 28
 
 demo: $(RUN_STAMP) ## predict, train and compare two examples; reports and pictures in out/demo
 	@$(BIN)/python -m thalweg.faces.demo
+
+catalogue: $(RUN_STAMP) ## write what is collected from the systems, after one was added or changed
+	@$(BIN)/python -m thalweg.catalogue
 
 test: $(DEV_STAMP) ## the test suite, with the number of tests in its last line
 	@$(QUICKLY) $(PYTEST)

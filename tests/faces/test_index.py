@@ -1,4 +1,4 @@
-"""The index, read from the source text, says what the classes themselves say."""
+"""The catalogue, which is read without importing anything, says what the classes themselves say."""
 
 import dataclasses
 import inspect
@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from thalweg.catalogue import registry
-from thalweg.catalogue.index import index, read
+from thalweg.catalogue.__main__ import texts
+from thalweg.catalogue.index import index, made_of
+from thalweg.catalogue.stored import stored, written
 from thalweg.words import fields
 from thalweg.words.problem import Problem, Rule
 from thalweg.words.theory import Theory
@@ -90,33 +92,31 @@ def test_presets_have_the_parameters_of_their_functions():
         assert entry.returns in index().problems
 
 
-def test_a_package_of_the_readers_own(tmp_path):
-    """Inheritance, abstract classes, constants and presets, in a folder that has no thalweg in it."""
-    for folder in ("rules", "systems/deep"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "problem.py").write_text(
-        "class Rule:\n @abc.abstractmethod\n def go(self): ...\nclass Problem:\n pass\n"
-    )
-    (tmp_path / "theory.py").write_text("class Theory:\n pass\n")
-    (tmp_path / "rules/all.py").write_text(
-        "class Base(Rule):\n eta: float = scalar('rate', **OPEN)\nclass Step(Base):\n"
-        ' "Walk."\n def go(self): ...\nOPEN = {"above": 0.0}\n'
-    )
-    (tmp_path / "systems/deep/net.py").write_text(
-        "class Net(Problem):\n '''Deep. More.'''\n width: int = size('units', low=2)\n rule: Rule = Step()\n"
-        "class Paper2020:\n @preset('a figure', source='Paper2020')\n @staticmethod\n"
-        " def figure(width: int = 4, *, path: str) -> Net: ...\n"
-        "class Limit(Theory[Net]):\n of = (Net,)\n source = (Source('Paper2020', 'theorem 1'),)\n"
-    )
-    found = read(tmp_path)
-    assert list(found.rules) == ["Step"]
-    assert found.rules["Step"].fields[0].above == 0.0
-    assert found.problems["Net"].words == "Deep"
-    assert [(f.name, f.required, f.kind) for f in found.problems["Net"].fields] == [
-        ("width", True, "size"),
-        ("rule", False, "module"),
+def test_what_is_collected_is_up_to_date():
+    """After a system was added or changed: `make catalogue`."""
+    for path, text in texts().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name} is stale; run `make catalogue`"
+
+
+def test_the_file_keeps_every_entry():
+    classes, presets = stored()
+    assert written(classes, presets) == written(*map(reversed, (classes, presets)))
+    assert any(f.high is not None for e in classes for f in e.fields)
+
+
+def test_two_classes_of_one_name_go_by_their_modules():
+    """The heirs of one are not offered for the other."""
+    classes, presets = stored()
+    namesake = "elsewhere.laws:Schedule"
+    law = next(e for e in classes if e.name == "Schedule")
+    heir = next(e for e in classes if e.name == "PowerLaw")
+    more = [
+        dataclasses.replace(law, module="elsewhere.laws"),
+        dataclasses.replace(heir, name="Own", module="elsewhere.laws", qualname="Own", ancestors=(namesake,)),
     ]
-    assert [f.family for f in found.problems["Net"].fields] == ["", "Rule"]
-    figure = found.presets["Paper2020.figure"]
-    assert [(f.name, f.required, f.low) for f in figure.fields] == [("width", False, 2), ("path", True, None)]
-    assert found.theories["Limit"].source == ("Paper2020, theorem 1",)
+    problem = next(e for e in classes if e.name == "CommitteeMachine")
+    field = dataclasses.replace(problem.fields[0], name="law", kind="module", family=namesake)
+    mine = dataclasses.replace(problem, name="Mine", module="elsewhere", qualname="Mine", fields=(field,))
+    found = made_of([*classes, *more, mine], presets)
+    assert list(found.members(namesake)) == ["Own"]
+    assert "Own" not in found.members("thalweg.rules.schedules:Schedule")

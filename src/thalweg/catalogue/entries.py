@@ -38,18 +38,28 @@ class Field:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A class: a problem, a part of one, or a theory (of, source and conditions_on are for theories)."""
+    """A class: a problem, a part of one, a theory or an adviser (source and conditions_on are for theories).
+
+    `ancestors`, `of` and the `family` of a field are classes by `module:qualname` as stored, and by the shortest name
+    that no other class has in an Index.
+    """
 
     name: str
     kind: str
     doc: str
-    file: str
+    module: str
+    qualname: str
     fields: tuple[Field, ...]
     of: tuple[str, ...] = ()
     source: tuple[str, ...] = ()
     conditions_on: tuple[str, ...] = ()
     ancestors: tuple[str, ...] = ()
     concrete: bool = True
+
+    @property
+    def identity(self) -> str:
+        """`module:qualname`: the one name that nothing else has."""
+        return f"{self.module}:{self.qualname}"
 
     @property
     def made_in_words(self) -> bool:
@@ -69,7 +79,7 @@ class PresetEntry:
     name: str
     words: str
     doc: str
-    file: str
+    module: str
     fields: tuple[Field, ...]
     returns: str
     source: str | None = None

@@ -2,8 +2,6 @@
 
 import functools
 import importlib
-import inspect
-import pkgutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -13,6 +11,10 @@ import numpy as np
 from ..words.fields import Parametrised, unknown
 from ..words.problem import Problem, Rule
 from ..words.theory import Theory
+from . import outsiders
+from .class_entries import entry_of, identity_of, is_concrete, preset_entry
+from .entries import Entry, PresetEntry
+from .stored import stored
 
 T = TypeVar("T")
 
@@ -77,30 +79,27 @@ def _subclasses(kind: type) -> Iterator[type]:
         yield from _subclasses(child)
 
 
-@functools.cache
-def _load() -> None:
-    """Import all problems, theories, rules and presets, once: classes are known when their files are."""
-    # verbs and faces are left alone: they take longer to import than all systems, and hold nothing that is registered
-    importlib.import_module("thalweg.rules")
-    importlib.import_module("thalweg.own_network.problem")
-    systems = importlib.import_module("thalweg.systems")
-    for module in pkgutil.walk_packages(systems.__path__, "thalweg.systems."):
-        importlib.import_module(module.name)
+def _import(wanted: Callable[[Entry], bool]) -> None:
+    """Import the modules of these classes of the package, and all that other packages announce."""
+    for module in {e.module for e in stored()[0] if wanted(e)}:
+        importlib.import_module(module)
+    outsiders.imported()
 
 
-def identity_of(kind: type) -> str:
-    """`module:qualname` of a class: its one name that nothing else has."""
-    return f"{kind.__module__}:{kind.__qualname__}"
+def all_heirs(kind: type) -> list[type]:
+    """All heirs of a class that are imported by now, in an order that does not depend on when they were.
+
+    One that was written again in a notebook replaces its former self.
+    """
+    found = {identity_of(c): c for c in _subclasses(kind)}
+    return [found[key] for key in sorted(found)]
 
 
 def classes(kind: type) -> dict[str, Any]:
-    """All concrete classes of a kind by `module:qualname`; one written again in a notebook replaces its former self."""
-    _load()
-    return {identity_of(c): c for c in _subclasses(kind) if _is_concrete(c)}
-
-
-def _is_concrete(kind: type) -> bool:
-    return not inspect.isabstract(kind) and not kind.__name__.startswith("_")
+    """All concrete classes of a kind by `module:qualname`."""
+    name = identity_of(kind)
+    _import(lambda e: kind is Parametrised or name in (e.identity, *e.ancestors))
+    return {identity_of(c): c for c in all_heirs(kind) if is_concrete(c)}
 
 
 def everything(kind: type) -> dict[str, Any]:
@@ -120,18 +119,54 @@ def rules() -> dict[str, type[Rule]]:
     return everything(Rule)
 
 
+def about(problem: Problem, kind: type[T]) -> list[type[T]]:
+    """The classes of a kind (theories, advisers) that speak about this problem; no others are imported."""
+    _import_about(type(problem), kind)
+    return [c for c in all_heirs(kind) if is_concrete(c) and isinstance(problem, getattr(c, "of", ()))]
+
+
+@functools.cache
+def _import_about(problem: type, kind: type) -> None:
+    name, line = identity_of(kind), {identity_of(c) for c in problem.__mro__}
+    _import(lambda e: name in e.ancestors and bool(line & set(e.of)))
+
+
 def theories_of(problem: Problem) -> list[type[Theory]]:
     """Theory classes that speak about this problem."""
-    _load()
-    speaking = (kind for kind in _subclasses(Theory) if isinstance(problem, getattr(kind, "of", ())))
-    found = {identity_of(kind): kind for kind in speaking if _is_concrete(kind)}
-    return list(found.values())
+    return about(problem, Theory)
 
 
 def presets() -> dict[str, Preset]:
     """All presets by name."""
-    _load()
+    for module in {p.module for p in stored()[1]}:
+        importlib.import_module(module)
+    outsiders.imported()
     return dict(_PRESETS)
+
+
+def presets_known() -> dict[str, Preset]:
+    """The presets whose modules are imported by now."""
+    return dict(_PRESETS)
+
+
+def find_preset(name: str) -> Preset | None:
+    """A preset by its name; None where there is none."""
+    for entry in stored()[1]:
+        if entry.name == name:
+            importlib.import_module(entry.module)
+    return _PRESETS.get(name) or presets().get(name)
+
+
+def foreign() -> tuple[list[Entry], list[PresetEntry]]:
+    """Classes and presets that other packages bring."""
+    names = tuple(m.__name__ for m in outsiders.imported().values())
+
+    def brought(module: str) -> bool:
+        return any(module == name or module.startswith(f"{name}.") for name in names)
+
+    found = [c for c in all_heirs(Parametrised) if brought(c.__module__) and not c.__name__.startswith("_")]
+    settings = [preset_entry(n, p) for n, p in _PRESETS.items() if brought(p.build.__module__)]
+    return [entry_of(c) for c in found], settings
 
 
 NOUNS: dict[type, str] = {Problem: "problem", Theory: "theory", Rule: "rule"}
@@ -142,7 +177,8 @@ def find(name: str, kind: type[T] = Parametrised) -> type[T]:
 
     ValueError for an unknown name, with the nearest; for one that several classes have, with all of them.
     """
-    found = classes(kind)
+    _import(lambda e: name in (e.name, e.identity))
+    found = {identity_of(c): c for c in all_heirs(kind) if is_concrete(c)}
     if name in found:
         return found[name]
     same = {key: c for key, c in found.items() if c.__name__ == name}
@@ -151,18 +187,19 @@ def find(name: str, kind: type[T] = Parametrised) -> type[T]:
     if same:
         raise ValueError(f"{len(same)} classes are called {name}: {' and '.join(sorted(same))}; give one of these.")
     noun = next((word for base, word in NOUNS.items() if issubclass(kind, base)), "class")
-    known = sorted({c.__name__ for c in found.values()})
+    known = sorted({c.__name__ for c in classes(kind).values()})
     raise ValueError(unknown(noun, name, known) + " A class of your own must be imported first.")
 
 
 def revived(name: str, module: str, qualname: str) -> type[Parametrised]:
-    """The class that a file names. Nothing is imported for it; ValueError where it is not there.
+    """The class that a file names; ValueError where it is not there. Only modules of the package are imported for it.
 
     A class of thalweg is found wherever in the package it stands by now; a class of the user's own only as what it is:
     another one of the same name never takes its place.
     """
-    found = classes(Parametrised)
     wanted = f"{module}:{qualname}"
+    _import(lambda e: name == e.name or wanted == e.identity)
+    found = {identity_of(c): c for c in all_heirs(Parametrised) if is_concrete(c)}
     if wanted in found:
         return found[wanted]
     own = [c for key, c in found.items() if c.__name__ == name and key.startswith("thalweg.")]

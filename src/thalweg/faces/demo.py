@@ -21,7 +21,8 @@ def run(name: str, target: Path) -> list[list[str]]:
     from .reading import Comparison
 
     begin = time.perf_counter()
-    preset = registry.presets()[name]
+    preset = registry.find_preset(name)
+    assert preset is not None
     problem = preset()
     with progress(name) as told:
         times, chosen = preset.times(problem), list(preset.theories) or None

@@ -19,7 +19,17 @@ from ..words.phrases import counted, plain_number, pretty
 from . import again
 from .layout import NothingToDraw
 from .picture import drawn, viewed
-from .reading import Comparison, TheoryPart, main_parameters, own_parts, parameters, problem_of, rule_of, title_of
+from .reading import (
+    Comparison,
+    TheoryPart,
+    class_of,
+    main_parameters,
+    own_parts,
+    parameters,
+    problem_of,
+    rule_of,
+    title_of,
+)
 from .style import VERDICT_COLOURS, clean_style
 from .view_picture import views_in
 
@@ -148,10 +158,7 @@ def _theory(part: TheoryPart, curves: list[str]) -> dict[str, Any]:
 
 def _assumptions(told: xr.Dataset) -> list[dict[str, Any]]:
     """Name, strain and the words that say what 1 means, the most strained first."""
-    from ..catalogue import registry
-    from ..words.theory import Theory
-
-    known = registry.everything(Theory).get(told.attrs.get("theory", ""))
+    known = class_of(json.loads(told.attrs["theory_json"])) if "theory_json" in told.attrs else None
     words = {a.name: a.words for a in known.assumptions} if known else {}
     found = json.loads(told.attrs.get("strains", "{}"))
     rows = [{"name": n, "strain": float(s), "words": words.get(n, "")} for n, s in found.items()]

@@ -169,7 +169,8 @@ def class_of(described: dict[str, Any]) -> Any:
     from ..catalogue import registry
 
     try:
-        return registry.find(described["class"])
+        name = described["class"]
+        return registry.revived(name, described.get("module", ""), described.get("qualname", name))
     except ValueError:
         return None
 

@@ -70,6 +70,7 @@ def build(name: str, said: dict[str, Any]) -> Any:
     """The problem that these words describe. Raises ValueError with the repair."""
     from ..catalogue import registry
     from ..words.fields import vary
+    from ..words.problem import Problem
 
     values = {k.replace(NEST, "."): v for k, v in said.items() if v is not None}
     arrays = _arrays_of(name)
@@ -82,11 +83,14 @@ def build(name: str, said: dict[str, Any]) -> Any:
     _ask_for_missing(name, entry.fields, values)
     _make_parts([*own, *fields], values)
     if isinstance(entry, PresetEntry):
+        found = registry.find_preset(name)
+        assert found is not None
         mine = {f.name for f in own} & values.keys()
-        made = registry.presets()[name](**{k: values.pop(k) for k in mine})
+        made = found(**{k: values.pop(k) for k in mine})
         return vary(made, values) if values else made
     direct = {k: values.pop(k) for k in list(values) if "." not in k}
-    made = registry.problems()[name](**direct)
+    kind: Any = registry.find(name, Problem)
+    made = kind(**direct)
     return vary(made, values) if values else made
 
 

@@ -38,7 +38,7 @@ class Asked:
         given = None if times is None else read_numbers(times, "--times")
         listed = read_seeds(seeds)
         self.problem = build(name, said)
-        preset = registry.presets().get(name)
+        preset = registry.find_preset(name)
         self.times = preset.times(self.problem) if preset is not None and given is None else given
         self.seeds = preset.seeds if preset is not None and listed is None else listed
         self.theories: list[str] = list(preset.theories) if preset is not None else []

@@ -1,1 +1,6 @@
 """Linear regression on data that a linear teacher labels: exact learning curves for any covariance of the inputs."""
+
+import lazy_loader
+
+# the family's public names stand in __init__.pyi; each is imported when it is first used
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -11,8 +11,8 @@ from jaxtyping import Array
 from ...mathematics.sampled_moments import row_basis, sampled_moments
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, structural
-from .least_squares import LeastSquaresProblem
-from .square_loss import REPLACED, SAMPLED, draw_rate
+from ..shared.least_squares import LeastSquaresProblem
+from ..shared.square_loss import REPLACED, SAMPLED, draw_rate
 
 QUADRATIC = ("train_loss", "test_loss", "overlap", "squared_norm")
 

@@ -1,0 +1,39 @@
+"""`python -m thalweg.catalogue`: write what is collected from the systems, after one was added or changed."""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+from ..words.fields import Parametrised
+from .class_entries import entry_of, preset_entry
+from .names import root_stub, systems_stub
+from .registry import all_heirs, presets_known
+from .stored import FILE, written
+
+FOLDER = Path(__file__).parents[1]
+
+
+def texts() -> dict[Path, str]:
+    """The files that are collected, with what should stand in them."""
+    import thalweg
+
+    for name in ("rules", "systems", "own_network"):
+        package = importlib.import_module(f"{thalweg.__name__}.{name}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    own = f"{thalweg.__name__}."
+    classes = [c for c in all_heirs(Parametrised) if c.__module__.startswith(own) and not c.__name__.startswith("_")]
+    settings = [preset_entry(n, p) for n, p in presets_known().items() if p.build.__module__.startswith(own)]
+    stub = FOLDER / "__init__.pyi"
+    return {
+        FOLDER / "catalogue" / FILE: written(map(entry_of, classes), settings),
+        stub: root_stub(stub.read_text(encoding="utf-8")),
+        FOLDER / "systems" / "__init__.pyi": systems_stub(),
+    }
+
+
+if __name__ == "__main__":
+    for path, text in texts().items():
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            print(f"written: {path.relative_to(FOLDER)}")

@@ -1,0 +1,10 @@
+from .fixed_points import CriticalRate as CriticalRate
+from .fixed_points import NoiseFloor as NoiseFloor
+from .fixed_points import SymmetricPlateau as SymmetricPlateau
+from .online import OrderParameters as OrderParameters
+from .online import SmallRate as SmallRate
+from .overlaps import Overlaps as Overlaps
+from .presets import Goldt2019 as Goldt2019
+from .presets import RattraySaad1999 as RattraySaad1999
+from .presets import SaadSolla1995 as SaadSolla1995
+from .problem import CommitteeMachine as CommitteeMachine

@@ -1,0 +1,12 @@
+from .adviser import RegressionAdviser as RegressionAdviser
+from .equivalent import DeterministicEquivalent as DeterministicEquivalent
+from .isotropic import IsotropicLimit as IsotropicLimit
+from .one_pass_regression import OnePassRegression as OnePassRegression
+from .presets import AdvaniSaxe2017 as AdvaniSaxe2017
+from .presets import AliKolterTibshirani2018 as AliKolterTibshirani2018
+from .presets import Paquette2021 as Paquette2021
+from .problem import LinearRegression as LinearRegression
+from .problem import RegressionSample as RegressionSample
+from .regression_modes import RegressionModes as RegressionModes
+from .ridge_path import RidgePath as RidgePath
+from .volterra import VolterraSGD as VolterraSGD

@@ -1,0 +1,17 @@
+from .aligned_group import AlignedGroup as AlignedGroup
+from .aligned_group import GrowthLaw as GrowthLaw
+from .class_flow import ClassFlow as ClassFlow
+from .early import AlignmentLaw as AlignmentLaw
+from .early import EarlyAlignment as EarlyAlignment
+from .event_flow import EventFlow as EventFlow
+from .minimal_norm import Coverage as Coverage
+from .minimal_norm import MinimalVariationNorm as MinimalVariationNorm
+from .minimal_norm import ScaleRate as ScaleRate
+from .presets import Boursier2022 as Boursier2022
+from .problem import OrthogonalReLU as OrthogonalReLU
+from .problem import OrthogonalSample as OrthogonalSample
+from .saddle_to_saddle import SaddleToSaddle as SaddleToSaddle
+from .user_inputs import InputSample as InputSample
+from .user_inputs import UserInputsReLU as UserInputsReLU
+from .user_inputs import reduced as reduced
+from .user_inputs import worst_cosine as worst_cosine

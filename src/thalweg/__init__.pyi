@@ -1,3 +1,4 @@
+# names from .systems are written by `make catalogue`, all others by hand
 from . import diagnostics as diagnostics
 from ._version import __version__ as __version__
 from .catalogue.choice import advise as advise
@@ -29,8 +30,41 @@ from .rules import OnePassSGD as OnePassSGD
 from .rules import Optax as Optax
 from .rules import PowerLaw as PowerLaw
 from .rules import Scheduled as Scheduled
-
-# of the families, written by `python -m thalweg.catalogue`
+from .verbs.comparison import compare as compare
+from .verbs.known_rates import rate_study_of as rate_study_of
+from .verbs.predictor import Predictor as Predictor
+from .verbs.predictor import predictor as predictor
+from .verbs.rate_study import learning_rate_study as learning_rate_study
+from .verbs.rate_study import rate_table as rate_table
+from .verbs.reruns import rerun as rerun
+from .verbs.single_runs import predict as predict
+from .verbs.single_runs import replay as replay
+from .verbs.single_runs import train as train
+from .verbs.sweeps import sweep as sweep
+from .words.problem import Axis as Axis
+from .words.problem import Event as Event
+from .words.problem import FisherProblem as FisherProblem
+from .words.problem import Macrostate as Macrostate
+from .words.problem import Observable as Observable
+from .words.problem import Problem as Problem
+from .words.problem import Remark as Remark
+from .words.problem import Rule as Rule
+from .words.problem import SampledProblem as SampledProblem
+from .words.problem import StreamingProblem as StreamingProblem
+from .words.problem import array as array
+from .words.problem import scalar as scalar
+from .words.problem import size as size
+from .words.problem import vector as vector
+from .words.recommendations import Adviser as Adviser
+from .words.recommendations import Recommendation as Recommendation
+from .words.theory import Assumption as Assumption
+from .words.theory import Claim as Claim
+from .words.theory import FiniteSize as FiniteSize
+from .words.theory import Setting as Setting
+from .words.theory import Source as Source
+from .words.theory import Theory as Theory
+from .words.theory import TheoryWarning as TheoryWarning
+from .words.theory import Variable as Variable
 from .systems import committee_machine as committee_machine
 from .systems import deep_linear as deep_linear
 from .systems import linear_classifier as linear_classifier

@@ -9,7 +9,7 @@ from .stored import stored
 
 PACKAGE = resources.files("thalweg")
 SYSTEMS = "systems"
-MARK = "# of the families, written by `python -m thalweg.catalogue`"
+MARK = "# names from .systems are written by `make catalogue`, all others by hand"
 # a folder among the families that is none
 SHARED = "shared"
 
@@ -45,12 +45,12 @@ def shown() -> list[str]:
     return sorted(own | set(announced()))
 
 
-def root_stub(head: str) -> str:
-    """The stub of the package: what stands in it by hand, then the names of all families."""
-    kept = head.partition(MARK)[0].rstrip()
+def root_stub(text: str) -> str:
+    """The stub of the package: what stands in it by hand, then the families and their names."""
+    by_hand = [line for line in text.splitlines() if line and line != MARK and not line.startswith(f"from .{SYSTEMS}")]
     lines = [f"from .{SYSTEMS} import {family} as {family}" for family in families()]
     lines += [f"from .{SYSTEMS}.{family} import {name} as {name}" for family in families() for name in exports(family)]
-    return "\n".join([kept, "", MARK, *lines, ""])
+    return "\n".join([MARK, *by_hand, *lines, ""])
 
 
 def systems_stub() -> str:

@@ -70,7 +70,9 @@ def test_bad_scalars(changes, words):
 def test_the_default_measures_the_winner_once_and_no_other(monkeypatch):
     asked = []
     real = audit.strains
-    monkeypatch.setattr(audit, "strains", lambda theory, setting: asked.append(theory) or real(theory, setting))
+    monkeypatch.setattr(
+        audit, "strains", lambda theory, *given, **more: asked.append(theory) or real(theory, *given, **more)
+    )
     assert tw.predict(SMALL, TIMES).attrs["theory"] == "MarchenkoPastur"
     assert len(asked) == 1
 

@@ -15,15 +15,17 @@ from ..words.theory import Setting, Theory, TheoryWarning
 from . import registry
 
 
-def strains(theory: Theory | type[Theory], setting: Setting) -> dict[str, float]:
+def strains(theory: Theory | type[Theory], setting: Setting, most: float = math.inf) -> dict[str, float]:
     """Every assumption's strain on this case: 0 exact, 1 the edge, above 1 broken, inf impossible.
 
-    After one that is impossible the others cannot be measured: they are NaN.
+    After one that is impossible the others cannot be measured, after one above `most` they are not: they are NaN.
     """
     found: dict[str, float] = {}
+    ended = False
     for assumption in theory.assumptions:
-        impossible = any(math.isinf(strain) for strain in found.values())
-        found[assumption.name] = math.nan if impossible else float(assumption.strain(setting))
+        strain = math.nan if ended else float(assumption.strain(setting))
+        found[assumption.name] = strain
+        ended = ended or strain > most or math.isinf(strain)
     return found
 
 
@@ -115,13 +117,13 @@ def choose(
     """The applicable theory that claims values, conditions on least, is off by least and says most.
 
     Theories are tried in this order (`asked`: `levels` of such a problem, where it is known), and strains are measured
-    until one applies; ValueError if none does.
+    until one applies, of each until one is broken; ValueError if none does.
     """
     setting = setting or Setting(problem)
     for level in levels(problem) if asked is None else asked:
         able = [theory for kind in level if (theory := _as_it_is(kind)).applies(problem)]
         # equals are told apart by the strain
-        rows = sorted((Chosen(t, strains(t, setting)) for t in able), key=lambda row: worst(row.strains)[1])
+        rows = sorted((Chosen(t, strains(t, setting, most=1.0)) for t in able), key=lambda row: worst(row.strains)[1])
         if rows and worst(rows[0].strains)[1] <= 1:
             return rows[0]
     _refuse(problem, menu(problem, setting))

@@ -36,10 +36,16 @@ def split(tree: Any, loosened: frozenset[str] = frozenset()) -> tuple[Skeleton, 
     """
     leaves, structure = jax.tree.flatten(tree)
     free = _positions(structure, loosened) if loosened else frozenset()
-    kept = [isinstance(leaf, int | str) and i not in free for i, leaf in enumerate(leaves)]
-    fixed = tuple(leaf if keep else None for leaf, keep in zip(leaves, kept, strict=True))
-    loose = [None if k else float(a) if isinstance(a, int) else a for a, k in zip(leaves, kept, strict=True)]
-    return Skeleton(structure, fixed), loose
+    fixed: list[Any] = [None] * len(leaves)
+    loose = leaves
+    for i, leaf in enumerate(leaves):
+        if not isinstance(leaf, (int, str)):  # noqa: UP038  # a union is built anew at each leaf
+            continue
+        if i in free:
+            loose[i] = float(leaf)
+        else:
+            fixed[i], loose[i] = leaf, None
+    return Skeleton(structure, tuple(fixed)), loose
 
 
 @lru_cache(maxsize=256)

@@ -190,6 +190,20 @@ def lasting(problem: type[Problem], theory: type[Theory]) -> bool:
     return not several and all(axis.coordinate is None or isinstance(axis.coordinate, tuple) for axis in found)
 
 
+def relabelled(like: xr.Dataset, values: Mapping[str, Any], flow_time: np.ndarray) -> xr.Dataset:
+    """A copy of an answer with other numbers, where its labels are `lasting`; attributes as there."""
+    # `Dataset.copy(data=...)` looks at each array anew, which costs more than all else here
+    data = {str(name): values[str(name)] for name in like.data_vars} | {"flow_time": flow_time}
+    return like._replace(
+        {
+            name: xr.Variable(one.dims, data[str(name)], dict(one.attrs), fastpath=True)
+            if name in data
+            else one.copy(deep=False)
+            for name, one in like.variables.items()
+        }
+    )
+
+
 def sentences(codes: np.ndarray, when: np.ndarray, clock: str) -> list[str]:
     """One sentence per run on how it ended."""
     noun = {"steps": "step", "flow time": "flow time"}.get(clock, clock)

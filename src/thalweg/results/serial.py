@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
@@ -50,6 +50,16 @@ def describe(module: Parametrised, arrays: dict[str, np.ndarray], prefix: str = 
     kind = type(module)
     nested = {} if kind.__qualname__ == kind.__name__ else {"qualname": kind.__qualname__}
     return {"class": kind.__name__, "module": kind.__module__, **nested, "fields": fields}
+
+
+def retold(said: dict[str, Any], module: Parametrised, names: Iterable[str]) -> dict[str, Any]:
+    """What `describe` says of a module that differs from the one `said` describes in these dotted scalars alone."""
+    fields = dict(said["fields"])
+    for name in names:
+        head, _, rest = name.partition(".")
+        held = getattr(module, head)
+        fields[head] = retold(fields[head], held, [rest]) if rest else _plain(held, head, {}, "")
+    return {**said, "fields": fields}
 
 
 def to_json(module: Parametrised) -> tuple[str, dict[str, np.ndarray]]:

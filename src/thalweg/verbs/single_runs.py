@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +20,7 @@ from ..results.schema import stamp
 from ..results.serial import to_json
 from ..running import training
 from ..running.request import Request, Seeds
+from ..words.declarations import Observable
 from ..words.draws import Case, completed
 from ..words.fields import parameters
 from ..words.problem import Problem
@@ -81,8 +83,14 @@ def _host(value: Any) -> Any:
 
 def existing(problem: Problem, values: dict[str, Any]) -> dict[str, Any]:
     """What exists for these parameters."""
-    absent = {o.name for o in problem.observables if o.needs is not None and not o.exists_in(problem)}
-    return {k: v for k, v in values.items() if k not in absent}
+    absent = {o.name for o in _doubtful(problem.observables) if not o.exists_in(problem)}
+    return {k: v for k, v in values.items() if k not in absent} if absent else dict(values)
+
+
+@lru_cache(maxsize=256)
+def _doubtful(observables: tuple[Observable, ...]) -> list[Observable]:
+    """Those that need a field to be other than 0."""
+    return [o for o in observables if o.needs is not None]
 
 
 def remarks(problem: Problem) -> list[str]:

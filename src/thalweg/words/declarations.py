@@ -77,7 +77,10 @@ class Observable:
 
     def exists_in(self, problem: Any) -> bool:
         """Whether this curve is defined for these parameters."""
-        return self.needs is None or bool(np.any(np.asarray(getattr(problem, self.needs)) != 0))
+        if self.needs is None:
+            return True
+        value = getattr(problem, self.needs)
+        return value != 0 if isinstance(value, float) else bool(np.any(np.asarray(value) != 0))
 
 
 @dataclasses.dataclass(frozen=True)

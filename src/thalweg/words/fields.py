@@ -11,6 +11,8 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
+from ..computing.modules import Module, replaced
+
 REQUIRED = dataclasses.MISSING
 
 
@@ -153,7 +155,7 @@ def parameters(kind: type) -> dict[str, Parameter]:
     return {f.name: f.metadata["parameter"] for f in dataclasses.fields(kind) if "parameter" in f.metadata}  # pyright: ignore
 
 
-class Parametrised(eqx.Module):
+class Parametrised(Module):
     """Base of all that carries parameters; construction checks each against its declared range."""
 
     def __check_init__(self) -> None:
@@ -168,7 +170,10 @@ class Parametrised(eqx.Module):
 def check_ranges(module: eqx.Module) -> None:
     """ValueError for the first field outside its declared range; a class that checks more calls this first."""
     for name, parameter in parameters(type(module)).items():
-        _check(type(module).__name__, name, parameter, getattr(module, name))
+        value = object.__getattribute__(module, name)
+        # most fields are floats within their ranges
+        if type(value) is not float or parameter.kind != "scalar" or not parameter.admits(value):
+            _check(type(module).__name__, name, parameter, value)
 
 
 def _check(owner: str, name: str, parameter: Parameter, value: Any) -> None:
@@ -260,7 +265,7 @@ def vary(module: Any, changes: Mapping[str, Any]) -> Any:
                 f"{head} first, if it is a part with fields of its own."
             )
         direct[head] = vary(held, inner)
-    return dataclasses.replace(module, **direct)
+    return replaced(module, direct)
 
 
 def unknown(noun: str, given: str, known: list[str], place: str = "") -> str:

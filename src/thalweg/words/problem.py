@@ -1,7 +1,8 @@
 """What happens: the law of the data, the network, the loss, the start and the rule, as one frozen module."""
 
 import abc
-from collections.abc import Callable, Iterable, Mapping
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import equinox as eqx
@@ -227,7 +228,15 @@ def spread_times(problem: Problem, flow_end: float, points: int = 201, steps: in
 
 
 def scalars(problem: Problem) -> dict[str, tuple[Parameter, float]]:
-    """Every scalar of a problem and of its rule by its dotted name, with its value."""
-    owners = (("", problem), ("rule.", problem.rule))
-    found = {prefix + n: (p, getattr(o, n)) for prefix, o in owners for n, p in parameters(type(o)).items()}
-    return {name: (p, v) for name, (p, v) in found.items() if p.kind == "scalar" and v is not None}
+    """Every scalar of a problem and of its parts (`rule.rule.learning_rate`) by its dotted name, with its value."""
+    return dict(_scalars(problem, ""))
+
+
+def _scalars(module: Parametrised, prefix: str) -> Iterator[tuple[str, tuple[Parameter, float]]]:
+    declared = parameters(type(module))
+    for field in dataclasses.fields(module):  # pyright: ignore[reportArgumentType]
+        value, parameter = getattr(module, field.name), declared.get(field.name)
+        if isinstance(value, Parametrised):
+            yield from _scalars(value, f"{prefix}{field.name}.")
+        elif parameter is not None and parameter.kind == "scalar" and value is not None:
+            yield prefix + field.name, (parameter, value)

@@ -76,6 +76,48 @@ def test_parts_and_tied_sizes():
     xr.testing.assert_identical(tw.rerun(result), result)
 
 
+def test_rates_in_one_program_have_a_flow_time_each():
+    problem = vary(SMALL, {"rule": tw.GradientDescent(0.1)})
+    rates = [0.02, 0.3, 0.11]
+    told = tw.sweep(problem, {"rule.learning_rate": rates}, [0, 2, 5], theory=tw.MarchenkoPastur())["theory"]
+    assert told.flow_time.dims == ("rule.learning_rate", "time")
+    for i, rate in enumerate(rates):
+        one = tw.predict(vary(problem, {"rule.learning_rate": rate}), [0, 2, 5], theory=tw.MarchenkoPastur())
+        for name in (*one.data_vars, "flow_time"):
+            np.testing.assert_allclose(told[name].values[i], one[name].values, rtol=1e-12)
+            assert told[name].attrs == one[name].attrs
+
+
+def test_remarks_and_curves_that_some_points_lack():
+    over = {"init_variance": [0.2, 0.0, 0.5], "label_flip": [0.0, 0.1]}
+    told = tw.sweep(SMALL, over, TIMES, theory=tw.MarchenkoPastur())["theory"]
+    assert "The start is zero" in told.attrs["remarks"]
+    for i, variance in enumerate(over["init_variance"]):
+        for k, flip in enumerate(over["label_flip"]):
+            at = {"init_variance": variance, "label_flip": flip}
+            one = tw.predict(vary(SMALL, at), TIMES, theory=tw.MarchenkoPastur())
+            for name in told.data_vars:
+                if name in one:
+                    np.testing.assert_allclose(told[name].values[i, k], one[name].values, rtol=1e-12)
+                elif told[name].dtype.kind == "f" and name != "strain":
+                    assert np.all(np.isnan(told[name].values[i, k]))
+
+
+@pytest.mark.parametrize("count", [1, 64, 65, 130, 200, 1001])
+def test_few_points_of_a_chunk_are_computed_twice(count):
+    size = points.chunk_of(count)
+    assert size <= points.CHUNK
+    assert -(-count // size) * size <= 1.25 * count
+
+
+def test_all_points_of_several_chunks_are_there():
+    values = np.linspace(0.5, 1.5, 71)
+    told = tw.sweep(SMALL, {"mean_norm": values}, TIMES, theory=tw.MarchenkoPastur())["theory"]
+    for i in (0, 39, 40, 69, 70):
+        one = tw.predict(vary(SMALL, {"mean_norm": values[i]}), TIMES, theory=tw.MarchenkoPastur())
+        np.testing.assert_allclose(told.test_loss[i], one.test_loss, rtol=1e-12)
+
+
 def test_components_of_unlike_number_are_padded():
     problem = tw.DeepLinear(widths=(3, 5, 2), init_scale=0.3)
     found = tw.sweep(problem, {"widths": [(3, 5, 2), (4, 5, 4)]}, TIMES, theory=tw.GramFlow())["theory"]

@@ -39,7 +39,7 @@ def split(tree: Any, loosened: frozenset[str] = frozenset()) -> tuple[Skeleton, 
     fixed: list[Any] = [None] * len(leaves)
     loose = leaves
     for i, leaf in enumerate(leaves):
-        if not isinstance(leaf, (int, str)):  # noqa: UP038  # a union is built anew at each leaf
+        if not isinstance(leaf, (int, str)):  # a union would be built anew at each leaf
             continue
         if i in free:
             loose[i] = float(leaf)

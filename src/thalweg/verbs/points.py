@@ -1,8 +1,9 @@
 """Points of a sweep: theory at many of them by one compiled program, and the files that keep what was finished."""
 
+import json
 import warnings
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +15,10 @@ from jaxtyping import Array
 from ..catalogue import choice as audit
 from ..computing.interrupts import pressed
 from ..computing.skeleton import Skeleton, signature, split
-from ..results.labels import label, lasting
+from ..results.labels import label, lasting, relabelled
 from ..results.serial import digest, identity
 from ..results.storage import load, save
 from ..running.request import Request
-from ..words.problem import Problem, Rule
 from ..words.theory import Theory
 from .single_runs import Told, conditioned, describe, evaluate, existing, loose_sizes, remarks
 
@@ -46,19 +46,38 @@ class _Group:
         self.places: list[int] = []
         self.loose: list[list[Any]] = []
 
-    def told(self, places: Sequence[int], axis: np.ndarray, given: Any) -> dict[str, Any]:
-        """What the theory says at some of its points (indices into the group), which are the leading axis."""
+    @cached_property
+    def columns(self) -> tuple[tuple[bool, ...], list[Any], list[tuple[Any, ...]]]:
+        """Which leaves differ between points, those that do not (None: it does), and those that do, point by point."""
         leaves = list(zip(*self.loose, strict=True))
         # a user's table is one object at all points: it is passed once
         varied = tuple(any(v is not column[0] and not _equal(v, column[0]) for v in column) for column in leaves)
         shared = [None if v else column[0] for v, column in zip(varied, leaves, strict=True)]
-        some = [self.loose[i] for i in places]
-        rows = [np.stack([np.asarray(loose[k]) for loose in some]) for k, v in enumerate(varied) if v]
+        return varied, shared, [column for v, column in zip(varied, leaves, strict=True) if v]
+
+    def told(self, some: slice, axis: np.ndarray, given: Any) -> dict[str, Any]:
+        """What the theory says at some of its points (of the group), which are the leading axis."""
+        varied, shared, columns = self.columns
+        rows = [np.stack([np.asarray(leaf) for leaf in column[some]]) for column in columns]
         return jax.tree.map(np.asarray, _predict_points(self.skeleton, varied, shared, rows, axis, given))
 
 
 def _equal(one: Any, other: Any) -> bool:
+    if type(one) is float and type(other) is float:
+        return one == other
     return np.shape(one) == np.shape(other) and bool(np.all(np.asarray(one) == np.asarray(other)))
+
+
+def _at(told: Any, place: int) -> Any:
+    """What was told at one point of a chunk; claims of several kinds are dictionaries."""
+    return {n: _at(v, place) if isinstance(v, Mapping) else v[place, ...] for n, v in told.items()}
+
+
+def chunk_of(count: int) -> int:
+    """How many of the points run in one call: of a few sizes (few programs) the one that computes fewest twice."""
+    if count <= CHUNK:
+        return count
+    return min(range(CHUNK, CHUNK // 2, -CHUNK // 8), key=lambda size: -(-count // size) * size)
 
 
 def predict_points(asked: Sequence[tuple[Request, audit.Chosen]], done: Callable[[int, Any], None]) -> None:
@@ -78,11 +97,12 @@ def predict_points(asked: Sequence[tuple[Request, audit.Chosen]], done: Callable
         group = groups.setdefault((skeleton, signature(loose)), _Group(skeleton))
         group.places.append(i)
         group.loose.append(loose)
+    blocks: dict[Any, Block | None] = {}
     for group in groups.values():
         if len(group.places) == 1:  # the program of `predict` serves
             alone += group.places
         else:
-            _follow_group(group, asked, done)
+            _follow_group(group, asked, done, blocks)
     for i in alone:
         if pressed():
             return
@@ -98,11 +118,13 @@ def predict_points(asked: Sequence[tuple[Request, audit.Chosen]], done: Callable
 
 
 def _follow_group(
-    group: _Group, asked: Sequence[tuple[Request, audit.Chosen]], done: Callable[[int, Any], None]
+    group: _Group,
+    asked: Sequence[tuple[Request, audit.Chosen]],
+    done: Callable[[int, Any], None],
+    blocks: "dict[Any, Block | None]",
 ) -> None:
     count = len(group.places)
-    size = min(count, CHUNK)
-    block: Block | None = None
+    size = chunk_of(count)
     for first in range(0, count, size):
         if pressed():
             return
@@ -110,50 +132,60 @@ def _follow_group(
         begin = min(first, count - size)
         request = asked[group.places[0]][0]
         try:
-            found = group.told(range(begin, begin + size), request.axis, request.given)
+            found = group.told(slice(begin, begin + size), request.axis, request.given)
         except ValueError as trouble:  # one program: what it refuses, it refuses for all of them
             for i in group.places:
                 done(i, str(trouble))
             return
         for k in range(first - begin, size):
             i = group.places[begin + k]
-            values = {name: jax.tree.map(lambda leaf, k=k: leaf[k, ...], told) for name, told in found.items()}
-            problem = asked[i][0].problem
-            values = existing(problem, values)
-            if block is None:
-                block = Block.beginning(asked[i], _labelled(*asked[i], Told(values, None)), count)
-            if block is not None and block.takes(problem, values):
-                done(i, block.row(problem, values))
+            one, chosen = asked[i]
+            values = existing(one.problem, _at(found, k))
+            kind = type(one.problem), id(chosen.theory)
+            if kind not in blocks:
+                blocks[kind] = Block.beginning(asked[i], _labelled(one, chosen, Told(values, None)), len(asked))
+            block = blocks[kind]
+            if block is not None and block.takes(one, values):
+                done(i, block.row(one, values))
             else:
-                done(i, _labelled(*asked[i], Told(values, None)))
+                done(i, _labelled(one, chosen, Told(values, None)))
 
 
 class Block:
-    """Answers with the same labels: those of the first, `like`, and the numbers of all, a row each."""
+    """Answers with the same labels: those of the first, `like`, and the numbers of all, a row each.
 
-    def __init__(self, rule: Rule, like: xr.Dataset, count: int) -> None:
-        self.rule, self.like, self.filled = rule, like, 0
+    The flow time is a number as well, which the rule's own scalars move.
+    """
+
+    def __init__(self, request: Request, like: xr.Dataset, count: int) -> None:
+        self.request, self.like, self.filled = request, like, 0
         self.columns = {str(n): np.empty((count, *v.shape)) for n, v in like.data_vars.items()}
+        self.shapes = {name: column.shape[1:] for name, column in self.columns.items()}
+        self.flow_time = np.empty((count, like.sizes["time"]))
         self.remarks: dict[str, None] = {}
 
     @classmethod
     def beginning(cls, asked: tuple[Request, audit.Chosen], like: xr.Dataset, count: int) -> "Block | None":
         """A block that begins with this answer; None where labels differ with the numbers."""
         request, chosen = asked
-        return cls(request.problem.rule, like, count) if lasting(type(request.problem), type(chosen.theory)) else None
+        return cls(request, like, count) if lasting(type(request.problem), type(chosen.theory)) else None
 
-    def takes(self, problem: Problem, values: dict[str, Any]) -> bool:
-        """Whether an answer has these labels: the same rule, the same curves, as long as these."""
-        shapes = {name: np.shape(value) for name, value in values.items()}
-        return problem.rule is self.rule and shapes == {name: c.shape[1:] for name, c in self.columns.items()}
+    def takes(self, request: Request, values: dict[str, Any]) -> bool:
+        """Whether an answer has these labels: the same clock and times, the same curves, as long as these."""
+        rule, own = request.problem.rule, self.request.problem.rule
+        timed = request.axis is self.request.axis or np.array_equal(request.axis, self.request.axis)
+        counted = rule is own or rule.clock == own.clock
+        return timed and counted and {name: value.shape for name, value in values.items()} == self.shapes
 
-    def row(self, problem: Problem, values: dict[str, Any]) -> "Row":
+    def row(self, request: Request, values: dict[str, Any]) -> "Row":
         """Keep the numbers of one more answer."""
+        problem, place = request.problem, self.filled
         for name, column in self.columns.items():
-            column[self.filled] = values[name]
+            column[place] = values[name]
+        self.flow_time[place] = problem.rule.flow_time(problem, request.axis)
         self.remarks |= dict.fromkeys(remarks(problem))
         self.filled += 1
-        return Row(self, self.filled - 1)
+        return Row(self, place)
 
 
 class Row(NamedTuple):
@@ -163,8 +195,10 @@ class Row(NamedTuple):
     place: int
 
     def dataset(self) -> xr.Dataset:
-        """The same, labelled."""
-        return self.block.like.copy(data={n: column[self.place] for n, column in self.block.columns.items()})
+        """The same, labelled; remarks are those of the whole block."""
+        block, place = self
+        made = relabelled(block.like, {n: c[place, ...] for n, c in block.columns.items()}, block.flow_time[place])
+        return made.assign_attrs(remarks=json.dumps(list(block.remarks)))
 
 
 def _labelled(request: Request, chosen: audit.Chosen, told: Told) -> xr.Dataset:

@@ -43,14 +43,20 @@ def side_by_side(points: Sequence[Point], grid: Grid) -> xr.Dataset:
 
 def _of_one_block(points: Sequence[Any], grid: Grid) -> xr.Dataset:
     """Points that have the same labels: their numbers as they stand, without a dataset for each."""
-    like, places, names = points[0].block.like, [one.place for one in points], tuple(grid.told())
-    content: dict[str, Any] = {
-        name: ((*names, *like[name].dims), column[places].reshape(*grid.shape, *column.shape[1:]), like[name].attrs)
-        for name, column in points[0].block.columns.items()
-    }
+    block, places, names = points[0].block, [one.place for one in points], tuple(grid.told())
+    like = block.like
+
+    def along(name: str, column: np.ndarray) -> Any:
+        one = like.variables[name]
+        return (*names, *one.dims), column[places].reshape(*grid.shape, *column.shape[1:]), one.attrs
+
+    content: dict[str, Any] = {name: along(name, column) for name, column in block.columns.items()}
     content["outcome"] = _outcomes([like] * len(points), names, grid.shape)
-    joined = xr.Dataset(content, {**{str(k): v.variable for k, v in like.coords.items()}, **grid.coords()})
-    joined.attrs = {**_attrs([like], like), "remarks": json.dumps(list(points[0].block.remarks))}
+    coords: dict[str, Any] = {str(name): one.variable for name, one in like.coords.items()}
+    if not np.array_equal(block.flow_time, np.broadcast_to(block.flow_time[:1], block.flow_time.shape), equal_nan=True):
+        coords["flow_time"] = along("flow_time", block.flow_time)
+    joined = xr.Dataset(content, {**coords, **grid.coords()})
+    joined.attrs = {**_attrs([like], like), "remarks": json.dumps(list(block.remarks))}
     return joined
 
 

@@ -25,6 +25,15 @@ def test_unknown_options_are_left_out():
     assert options is None or set(options) <= set(compiling.LIGHT)
 
 
+def test_what_the_user_says_in_xla_flags_holds(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to= --xla_backend_optimization_level=2")
+    options = compiling.light_options.__wrapped__()
+    assert options is None or set(options) <= {"xla_cpu_use_fusion_emitters"}
+    monkeypatch.delenv("XLA_FLAGS")
+    options = compiling.light_options.__wrapped__()
+    assert options is None or options["xla_backend_optimization_level"] == 1
+
+
 def test_the_backend_decides(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert compiling.light_options.__wrapped__() is None

@@ -1,5 +1,6 @@
 """Programs that run a few times: compiled with less optimisation, since compiling them is most of what they cost."""
 
+import os
 from collections.abc import Callable
 from functools import cache, update_wrapper
 from typing import Any
@@ -13,10 +14,14 @@ LIGHT = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level":
 
 @cache
 def light_options() -> dict[str, Any] | None:
-    """The options this jaxlib knows, None on accelerators: found when first needed, for they start the backend."""
+    """The options this jaxlib knows, None on accelerators: found when first needed, for they start the backend.
+
+    What XLA_FLAGS names holds for these programs as for all others.
+    """
     if jax.default_backend() != "cpu":
         return None
-    return {name: value for name, value in LIGHT.items() if _known(name, value)}
+    said = {flag.partition("=")[0].lstrip("-") for flag in os.environ.get("XLA_FLAGS", "").split()}
+    return {name: value for name, value in LIGHT.items() if name not in said and _known(name, value)}
 
 
 def _known(name: str, value: Any) -> bool:

@@ -1,5 +1,6 @@
 """What every test runs under: checked shapes, float64, explicit broadcasting, no window, fixed examples."""
 
+import gc
 import resource
 import sys
 
@@ -16,6 +17,13 @@ matplotlib.use("Agg")
 
 hypothesis.settings.register_profile("thalweg", derandomize=True, deadline=None, max_examples=25)
 hypothesis.settings.load_profile("thalweg")
+
+
+def pytest_collection_finish():
+    """What is imported by now lives to the end: the garbage collector need not walk it again at every trace."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)

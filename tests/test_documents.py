@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import thalweg as tw
+from thalweg.catalogue.names import families
 
 ROOT = Path(__file__).parent.parent
 PAGES = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md"))]
@@ -84,6 +85,11 @@ def test_every_finding_has_its_command():
         assert all(f"- **{word}**" in entry for word in ("Stated", "Holds", "Command")), entry.splitlines()[0]
 
 
+def test_every_page_stands_in_the_menu():
+    menu = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
+    assert sorted(re.findall(r"[\w/-]+\.md", menu)) == sorted(name.removeprefix("docs/") for name in PAGES)
+
+
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_a_record_has_its_parts_and_stands_in_the_index(path):
     text = path.read_text()
@@ -139,13 +145,8 @@ def test_every_public_name_stands_on_exactly_one_page():
 
 def test_what_belongs_to_a_family_stands_on_its_page():
     known = public()
-    folders = (
-        path
-        for path in (ROOT / "src/thalweg/systems").iterdir()
-        if (path / "problem.py").is_file() or (path / "presets.py").is_file()
-    )
-    families = {path.name for path in folders}
+    folders = families()
     for page in (ROOT / "docs/api").glob("*.md"):
         homes = {home(known[name]) for name in directives(page)} - {"", "shared"}
-        assert homes == ({page.stem} if page.stem in families else set()), page.name
-    assert all((ROOT / "docs" / folder / f"{name}.md").is_file() for name in families for folder in (".", "api"))
+        assert homes == ({page.stem} if page.stem in folders else set()), page.name
+    assert all((ROOT / "docs" / place / f"{name}.md").is_file() for name in folders for place in (".", "api"))

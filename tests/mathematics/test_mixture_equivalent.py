@@ -1,4 +1,4 @@
-"""Mixtures with a covariance for each class: the card's values, the shared case, drawn data, and what serves them."""
+"""Mixtures with a covariance for each class: values of reference, the shared case, drawn data, and what serves them."""
 
 import jax
 import jax.numpy as jnp
@@ -30,15 +30,15 @@ def solve(mixture, samples, start, bias, times, largest):
     return kept, averages(kept, *flow(z, times))
 
 
-def card():
-    """Card, section 5: three classes with a covariance each, one-hot targets."""
+def three_classes():
+    """Three classes with a covariance each, one-hot targets."""
     p = 20
     covariances = np.stack([np.eye(p), np.eye(p) / 2, np.diag(np.linspace(0.5, 2, p))])
     return Mixture(2 * np.eye(p)[:, :3], covariances, np.array([0.5, 0.3, 0.2]), np.eye(3))
 
 
 def test_reference_values_with_bias():
-    kept, told = solve(card(), 50, 0.0, 1, [2.0, 0.0], 8.0)
+    kept, told = solve(three_classes(), 50, 0.0, 1, [2.0, 0.0], 8.0)
     np.testing.assert_allclose(np.diag(told.means[0]), [0.755786646108, 0.679696751264, 0.498308710966], atol=1e-12)
     assert float(told.train[0]) == pytest.approx(0.169272168845, abs=1e-12)
     assert float(told.covariances[0, 0, 0, 0]) == pytest.approx(0.111050284237, abs=1e-12)
@@ -48,25 +48,30 @@ def test_reference_values_with_bias():
     assert float(told.train[1]) == pytest.approx(1.0, abs=1e-12)
 
 
-def test_one_shared_covariance_is_the_older_formula():
-    """Card's shared mixture, by both modules; |W|^2 too."""
+def test_one_shared_covariance_is_a_covariance_for_each_that_are_alike():
+    """In the basis of the shared one and in any other; values of a mixture of two classes, n = 64."""
     values, mean = np.linspace(0.5, 1.5, 32), np.full(32, 0.2)
-    means, fractions, targets = np.stack([-mean, mean], 1), np.array([0.5, 0.5]), np.array([-1.0, 1.0])
-    mixture = Mixture(means, np.diag(values)[None], fractions, targets[:, None])
-    _kept, told = solve(mixture, 64, 0.1, 0, [1.0, 5.0], 6.0)
+    means, fractions, targets = np.stack([-mean, mean], 1), np.array([0.5, 0.5]), np.array([[-1.0], [1.0]])
+    turn = np.linalg.qr(np.random.default_rng(4).standard_normal((32, 32)))[0]
+    covariance = turn @ np.diag(values) @ turn.T
+    _kept, told = solve(Mixture(means, np.diag(values)[None], fractions, targets), 64, 0.1, 0, [1.0, 5.0], 6.0)
     np.testing.assert_allclose(told.means[:, 1, 0], [0.459025356650, 0.563275218233], atol=1e-12)
     np.testing.assert_allclose(told.covariances[:, 0, 0, 0], [0.262781150848, 0.472336805321], atol=1e-12)
     np.testing.assert_allclose(told.train, [0.297647056526, 0.2172893775], atol=1e-10)
-    z, weights = shared.contour(6.0, 5.0, NODES)
-    arrays = [jnp.asarray(a) for a in (values, means, fractions, targets)]
-    older = shared.curves(shared.shared_covariance(*arrays, 64.0, 0.1, z, weights), *flow(z, [1.0, 5.0]))
-    np.testing.assert_allclose(told.size, older.size, rtol=1e-11)
-    np.testing.assert_allclose(told.train, older.residual, rtol=1e-11)
+    turned = Mixture(turn @ means, covariance[None], fractions, targets)
+    each = turned._replace(covariances=np.stack([covariance] * 2))
+    _, shared_by_all = solve(turned, 64, 0.1, 1, [1.0, 5.0], 6.0)
+    _, of_each = solve(each, 64, 0.1, 1, [1.0, 5.0], 6.0)
+    for name in ("means", "train", "size"):
+        np.testing.assert_allclose(getattr(shared_by_all, name), getattr(of_each, name), rtol=1e-9, err_msg=name)
+    np.testing.assert_allclose(shared_by_all.covariances[:, 0], of_each.covariances[:, 1], rtol=1e-9)
+    _, first = solve(turned, 64, 0.1, 0, [1.0, 5.0], 6.0)
+    np.testing.assert_allclose(first.size, told.size, rtol=1e-11)
 
 
 def test_drawn_data_with_unequal_covariances_a_start_and_a_bias():
     """The filter of 300 drawn tables, p = 20, n = 50: means, covariances, train and size, to O(1/p) and the error."""
-    mixture, samples, start, times = card(), 50, 0.3, [0.7, 3.0]
+    mixture, samples, start, times = three_classes(), 50, 0.3, [0.7, 3.0]
     _, told = solve(mixture, samples, start, 1, times, 8.0)
     p, rng, seen = 20, np.random.default_rng(0), {"means": [], "spread": [], "train": [], "size": []}
     roots = np.sqrt(mixture.covariances)
@@ -97,13 +102,14 @@ def test_drawn_data_with_unequal_covariances_a_start_and_a_bias():
 
 
 def test_the_fixed_point_holds_on_every_node():
-    mixture = Mixture(*(jnp.asarray(part) for part in card()))
+    mixture = Mixture(*(jnp.asarray(part) for part in three_classes()))
     z, _ = shared.contour(8.0, 50.0, NODES)
-    delta, resolvent = jax.jit(resolvents)(mixture, 50.0, z)
+    _, blocks = mixture.blocks()
+    delta, resolvent = jax.jit(resolvents)(blocks, mixture.fractions, 50.0, z)
     for j in range(NODES):
         total = sum(pi / (1 + d) * c for pi, d, c in zip(mixture.fractions, delta[j], mixture.covariances, strict=True))
         q = np.linalg.inv(np.asarray(total) - complex(z[j]) * np.eye(20))
-        np.testing.assert_allclose(resolvent[j], q, atol=1e-10 * np.abs(q).max())
+        np.testing.assert_allclose(resolvent[j, 0], q, atol=1e-10 * np.abs(q).max())
         np.testing.assert_allclose(delta[j], np.einsum("kij,ji->k", mixture.covariances, q) / 50, rtol=1e-11)
     assert np.all(np.asarray(delta).imag > 0)
 
@@ -116,7 +122,8 @@ def test_orthants_are_those_of_scipy(entries):
         covariance = factor @ factor.T + 0.2 * np.eye(entries)
         truth = multivariate_normal(-mean, covariance, abseps=1e-6, releps=1e-6, maxpts=10**6).cdf(np.zeros(entries))
         assert float(orthant(jnp.asarray(mean), jnp.asarray(covariance))) == pytest.approx(truth, abs=3e-4)
-    # nothing random: the sign of the mean decides
+    # nothing random, or a variance below 0 by rounding: the sign of the mean decides
+    assert float(orthant(jnp.ones(entries), -1e-17 * jnp.eye(entries))) == pytest.approx(1.0)
     still = jnp.zeros((entries, entries))
     assert float(orthant(jnp.ones(entries), still)) == pytest.approx(1.0)
     assert float(orthant(-jnp.ones(entries), still)) == pytest.approx(0.0)

@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_wine
 
 import thalweg as tw
-from thalweg.systems.own_data.several_classes import moments_by_class
+from thalweg.systems.own_data.class_table import moments_by_class
 from thalweg.testing.contract import check_time_zero, check_transparent
 
 TIMES = np.linspace(0.0, 5.0, 26)

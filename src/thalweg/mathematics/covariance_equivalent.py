@@ -16,7 +16,6 @@ delta in its companion variable: Silverstein and Bai 1995.
 """
 
 import math
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -36,41 +35,6 @@ Filters = Complex[Array, "times nodes"]
 
 _HALVINGS = 60
 _LEVELS = 16
-
-
-class Equivalent(NamedTuple):
-    """Real kernels that act on filter values stacked as [Re, Im] over the nodes (length 2N).
-
-    outputs, direction: linear in g. variance_g, variance_f, size_g: quadratic forms in g or f. residual_*,
-    size_ff: linear in g, g^2 or f^2. defect: relative error of the integrals that are known exactly
-    (f = g = 1), inf where Im delta is not positive; above 1e-8 the contour does not enclose the spectrum or
-    has too few nodes.
-    """
-
-    outputs: Float[Array, "twice classes"]
-    direction: Float[Array, "twice p"]
-    variance_g: Form
-    variance_f: Form
-    residual_0: Float[Array, ""]
-    residual_g: Float[Array, " twice"]
-    residual_gg: Float[Array, " twice"]
-    residual_ff: Float[Array, " twice"]
-    size_g: Form
-    size_ff: Float[Array, " twice"]
-    defect: Float[Array, ""]
-
-
-class Curves(NamedTuple):
-    """Averages for each of T filter pairs.
-
-    outputs (T, K): mean of w.x over class k, m_k.w. variance (T,): of w.x in one class, w^T C w.
-    residual (T,): mean of (y_i - w.x_i)^2 over the n columns. size (T,): |w|^2.
-    """
-
-    outputs: Float[Array, "times classes"]
-    variance: Float[Array, " times"]
-    residual: Float[Array, " times"]
-    size: Float[Array, " times"]
 
 
 @jax.jit
@@ -139,62 +103,6 @@ def contour(largest: Scalar, horizon: Scalar, nodes: int) -> tuple[Points, Point
     return root**2, root * slope / (2j * nodes)
 
 
-def shared_covariance(
-    eigenvalues: Spectrum,
-    means: Means,
-    fractions: PerClass,
-    targets: PerClass,
-    samples: Scalar,
-    start_variance: Scalar,
-    z: Points,
-    weights: Points,
-) -> Equivalent:
-    """All kernels for one mixture on one contour (from `contour`); `start_variance` is E|w_0|^2.
-
-    Rows of `means` are coordinates in the eigenbasis of the covariance. Cost O(N^2 p), and O(N p) for delta.
-    """
-    resolvent, delta = resolvents(eigenvalues, samples, z)
-    root = jnp.sqrt(fractions)
-    scaled, aim = means * root[None, :], root * targets
-    inner, response = _response(resolvent, delta, scaled, aim)
-    pulled = response @ scaled.T
-    direction = -weights[:, None] * resolvent * pulled
-    fit = -weights * jnp.einsum("k,nkl,nl->n", aim, inner, response)
-    mass = -weights * jnp.mean(resolvent, axis=1)
-    pair_g, pair_f, pair_size = _pairs(eigenvalues, samples, resolvent, delta, pulled, response, weights)
-    return Equivalent(
-        outputs=linear_form(direction) @ means,
-        direction=linear_form(direction),
-        variance_g=pair_g,
-        variance_f=start_variance * pair_f,
-        residual_0=jnp.sum(aim**2),
-        residual_g=-2 * linear_form(fit),
-        residual_gg=linear_form(z * fit),
-        residual_ff=start_variance * linear_form(z * mass),
-        size_g=pair_size,
-        size_ff=start_variance * linear_form(mass),
-        defect=_defect(direction, mass, delta, scaled @ aim),
-    )
-
-
-def curves(equivalent: Equivalent, f: Filters, g: Filters) -> Curves:
-    """Averages for T filter pairs given on the nodes: f(z_j), g(z_j), one row each."""
-    once_f, once_g, twice_f, twice_g = stacked(f), stacked(g), stacked(f**2), stacked(g**2)
-    quadratic = quadratic_form(equivalent.variance_g, once_g) + quadratic_form(equivalent.variance_f, once_f)
-    residual = equivalent.residual_0 + once_g @ equivalent.residual_g
-    return Curves(
-        outputs=once_g @ equivalent.outputs,
-        variance=quadratic,
-        residual=residual + twice_g @ equivalent.residual_gg + twice_f @ equivalent.residual_ff,
-        size=quadratic_form(equivalent.size_g, once_g) + twice_f @ equivalent.size_ff,
-    )
-
-
-def overlap(equivalent: Equivalent, g: Filters, vector: Spectrum) -> Float[Array, " times"]:
-    """Mean of vector.w for a fixed vector, in the eigenbasis of the covariance, for each of T filters."""
-    return stacked(g) @ (equivalent.direction @ vector)
-
-
 def stacked(values: Filters) -> Float[Array, "times twice"]:
     """Filter values on the nodes as [Re, Im]."""
     return jnp.concatenate([values.real, values.imag], axis=1)
@@ -238,60 +146,9 @@ def resolvents(
     return resolvent, resolvent @ weighted / samples
 
 
-def _response(
-    resolvent: Resolvent, delta: Points, scaled: Means, aim: PerClass
-) -> tuple[Complex[Array, "nodes classes classes"], Complex[Array, "nodes classes"]]:
-    """G and R = (I + G)^(-1) D T on every node."""
-    identity = jnp.eye(aim.size)[None, :, :]
-    inner = jnp.einsum("pk,np,pl->nkl", scaled, resolvent, scaled) + delta[:, None, None] * identity
-    right = jnp.broadcast_to(aim.astype(delta.dtype)[None, :, None], (delta.size, aim.size, 1))
-    return inner, jnp.linalg.solve(identity + inner, right)[:, :, 0]
-
-
-def _pairs(
-    eigenvalues: Spectrum,
-    samples: Scalar,
-    resolvent: Resolvent,
-    delta: Points,
-    pulled: Resolvent,
-    response: Complex[Array, "nodes classes"],
-    weights: Points,
-) -> tuple[Form, Form, Form]:
-    """Quadratic forms of the double integrals: w^T C w from g, tr(f C f) / p from f, |w|^2 from g.
-
-    z1 runs over the nodes, z2 over the nodes and their conjugates; the rest of the loops is the mirror image.
-    U = tr(C Q1 C Q2) / n, gain = 1 / (1 - a1 a2 U). For a test matrix A: d = gain tr(C Q1 A Q2) / n,
-    Th(A) = Q1 A Q2 + a1 a2 d Q1 C Q2, so Th(C) = gain Q1 C Q2; g gives R1^T (D M^T Th M D + d) R2.
-    |w|^2 (A = I) is also a single integral over g^2, but g^2 reaches (3 tau)^2 on the loop, which leaves
-    nine digits at tau = 1000.
-    """
-    root = jnp.sqrt(eigenvalues)[None, :]
-
-    def product(first: Complex[Array, "nodes m"]) -> Pairs:
-        return first @ jnp.concatenate([first, first.conj()]).T
-
-    factors, steps = product(1 / (1 + delta[:, None])), product(weights[:, None])
-    crossed, through = product(resolvent * root), product(resolvent * pulled * root)
-    aligned, overlaps = product(response), product(resolvent * root**2) / samples
-    gain = 1 / (1 - factors * overlaps)
-    variance = gain * (through + overlaps * aligned)
-    size = product(resolvent * pulled) + gain * crossed / samples * (factors * through + aligned)
-    scatter = gain * crossed / eigenvalues.size
-    return pair_form(steps * variance), pair_form(steps * scatter), pair_form(steps * size)
-
-
 def pair_form(pairs: Pairs) -> Form:
     """Real form, for h stacked as [Re, Im], of 2 Re sum_jk h_j (h_k same_jk + conj(h_k) cross_jk)."""
     same, cross = jnp.split(pairs, 2, axis=1)
     upper = jnp.concatenate([same.real + cross.real, cross.imag - same.imag], axis=1)
     lower = jnp.concatenate([-same.imag - cross.imag, cross.real - same.real], axis=1)
     return 2 * jnp.concatenate([upper, lower], axis=0)
-
-
-def _defect(direction: Resolvent, mass: Points, delta: Points, column: Spectrum) -> Number:
-    """Error of sum(mass) = 1 (f = 1) and sum(direction) = M D^2 T (g = 1, mean b); inf if Im delta <= 0."""
-    error = jnp.linalg.norm(2 * jnp.sum(direction.real, axis=0) - column)
-    size = jnp.linalg.norm(column)
-    relative = error / jnp.where(size > 0, size, 1.0)
-    worst = jnp.maximum(jnp.abs(2 * jnp.sum(mass.real) - 1), relative)
-    return jnp.where(jnp.all(delta.imag > 0), worst, jnp.inf)

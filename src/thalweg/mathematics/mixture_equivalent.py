@@ -8,16 +8,21 @@ weights start at 0. With D = diag(sqrt pi) and s = sqrt(pi) as a vector,
     G = D M^T Q M D + diag(delta) - [bias] s s^T / z,     R = (I + G)^(-1) D T
 
 Means of the outputs are integrals linear in g, their covariances double integrals over g(z1) g(z2) and f(z1) f(z2).
-One covariance may be shared by all classes: then there is a single delta. Contours: `covariance_equivalent`.
+One covariance may be shared by all classes: then there is a single delta, and all matrices are diagonal in its basis.
+Matrices stand as blocks along the diagonal, (blocks, b, b): one of p x p, or p of 1 x 1. Contours:
+`covariance_equivalent`.
 
-Source: card linear_classifier, section 2.8, after Liao and Couillet 2018 and Louart and Couillet 2018.
+Source: Louart and Couillet 2018 (Q for mixtures), Liao and Couillet 2018 (filters by contours, two classes). Several
+covariances, outputs and the bias are derived here: two resolvents Q(z1) A Q(z2) by differentiating Q in the direction
+of A, and the bias as one more mean that is 1 in every class, with no noise along it.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Real
+from jaxtyping import Array, Complex, Float, Num, Real
 
 from .elimination import inverse, solved
 
@@ -27,7 +32,8 @@ Covariances = Float[Array, "kinds p p"]
 PerClass = Float[Array, " classes"]
 Targets = Float[Array, "classes outputs"]
 Points = Complex[Array, " nodes"]
-Resolvent = Complex[Array, "nodes p p"]
+Blocks = Num[Array, "kinds blocks b b"]
+Resolvent = Complex[Array, "nodes blocks b b"]
 Filters = Complex[Array, "times nodes"]
 
 # Newton steps at the first node, of which each third goes half of the way down from far above, and at each other node
@@ -50,6 +56,13 @@ class Mixture(NamedTuple):
     def each(self, values: Array) -> Array:
         """Values of the covariances, repeated for each class that shares one; the first axis."""
         return jnp.broadcast_to(values, (self.fractions.shape[0], *values.shape[1:]))
+
+    def blocks(self) -> tuple[Float[Array, "blocks b classes"], Blocks]:
+        """Means and covariances in a basis where all covariances are made of blocks along the diagonal."""
+        if self.covariances.shape[0] > 1:
+            return self.means[None], self.covariances[:, None]
+        values, vectors = jnp.linalg.eigh(self.covariances[0])
+        return (vectors.T @ self.means)[:, None, :], jnp.maximum(values, 0.0)[None, :, None, None]
 
 
 class Kernels(NamedTuple):
@@ -83,31 +96,39 @@ class Outputs(NamedTuple):
     size: Float[Array, " times"]
 
 
-def resolvents(mixture: Mixture, samples: Scalar, z: Points) -> tuple[Complex[Array, "nodes kinds"], Resolvent]:
+def _trace(blocks: Num[Array, "*batch blocks b b"]) -> Num[Array, "*batch"]:
+    return jnp.sum(jnp.trace(blocks, axis1=-2, axis2=-1), axis=-1)
+
+
+def resolvents(
+    covariances: Blocks, shares: Float[Array, " kinds"], samples: Scalar, z: Points
+) -> tuple[Complex[Array, "nodes kinds"], Resolvent]:
     """delta and Q on every node: Newton, from node to node outwards from the one highest above the axis.
 
-    That one is reached from far above it, where delta = -tr C / (n z).
+    `shares` are the fractions of points of each covariance. The first node is reached from far above it, where
+    delta = -tr C / (n z).
     """
     count = z.shape[0]
     top = jnp.argmax(z.imag)
     steps = jnp.arange(count)
     order = jnp.where(steps < count - top, top + steps, count - 1 - steps)
-    high = 8.0 * (jnp.max(jnp.abs(z)) + jnp.sum(jnp.trace(mixture.covariances, axis1=1, axis2=2)))
-    trace = jnp.trace(mixture.covariances, axis1=1, axis2=2).astype(z.dtype) / samples
+    trace = _trace(covariances)
+    high = 8.0 * (jnp.max(jnp.abs(z)) + jnp.sum(trace))
+    newton = partial(_newton, covariances.astype(z.dtype), shares.astype(z.dtype), samples)
 
     def descend(delta: Array, step: Array) -> tuple[Array, None]:
         share = jnp.maximum(1.0 - step / (_FIRST - 15.0), 0.0)
         point = z[top].real + 1j * z[top].imag * (high / z[top].imag) ** share
-        return _newton(mixture, samples, point, delta)[0], None
+        return newton(point, delta)[0], None
 
-    first, _ = jax.lax.scan(descend, -trace / (1j * high), jnp.arange(_FIRST))
+    first, _ = jax.lax.scan(descend, -trace.astype(z.dtype) / samples / (1j * high), jnp.arange(_FIRST))
 
     def visit(last: Array, index: Array) -> tuple[Array, tuple[Array, Array]]:
         # the other side begins at the top again
         delta = jnp.where((index == top) | (index == top - 1), first, last)
         # the resolvent of the last step stands where that step began: one step too far costs nothing
-        begin = delta, jnp.zeros(mixture.covariances.shape[1:], z.dtype)
-        found = jax.lax.fori_loop(0, _STEPS, lambda _, d: _newton(mixture, samples, z[index], d[0]), begin)
+        begin = delta, jnp.zeros(covariances.shape[1:], z.dtype)
+        found = jax.lax.fori_loop(0, _STEPS, lambda _, d: newton(z[index], d[0]), begin)
         return found[0], found
 
     _, (delta, resolvent) = jax.lax.scan(visit, first, order)
@@ -115,16 +136,14 @@ def resolvents(mixture: Mixture, samples: Scalar, z: Points) -> tuple[Complex[Ar
     return delta[place], resolvent[place]
 
 
-def _newton(mixture: Mixture, samples: Scalar, point: Array, delta: Array) -> tuple[Array, Array]:
+def _newton(covariances: Array, shares: Array, samples: Scalar, point: Array, delta: Array) -> tuple[Array, Array]:
     """One Newton step for delta_k = tr(C_k Q)/n, and the Q before it."""
-    shares = mixture.of_kind(mixture.fractions).astype(delta.dtype)
-    covariances = mixture.covariances.astype(delta.dtype)
     a = shares / (1 + delta)
-    identity = jnp.eye(covariances.shape[1], dtype=delta.dtype)
-    resolvent = inverse(jnp.einsum("k,kij->ij", a, covariances) - point * identity)
-    through = covariances @ resolvent[None, :, :]
-    value = delta - jnp.trace(through, axis1=1, axis2=2) / samples
-    pairs = jnp.einsum("kij,lji->kl", through, through) / samples
+    identity = jnp.eye(covariances.shape[-1], dtype=delta.dtype)[None]
+    resolvent = jax.vmap(inverse)(jnp.einsum("k,kbij->bij", a, covariances) - point * identity)
+    through = covariances @ resolvent[None]
+    value = delta - _trace(through) / samples
+    pairs = jnp.einsum("kbij,lbji->kl", through, through) / samples
     slope = jnp.eye(delta.shape[0], dtype=delta.dtype) - pairs * (a / (1 + delta))[None, :]
     return delta - solved(slope, value[:, None])[:, 0], resolvent
 
@@ -132,22 +151,26 @@ def _newton(mixture: Mixture, samples: Scalar, point: Array, delta: Array) -> tu
 def kernels(
     mixture: Mixture, samples: Scalar, start_variance: Scalar, bias: int, z: Points, weights: Points
 ) -> Kernels:
-    """All kernels on one contour; `bias` is 0 or 1. Cost O(N p^3) and, for the pairs, O(N^2 K^2 p^2)."""
-    means, targets = mixture.means.astype(z.dtype), mixture.targets.astype(z.dtype)
-    delta, resolvent = resolvents(mixture, samples, z)
+    """All kernels on one contour; `bias` is 0 or 1. Cost O(N p^3) and, for the pairs, O(N^2 K^2 p^2).
+
+    With one covariance for all it is O(p^3) once, O(N p), and O(N^2 p q^2).
+    """
+    targets = mixture.targets.astype(z.dtype)
+    means, covariances = (part.astype(z.dtype) for part in mixture.blocks())
+    delta, resolvent = resolvents(covariances.real, mixture.of_kind(mixture.fractions), samples, z)
     root = jnp.sqrt(mixture.fractions).astype(z.dtype)
-    scaled, aim = means * root[None, :], root[:, None] * targets
+    scaled, aim = means * root[None, None, :], root[:, None] * targets
     every = jax.vmap(mixture.each)(delta)
     identity = jnp.eye(root.shape[0], dtype=z.dtype)
-    seen = jnp.einsum("pk,npr,rl->nkl", scaled, resolvent, scaled)
+    seen = jnp.einsum("bpk,nbpr,brl->nkl", scaled, resolvent, scaled)
     constant = bias * (root[:, None] * root[None, :])[None, :, :] / z[:, None, None]
     inner = seen + every[:, :, None] * identity[None, :, :] - constant
     response = solved(identity[None, :, :] + inner, jnp.broadcast_to(aim, (z.shape[0], *aim.shape)))
-    drawn = jnp.einsum("npr,rl,nlq->npq", resolvent, scaled, response)
+    drawn = jnp.einsum("nbpr,brl,nlq->nbpq", resolvent, scaled, response)
     held = bias * jnp.einsum("l,nlq->nq", root, response) / z[:, None]
-    means_of = jnp.einsum("pk,npq->nkq", means, drawn) - held[:, None, :]
-    mass = -weights * jnp.trace(resolvent, axis1=1, axis2=2) / means.shape[0]
-    spread, noise, size = _pairs(mixture, samples, resolvent, delta, drawn, response, weights)
+    means_of = jnp.einsum("bpk,nbpq->nkq", means, drawn) - held[:, None, :]
+    mass = -weights * _trace(resolvent) / mixture.means.shape[0]
+    spread, noise, size = _pairs(mixture, covariances, samples, resolvent, delta, drawn, response, weights)
     return Kernels(
         outputs=-weights[:, None, None] * means_of,
         fit=-weights * jnp.einsum("kq,nkl,nlq->n", aim, inner, response),
@@ -157,16 +180,17 @@ def kernels(
         size=size,
         points=z,
         target_power=jnp.sum(aim.real**2),
-        defect=_defect(-weights[:, None, None] * drawn, mass, delta, (scaled @ aim).real),
+        defect=_defect(-weights[:, None, None, None] * drawn, mass, delta, (scaled @ aim).real),
     )
 
 
 def _pairs(
     mixture: Mixture,
+    covariances: Blocks,
     samples: Scalar,
     resolvent: Resolvent,
     delta: Complex[Array, "nodes kinds"],
-    drawn: Complex[Array, "nodes p outputs"],
+    drawn: Complex[Array, "nodes blocks b outputs"],
     response: Complex[Array, "nodes classes outputs"],
     weights: Points,
 ) -> tuple[Array, Array, Array]:
@@ -176,12 +200,11 @@ def _pairs(
     Th(A) = Q1 A Q2 + sum_l pi_l a_l(z1) a_l(z2) d_l Q1 C_l Q2; the g part is R1^T (D M^T Th M D + diag(d)) R2.
     """
     p, kinds = mixture.means.shape[0], mixture.covariances.shape[0]
-    covariances = mixture.covariances.astype(resolvent.dtype)
     twice = jax.tree.map(lambda one: jnp.concatenate([one, one.conj()]), (resolvent, delta, drawn, response, weights))
     a1, a2 = 1 / (1 + delta), 1 / (1 + twice[1])
-    through, across = (jnp.einsum("kij,njl->nkil", covariances, one) for one in (resolvent, twice[0]))
-    overlap = jnp.einsum("nkij,mlji->nmkl", through, across) / samples
-    plain = jnp.einsum("nkij,mji->nmk", through, twice[0]) / samples
+    through, across = (jnp.einsum("kbij,nbjl->nkbil", covariances, one) for one in (resolvent, twice[0]))
+    overlap = jnp.einsum("nkbij,mlbji->nmkl", through, across) / samples
+    plain = jnp.einsum("nkbij,mbji->nmk", through, twice[0]) / samples
     shares = mixture.of_kind(mixture.fractions)[None, None, :] * a1[:, None, :] * a2[None, :, :]
     identity = jnp.eye(kinds, dtype=resolvent.dtype)[None, None, :, :]
     right = jnp.concatenate([overlap, plain[..., None]], axis=3)
@@ -189,7 +212,7 @@ def _pairs(
     # weight of Q1 C_l Q2 in Th(C_m), last column Th(1) beside Q1 Q2
     mixed = shares[..., None] * gain
     mixed = mixed.at[..., :kinds].add(identity)
-    forms = jnp.einsum("npq,kpr,mrs->nmkqs", drawn, covariances, twice[2])
+    forms = jnp.einsum("nbpq,kbpr,mbrs->nmkqs", drawn, covariances, twice[2])
     # R1^T diag(d) R2, class by class, or summed where one d serves all
     aligned = jnp.einsum("nkq,mks->nmkqs", response, twice[3])
     aligned = jnp.sum(aligned, axis=2, keepdims=True) if kinds == 1 else aligned
@@ -197,7 +220,7 @@ def _pairs(
     spread = jnp.einsum("nmkqs,nmkc->cnmqs", forms, mixed[..., :kinds])
     spread = spread + jnp.einsum("nmkqs,nmkc->cnmqs", aligned, gain[..., :kinds])
     noise = jnp.einsum("nmk,nmkc->cnm", plain * samples, mixed[..., :kinds]) / p
-    size = jnp.einsum("npq,mpq->nm", drawn, twice[2]) + jnp.einsum("nmkqq,nmk->nm", forms, mixed[..., kinds])
+    size = jnp.einsum("nbpq,mbpq->nm", drawn, twice[2]) + jnp.einsum("nmkqq,nmk->nm", forms, mixed[..., kinds])
     size = size + jnp.einsum("nmkqq,nmk->nm", aligned, gain[..., kinds])
     return spread * steps[None, :, :, None, None], noise * steps[None], size * steps
 

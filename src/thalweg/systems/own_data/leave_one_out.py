@@ -44,9 +44,8 @@ def _is_followed(problem: Any) -> bool:
 
 def _start_strain(setting: Setting) -> float:
     problem = setting.problem
-    if not isinstance(problem, DatasetClasses) or not problem.bias:
-        return 0.0
-    return problem.classes * problem.init_variance / np.shape(problem.inputs)[1] / problem.margins["test_loss"]
+    entries = problem.bias * problem.outputs
+    return entries * problem.init_variance / np.shape(problem.inputs)[1] / problem.margins["test_loss"]
 
 
 def _noise_strain(setting: Setting) -> float:

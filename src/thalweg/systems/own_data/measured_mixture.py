@@ -1,28 +1,22 @@
-"""Real two-class data seen as a mixture of two Gaussians with measured moments."""
+"""Real classes seen as a mixture of Gaussians with measured means and covariances."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...mathematics import covariance_equivalent as equivalent
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
-from ..shared.square_loss import FILTERED, best_time
-from ..shared.two_class_outputs import ratio_cdf
-from . import class_curves as measured_classes
+from ..shared.square_loss import FILTERED
+from .class_table import ClassTable
+from .mixture_curves import contour_size, end_loss, mixture_curves, moments_of
 from .several_classes import DatasetClasses
-from .two_classes import DatasetClassifier, Moments, class_moments
+from .two_classes import DatasetClassifier
 
-TARGETS = (-1.0, 1.0)
-
-
-def _by_class(setting: Setting) -> bool:
-    return isinstance(setting.problem, DatasetClasses)
+# the bias where a class has few times as many moment points as features, over what halving the points adds (measured)
+FEW_POINTS = 2.0
 
 
 def _weight_change(setting: Setting, variance: float) -> float:
@@ -31,65 +25,46 @@ def _weight_change(setting: Setting, variance: float) -> float:
     Jensen to second order: the change is variance delta^2 / (1 + delta)^2, at the smallest resolvable eigenvalue 1/t.
     """
     problem = setting.problem
-    values = np.linalg.eigvalsh(_pooled(setting))
+    values = np.linalg.eigvalsh(np.asarray(moments_of(problem, setting.data).pooled))
     end = float(problem.rule.flow_time(problem, problem.horizon())[-1])
     delta = float(np.sum(values / (values + 1 / end)) / problem.samples)
     return variance * (delta / (1 + delta)) ** 2 / problem.margins["test_loss"]
 
 
 def few_features(setting: Setting) -> float:
-    """The order of what the limit leaves out, one over the features, over the margin; for K classes alone.
-
-    Two classes keep to the strains that were measured for them.
-    """
-    return 1 / np.shape(setting.problem.inputs)[1] / setting.problem.margins["test_loss"] if _by_class(setting) else 0.0
-
-
-def _measured(setting: Setting) -> Any:
-    if _by_class(setting):
-        return measured_classes.moments_of(setting.problem, setting.data)
-    return class_moments(jnp.asarray(setting.data.moment_inputs), jnp.asarray(setting.data.moment_labels))
-
-
-def _pooled(setting: Setting) -> np.ndarray:
-    found = _measured(setting)
-    return np.asarray(found.pooled if _by_class(setting) else found.covariance)
-
-
-# the bias where a class has few times as many moment points as features, over what halving the points adds (measured)
-FEW_POINTS = 2.0
+    """The order of what the limit leaves out, one over the features, over the margin; with one covariance for all
+    classes it was measured to be less, and is not counted."""
+    problem = setting.problem
+    return 0.0 if problem.one_covariance else 1 / np.shape(problem.inputs)[1] / problem.margins["test_loss"]
 
 
 def _norms(setting: Setting) -> tuple[np.ndarray, np.ndarray]:
     """Squared norms of the class-centred moment points, and the numbers of their classes."""
-    x, y = np.asarray(setting.data.moment_inputs), np.asarray(setting.data.moment_labels)
-    numbers = (y if _by_class(setting) else y > 0).astype(int)
-    means = np.asarray(_measured(setting).means).T
-    return np.sum((x - means[numbers]) ** 2, axis=1), numbers
+    problem, data = setting.problem, setting.data
+    numbers = np.asarray(problem.numbers(data.moment_labels)).astype(int)
+    means = np.asarray(moments_of(problem, data).means).T
+    return np.sum((np.asarray(data.moment_inputs) - means[numbers]) ** 2, axis=1), numbers
 
 
 def tails(setting: Setting) -> float:
-    """Effect of squared norms that fluctuate more than Gaussian ones, within a class where it has its covariance."""
+    """Effect of squared norms that fluctuate more than Gaussian ones, among classes that share a covariance."""
     norms, numbers = _norms(setting)
-    if _by_class(setting):
-        own = np.asarray(_measured(setting).covariances)
-        parts = [(norms[numbers == k], own[k]) for k in range(len(own)) if np.sum(numbers == k) > 1]
-    else:
-        parts = [(norms, _pooled(setting))]
-    excess = [
-        len(some) / len(norms) * (some.var() / some.mean() ** 2 - 2 * np.sum(cov**2) / np.trace(cov) ** 2)
-        for some, cov in parts
-    ]
-    return _weight_change(setting, max(0.0, float(np.sum(excess))))
+    found = moments_of(setting.problem, setting.data)
+    excess = 0.0
+    for kind, covariance in zip(found.kinds, np.asarray(found.covariances), strict=True):
+        some = norms[np.isin(numbers, kind)]
+        if len(some) > 1:
+            gaussian = 2 * np.sum(covariance**2) / np.trace(covariance) ** 2
+            excess += len(some) / len(norms) * (some.var() / some.mean() ** 2 - gaussian)
+    return _weight_change(setting, max(0.0, float(excess)))
 
 
 def unequal(setting: Setting) -> float:
-    """Effect of class covariances whose traces differ."""
-    if _by_class(setting):
-        return 0.0
+    """Effect of class covariances whose traces differ, among classes that share one: their relative variance."""
     norms, numbers = _norms(setting)
-    traces = np.array([norms[numbers == 0].mean(), norms[numbers == 1].mean()])
-    return _weight_change(setting, float(((traces[1] - traces[0]) / traces.sum()) ** 2))
+    kinds = moments_of(setting.problem, setting.data).kinds
+    traces = [np.array([norms[numbers == k].mean() for k in kind if np.any(numbers == k)]) for kind in kinds]
+    return _weight_change(setting, max(float(some.var() / some.mean() ** 2) for some in traces if some.size))
 
 
 def plug_in(setting: Setting) -> float:
@@ -97,90 +72,29 @@ def plug_in(setting: Setting) -> float:
 
     The bias falls like 1/points, so what halving adds is the bias that is there, but for classes of few points.
     """
-    problem = setting.problem
+    problem, data = setting.problem, setting.data
     times = problem.horizon()[-1:]
-    x, y = jnp.asarray(setting.data.moment_inputs), jnp.asarray(setting.data.moment_labels)
+    x, numbers = jnp.asarray(data.moment_inputs), problem.numbers(jnp.asarray(data.moment_labels))
     # alternate points of each class, so that both halves keep the class fractions
-    order = np.argsort(np.asarray(y), kind="stable")
-    parts = [(x[i], y[i]) for i in (order, order[::2], order[1::2])]
-    if _by_class(setting):
-        nodes = measured_classes.contour_size(problem, times)
-        moments = [measured_classes.moments_by_class(*part, problem.classes) for part in parts]
-        found = [
-            float(measured_classes.end_loss(problem, one, jnp.asarray(times), nodes, problem.bias)) for one in moments
-        ]
-    else:
-        nodes = contour_size(problem, times)
-        found = [float(_end_loss(problem, class_moments(*part), jnp.asarray(times), nodes)) for part in parts]
-    understated = FEW_POINTS if _by_class(setting) else 1.0
+    order = np.argsort(np.asarray(numbers), kind="stable")
+    moments = [problem.moments_of(x[i], numbers[i]) for i in (order, order[::2], order[1::2])]
+    nodes = contour_size(problem, times)
+    found = [end_loss(problem, one, times, nodes) for one in moments]
+    understated = 1.0 if problem.one_covariance else FEW_POINTS
     return understated * abs(0.5 * (found[1] + found[2]) - found[0]) / found[0] / problem.margins["test_loss"]
 
 
-def contour_size(problem: DatasetClassifier, times: np.ndarray) -> int:
-    """Nodes of the contour, from the moments of all points; a part of them may have a top eigenvalue a third larger."""
-    inputs, values = np.asarray(problem.inputs), np.asarray(problem.labels)
-    labels = np.where(values > values.min(), 1.0, -1.0)
-    found = class_moments(jnp.asarray(inputs), jnp.asarray(labels))
-    within = np.sqrt(np.diagonal(found.covariance))
-    used = within > 1e-12 * np.max(np.abs(inputs), axis=0)
-    factor = np.where(used, 1 / (np.where(used, within, 1.0) + problem.deviation_floor), 0.0)
-    factor = factor / np.sqrt(np.mean((within * factor) ** 2))
-    scaled = np.asarray(found.covariance) * factor[:, None] * factor[None, :]
-    means = (np.asarray(found.means) - inputs.mean(axis=0)[:, None]) * factor[:, None]
-    values, vectors = np.linalg.eigh(scaled)
-    largest = equivalent.largest_eigenvalue(
-        jnp.asarray(values), jnp.asarray(vectors.T @ means), found.fractions, problem.samples
-    )
-    return equivalent.contour_nodes(4 / 3 * float(largest), float(times[-1] * problem.rule.effective_pace()))
-
-
-def mixture_curves(problem: DatasetClassifier, found: Moments, times: Array, nodes: int) -> dict[str, Array]:
-    """Curves of a mixture with these moments; NaN where the contour integrals fail their own check."""
-    values, vectors = jnp.linalg.eigh(found.covariance)
-    values = jnp.maximum(values, 0.0)
-    means = vectors.T @ found.means
-    targets = jnp.asarray(TARGETS)
-    largest = equivalent.largest_eigenvalue(values, means, found.fractions, problem.samples)
-    z, weights = equivalent.contour(largest, times[-1] * problem.rule.effective_pace(), nodes)
-    kernels = equivalent.shared_covariance(
-        values, means, found.fractions, targets, problem.samples, problem.init_variance, z, weights
-    )
-
-    def at(when: Array) -> dict[str, Array]:
-        f, g = problem.rule.filter(z + problem.weight_decay, when)
-        still = (problem.init_variance == 0) & (when == 0)
-        seen = equivalent.curves(kernels, f, g)
-        limit = equivalent.curves(kernels, f, jnp.where(still[:, None], 1.0, g))
-        missed = jnp.square(targets[None, :] - seen.outputs) + seen.variance[:, None]
-        right = ratio_cdf(targets[None, :] * limit.outputs, limit.variance[:, None])
-        return {
-            "train_loss": 0.5 * seen.residual,
-            "test_loss": 0.5 * missed @ found.fractions,
-            "test_accuracy": right @ found.fractions,
-            "squared_norm": seen.size,
-        }
-
-    best = best_time(problem, lambda t: at(t)["test_loss"], times[-1], 1)
-    sound = kernels.defect < 1e-6
-    return {name: jnp.where(sound, value, jnp.nan) for name, value in {**at(times), "best_time_loss": best}.items()}
-
-
-@partial(jax.jit, static_argnums=3)
-def _end_loss(problem: Any, found: Moments, times: Array, nodes: int) -> Array:
-    return mixture_curves(problem, found, times, nodes)["test_loss"][-1]
-
-
-class MeasuredMixture(Theory[DatasetClassifier | DatasetClasses]):
+class MeasuredMixture(Theory[ClassTable]):
     """Learning curves of real data as those of Gaussians, one a class, with measured means and covariances.
 
-    DatasetClassifier: two classes that share one covariance. DatasetClasses: K classes, each with its own covariance,
-    one output a class and a bias; then Q = (sum_k pi_k a_k C_k - z)^-1, delta_k = tr(C_k Q)/n, and test_accuracy is
-    the chance that the own output is the largest, a Gaussian orthant (to about 1e-4).
-
-    Moments (m_-, m_+, C, fractions) come from the moment part, which shares no point with training and test. In the
-    limit of many features and samples, averages over training sets are contour integrals of the rule's filter against
-        Q(z) = (a C - z)^-1,  a = 1/(1 + delta),  delta = tr(C Q)/n;
-    means and variance of the output give test_loss and test_accuracy = sum_k pi_k Phi(+-mean_k / sqrt variance).
+    Moments (means m_k, covariances C_k, fractions pi_k) come from the moment part, which shares no point with training
+    and test. One covariance may stand for all classes (DatasetClassifier: two classes, one output -1 or +1), or each
+    class has its own (DatasetClasses: one output a class, and a bias). In the limit of many features and samples,
+    averages over training sets are contour integrals of the rule's filter against
+        Q(z) = (sum_k pi_k a_k C_k - z)^-1,  a_k = 1/(1 + delta_k),  delta_k = tr(C_k Q)/n,
+    where classes that share a covariance share one delta. Means and covariances of the outputs give test_loss, and
+    test_accuracy as the chance that they are nearer to the target of the own class than to any other: a Gaussian
+    orthant, for one output Phi(+-mean / sqrt variance), for several to about 1e-4.
     Event: `best_time_loss`. Clock: the rule's own. Conditions on the draw (each seed measures its own moments).
     Strains are effects over the problem's margin: the bias of estimated moments (grows with features over moment
     points), tails heavier than Gaussian, unequal class covariances; 1 means that the effect reaches the margin.
@@ -216,27 +130,19 @@ class MeasuredMixture(Theory[DatasetClassifier | DatasetClasses]):
         ),
         Assumption("Gaussian tails", "1 means that heavy tails change the fit by the margin.", tails),
         Assumption(
-            "many features", "1 means that one over the number of features is the margin (K classes).", few_features
+            "many features",
+            "1 means that one over the number of features is the margin (a covariance for each class).",
+            few_features,
         ),
         Assumption("one covariance", "1 means that unequal class covariances change the fit by the margin.", unequal),
     )
 
-    def prepare(self, problem: DatasetClassifier | DatasetClasses, times: np.ndarray) -> "MeasuredMixture":
-        if self.nodes is not None:
-            return self
-        by_class = isinstance(problem, DatasetClasses)
-        size = measured_classes.contour_size(problem, times) if by_class else contour_size(problem, times)
-        return MeasuredMixture(nodes=size)
+    def prepare(self, problem: ClassTable, times: np.ndarray) -> "MeasuredMixture":
+        return self if self.nodes is not None else MeasuredMixture(nodes=contour_size(problem, times))
 
-    def predict(
-        self, problem: DatasetClassifier | DatasetClasses, data: Any, start: Any, times: Array
-    ) -> dict[str, Array]:
+    def predict(self, problem: ClassTable, data: Any, start: Any, times: Array) -> dict[str, Array]:
         assert self.nodes is not None
-        if isinstance(problem, DatasetClasses):
-            moments = measured_classes.moments_of(problem, data)
-            return measured_classes.class_curves(problem, moments, jnp.asarray(times), self.nodes, problem.bias)
-        found = class_moments(data.moment_inputs, data.moment_labels)
-        return mixture_curves(problem, found, jnp.asarray(times), self.nodes)
+        return mixture_curves(problem, moments_of(problem, data), jnp.asarray(times), self.nodes)
 
-    def finite_size(self, problem: DatasetClassifier | DatasetClasses) -> Mapping[str, FiniteSize]:
+    def finite_size(self, problem: ClassTable) -> Mapping[str, FiniteSize]:
         return {}

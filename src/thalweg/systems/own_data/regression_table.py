@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -14,7 +13,17 @@ from ...data import columns
 from ...rules import GradientFlow
 from ...words.fields import check_ranges, is_traced
 from ...words.problem import Event, Observable, Remark, Rule, always, array, scalar, size, starts_at_random
-from ..shared.least_squares import COLUMN_REMARKS, TableProblem, TrainingPart
+from ..shared.least_squares import (
+    COLUMN_REMARKS,
+    SPLIT_REMARK,
+    TableProblem,
+    TrainingPart,
+    check_rows,
+    column_factor,
+    permuted,
+    sample_of,
+    standardised,
+)
 from ..shared.square_loss import BEST_LOSS, LARGEST_RATE, SQUARED_NORM, TEST_LOSS, TRAIN_LOSS, as_weights
 
 # over five decades of flow time the best one differs by decades from split to split, at a few per cent of the loss:
@@ -62,7 +71,7 @@ class DatasetRegression(TableProblem):
     Clock: that of the rule. By default five decades of flow time, to 1000: correlated columns take long.
     Practical margin: 10 % of losses and norm.
     Errors: ValueError for entries that are not finite numbers, targets all alike, fewer points than asked.
-    Source: card of linear regression, section 2.1; leave-one-out on such data: Patil et al. 2024.
+    Source: Patil et al. 2024, leave-one-out on such data.
     """
 
     inputs: Float[Any, "N p"] = array("features, one row a point", symbol="x")
@@ -77,6 +86,7 @@ class DatasetRegression(TableProblem):
 
     random: ClassVar = {"draw": always, "start": starts_at_random}
     centred: ClassVar[bool] = True
+    bias: ClassVar[int] = 0
     observables: ClassVar[tuple[Observable, ...]] = (TRAIN_LOSS, TEST_LOSS, SQUARED_NORM)
     events: ClassVar[tuple[Event, ...]] = (BEST_TABLE_LOSS, LARGEST_RATE)
     margins: ClassVar[Mapping[str, float]] = {
@@ -93,21 +103,14 @@ class DatasetRegression(TableProblem):
             "for one against the rest: as numbers, class 2 counts as twice class 1.",
             lambda problem: columns.named_like_classes(problem.targets),
         ),
-        Remark(
-            "Seeds split one data set again and again; their spread says little about another data set.",
-            lambda problem: True,
-        ),
+        SPLIT_REMARK,
     )
 
     def __check_init__(self) -> None:
         if is_traced(self.inputs):
             return
         check_ranges(self)
-        if np.ndim(self.inputs) != 2 or np.shape(self.targets) != (np.shape(self.inputs)[0],):
-            raise ValueError(
-                f"DatasetRegression: inputs have shape {np.shape(self.inputs)} and targets {np.shape(self.targets)}; "
-                "give inputs (points, features) and one target a point."
-            )
+        check_rows(self, "targets")
         count = np.shape(self.targets)[0]
         if count - self.samples < 4:
             raise ValueError(
@@ -135,24 +138,17 @@ class DatasetRegression(TableProblem):
 
     def draw(self, key: Array) -> TableSample:
         inputs, targets = jnp.asarray(self.inputs), jnp.asarray(self.targets)
-        order = jax.random.permutation(key, targets.shape[0])
-        first, rest = order[: self.samples], order[self.samples :]
-        x, y = inputs[first], targets[first]
+        sizes = self.samples, targets.shape[0] - self.samples
+        (x, y), (xt, yt) = permuted(key, sizes, inputs, targets)
         centre, middle = jnp.mean(x, axis=0), jnp.mean(y)
         deviation = jnp.std(x, axis=0)
-        used = deviation > 1e-12 * jnp.max(jnp.abs(inputs), axis=0)
-        factor = jnp.where(used, 1.0, 0.0) / jnp.where(used, deviation + self.deviation_floor, 1.0)
+        factor, used = column_factor(deviation, inputs, self.deviation_floor)
         power = jnp.sum((deviation * factor) ** 2) / jnp.maximum(jnp.sum(used), 1)
         factor = factor / jnp.sqrt(jnp.where(power > 0, power, 1.0))
-
-        def scaled(part: Array) -> Array:
-            return (part - centre[None, :]) * factor[None, :]
-
-        return TableSample(scaled(x), y - middle, scaled(inputs[rest]), targets[rest] - middle)
+        return TableSample(standardised(x, centre, factor), y - middle, standardised(xt, centre, factor), yt - middle)
 
     def initial(self, key: Array, data: TableSample) -> Float[Array, " p"]:
-        p = data.inputs.shape[1]
-        return jnp.sqrt(self.init_variance / p) * jax.random.normal(key, (p,), dtype=jnp.float64)
+        return self.random_weights(key)
 
     def observe(self, params: Float[Array, " p"], data: TableSample) -> dict[str, Array]:
         return {
@@ -165,10 +161,7 @@ class DatasetRegression(TableProblem):
         return log_times(self)
 
     def as_data(self, raw: Any) -> TableSample:
-        if isinstance(raw, dict) and "test_inputs" in raw:
-            raw = TableSample(**{k: np.asarray(v, dtype=np.float64) for k, v in raw.items()})
-        if not isinstance(raw, TableSample):
-            raise ValueError("data must be tw.TableSample with training and test points.")
+        raw = sample_of(TableSample, raw, "training and test")
         for name in ("", "test_"):
             x, y = np.asarray(getattr(raw, f"{name}inputs")), np.asarray(getattr(raw, f"{name}targets"))
             if x.ndim != 2 or y.shape != x.shape[:1] or not np.all(np.isfinite(x)) or not np.all(np.isfinite(y)):

@@ -1,33 +1,19 @@
 """A linear classifier on a user's own data of several classes: one output a class, and a bias."""
 
-from collections.abc import Mapping
-from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from ...rules import GradientFlow
 from ...words.fields import check_ranges, floats, is_traced
-from ...words.problem import (
-    Event,
-    Observable,
-    Remark,
-    Rule,
-    always,
-    array,
-    scalar,
-    size,
-    spread_times,
-    starts_at_random,
-)
-from ..shared.least_squares import COLUMN_REMARKS, TableProblem, TrainingPart
-from ..shared.square_loss import LARGEST_RATE, SQUARED_NORM, TEST_LOSS, TRAIN_LOSS
+from ...words.problem import Observable, Remark, Rule, array, scalar, size
+from ..shared.least_squares import TrainingPart, check_rows, sample_of
+from ..shared.square_loss import SQUARED_NORM, TEST_LOSS, TRAIN_LOSS
 from ..shared.two_class_outputs import TEST_ACCURACY, accuracy
-from .two_classes import BEST_DATA_LOSS, DatasetClassifier
+from .class_table import ClassTable, one_hot
 
 SUMMED = "half the mean squared error, summed over outputs"
 
@@ -46,34 +32,7 @@ class ClassSample(eqx.Module):
     test_labels: Float[Any, " t"]
 
 
-class ClassMoments(NamedTuple):
-    """Means (p, K), fractions (K,), covariances (K, p, p) of the classes, and the pooled one (p, p)."""
-
-    means: Array
-    fractions: Array
-    covariances: Array
-    pooled: Array
-
-
-@partial(jax.jit, static_argnums=2)
-def moments_by_class(inputs: Float[Array, "m p"], labels: Float[Array, " m"], classes: int) -> ClassMoments:
-    """Sample moments of the classes 0 .. K-1; covariances are unbiased, those of absent classes are 0."""
-    members = (labels[:, None] == jnp.arange(classes)[None, :]).astype(inputs.dtype)
-    counts = jnp.sum(members, axis=0)
-    means = inputs.T @ members / jnp.maximum(counts, 1.0)[None, :]
-    centred = inputs - members @ means.T
-    scatter = jnp.einsum("mk,mi,mj->kij", members, centred, centred)
-    own = scatter / jnp.maximum(counts - 1, 1.0)[:, None, None]
-    pooled = jnp.sum(scatter, axis=0) / (labels.shape[0] - classes)
-    return ClassMoments(means, counts / labels.shape[0], own, pooled)
-
-
-def one_hot(labels: Float[Array, " n"], classes: int) -> Float[Array, "n K"]:
-    """1 for the own class, else 0."""
-    return 1.0 * (labels[:, None] == jnp.arange(classes)[None, :])
-
-
-class DatasetClasses(TableProblem):
+class DatasetClasses(ClassTable):
     """Linear outputs W'x + b, one a class, trained with the square loss on one-hot targets: a user's own data.
 
     `inputs` (N, p), `labels` (N,) with K different numbers, K >= 2; outputs follow them in order. Each seed is a new
@@ -86,7 +45,8 @@ class DatasetClasses(TableProblem):
     Clock: that of the rule. Practical margins as for two classes.
     Errors: ValueError for one class, classes of fewer than 8 points, entries that are not finite numbers, fewer points
     than asked. Two classes: DatasetClassifier has one output and no bias.
-    Source: card of the linear classifier, section 2.8.
+    Source: Couillet & Liao 2022, section 5.2, for one output; several outputs (each a least-squares problem of its own
+    on the same rows) and the bias: derived here.
     """
 
     inputs: Float[Any, "N p"] = array("features, one row a point", symbol="x")
@@ -100,8 +60,7 @@ class DatasetClasses(TableProblem):
     deviation_floor: float = scalar("added to each standard deviation, units of the inputs", default=0.0, low=0.0)
     rule: Rule = GradientFlow()
 
-    random: ClassVar = {"draw": always, "start": starts_at_random}
-    centred: ClassVar[bool] = False
+    one_covariance: ClassVar[bool] = False
     observables: ClassVar[tuple[Observable, ...]] = (
         Observable("train_loss", f"training loss, {SUMMED}", TRAIN_LOSS.symbol, low=0.0),
         Observable("test_loss", f"test loss, {SUMMED}", TEST_LOSS.symbol, low=0.0),
@@ -109,17 +68,11 @@ class DatasetClasses(TableProblem):
         TEST_ACCURACY,
         SQUARED_NORM,
     )
-    events: ClassVar[tuple[Event, ...]] = (BEST_DATA_LOSS, LARGEST_RATE)
-    margins: ClassVar[Mapping[str, float]] = DatasetClassifier.margins
     remarks: ClassVar[tuple[Remark, ...]] = (
-        *COLUMN_REMARKS,
+        *ClassTable.remarks,
         Remark(
             "The start is zero, where all outputs are alike: accuracy at time 0 is the limit t -> 0+.",
             lambda problem: problem.init_variance == 0,
-        ),
-        Remark(
-            "Seeds split one data set again and again; their spread says little about another data set.",
-            lambda problem: True,
         ),
     )
 
@@ -132,11 +85,7 @@ class DatasetClasses(TableProblem):
         if is_traced(self.inputs):
             return
         check_ranges(self)
-        if np.ndim(self.inputs) != 2 or np.shape(self.labels) != (np.shape(self.inputs)[0],):
-            raise ValueError(
-                f"DatasetClasses: inputs have shape {np.shape(self.inputs)} and labels {np.shape(self.labels)}; "
-                "give inputs (points, features) and one label a point."
-            )
+        check_rows(self, "labels")
         values, counts = np.unique(np.asarray(self.labels), return_counts=True)
         if values.size < 2 or counts.min() < 8:
             raise ValueError(
@@ -155,43 +104,25 @@ class DatasetClasses(TableProblem):
                 f"and {parts[2]} to test, at least {max(4, values.size + 1)} each; lower samples or moments."
             )
 
-    def parts(self) -> tuple[int, int, int]:
-        """Sizes of the training, moment and test parts."""
-        rest = np.shape(self.labels)[0] - self.samples
-        moments = self.moments or (2 * rest) // 3
-        return self.samples, moments, rest - moments
-
     @property
     def outputs(self) -> int:
         return self.classes
 
+    def aims(self) -> Float[np.ndarray, "K K"]:
+        return np.eye(self.classes)
+
+    def numbers(self, labels: Float[Array, " n"]) -> Float[Array, " n"]:
+        return jnp.asarray(labels)
+
     def draw(self, key: Array) -> ClassSample:
-        n, m, _ = self.parts()
-        inputs, values = jnp.asarray(self.inputs), jnp.asarray(self.labels)
-        # the rank of a label among the different ones
-        first = jnp.sort(values)
-        rises = jnp.concatenate([jnp.zeros(1), jnp.cumsum(first[1:] > first[:-1])])
-        labels = rises[jnp.searchsorted(first, values)]
-        order = jax.random.permutation(key, labels.shape[0])
-        (x, y), (xm, ym), (xt, yt) = ((inputs[i], labels[i]) for i in (order[:n], order[n : n + m], order[n + m :]))
-        factor, centre = scaling(xm, ym, inputs, self.classes, self.deviation_floor)
-
-        def scaled(part: Array) -> Array:
-            return (part - centre[None, :]) * factor[None, :]
-
         def extended(part: Array) -> Array:
-            return jnp.concatenate([scaled(part), jnp.ones((part.shape[0], self.bias))], axis=1)
+            return jnp.concatenate([part, jnp.ones((part.shape[0], self.bias))], axis=1)
 
-        return ClassSample(extended(x), y, scaled(xm), ym, extended(xt), yt)
+        (x, y), moment, (xt, yt) = self.split(key)
+        return ClassSample(extended(x), y, *moment, extended(xt), yt)
 
     def initial(self, key: Array, data: ClassSample) -> Float[Array, "d K"]:
-        p = np.shape(self.inputs)[1]
-        weights = jnp.sqrt(self.init_variance / p) * jax.random.normal(key, (p, self.classes), dtype=jnp.float64)
-        return jnp.concatenate([weights, jnp.zeros((self.bias, self.classes))])
-
-    @classmethod
-    def from_table(cls, inputs: Any, targets: Any, samples: int) -> "DatasetClasses":
-        return cls(inputs=inputs, labels=targets, samples=samples)
+        return jnp.concatenate([self.random_weights(key, self.classes), jnp.zeros((self.bias, self.classes))])
 
     @classmethod
     def suits(cls, targets: Any) -> bool:
@@ -222,14 +153,8 @@ class DatasetClasses(TableProblem):
             "squared_norm": jnp.sum(params[:p] ** 2),
         }
 
-    def horizon(self) -> np.ndarray:
-        return spread_times(self, 10.0)
-
     def as_data(self, raw: Any) -> ClassSample:
-        if isinstance(raw, dict) and "test_inputs" in raw:
-            raw = ClassSample(**{k: np.asarray(v, dtype=np.float64) for k, v in raw.items()})
-        if not isinstance(raw, ClassSample):
-            raise ValueError("data must be tw.ClassSample with training, moment and test points.")
+        raw = sample_of(ClassSample, raw, "training, moment and test")
         for name, width in (("", self.bias), ("moment_", 0), ("test_", self.bias)):
             x, y = np.asarray(getattr(raw, f"{name}inputs")), np.asarray(getattr(raw, f"{name}labels"))
             fits = x.ndim == 2 and x.shape[1] == np.shape(self.inputs)[1] + width and y.shape == x.shape[:1]
@@ -245,13 +170,3 @@ class DatasetClasses(TableProblem):
         if weights.shape != wanted or not np.all(np.isfinite(weights)):
             raise ValueError(f"start has shape {weights.shape}; {wanted} finite numbers are wanted, the bias last.")
         return weights
-
-
-def scaling(
-    moment_inputs: Array, moment_labels: Array, inputs: Array, classes: int, floor: Any
-) -> tuple[Float[Array, " p"], Float[Array, " p"]]:
-    """Factor (0 for constant features) and centre of each feature, from the moment part."""
-    within = jnp.sqrt(jnp.diagonal(moments_by_class(moment_inputs, moment_labels, classes).pooled))
-    used = within > 1e-12 * jnp.max(jnp.abs(inputs), axis=0)
-    factor = jnp.where(used, 1.0, 0.0) / jnp.where(used, within + floor, 1.0)
-    return factor / jnp.sqrt(jnp.mean((within * factor) ** 2)), jnp.mean(moment_inputs, axis=0)

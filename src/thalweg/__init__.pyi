@@ -1,7 +1,6 @@
 # names from .systems are written by `make catalogue`, all others by hand
 from . import diagnostics as diagnostics
 from ._version import __version__ as __version__
-from .catalogue.choice import advise as advise
 from .catalogue.choice import theories as theories
 from .catalogue.registry import Preset as Preset
 from .catalogue.registry import preset as preset
@@ -30,6 +29,7 @@ from .rules import OnePassSGD as OnePassSGD
 from .rules import Optax as Optax
 from .rules import PowerLaw as PowerLaw
 from .rules import Scheduled as Scheduled
+from .verbs.advice import advise as advise
 from .verbs.comparison import compare as compare
 from .verbs.known_rates import rate_study_of as rate_study_of
 from .verbs.predictor import Predictor as Predictor

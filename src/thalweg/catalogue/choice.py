@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..words.problem import Problem
-from ..words.recommendations import Advice, Adviser
 from ..words.theory import Setting, Theory, TheoryWarning
 from . import registry
 
@@ -197,28 +196,6 @@ def theories(problem: Problem) -> Any:
             }
         )
     return Menu(table)
-
-
-def advise(problem: Problem, *, data: Any = None, start: Any = None) -> Advice:
-    """What theory recommends for a problem: values with intervals, each with its evidence and the sentence why.
-
-    `print(advice)` tells all; `advice["stopping_time"].value` is one number. What theory cannot say is told with the
-    reason, not left out. `data` and `start` are read as by `predict`; where an adviser needs a draw and none is given
-    it takes that of seed 0. Raises ValueError for a problem about which no adviser speaks.
-    """
-    import jax
-
-    advisers = [kind() for kind in registry.everything(Adviser).values() if isinstance(problem, kind.of)]
-    if not advisers:
-        known = sorted({of.__name__ for kind in registry.everything(Adviser).values() for of in kind.of})
-        raise ValueError(
-            f"there is no advice about {type(problem).__name__}; there is about {', '.join(known) or 'none yet'}. "
-            "theories(problem) lists what is known about yours."
-        )
-    with jax.enable_x64():
-        given = (None if data is None else problem.as_data(data), None if start is None else problem.as_start(start))
-        setting = Setting(problem, *given)
-        return Advice(type(problem).__name__, tuple(item for one in advisers for item in one.advise(setting)))
 
 
 def as_theory(theory: Any) -> Theory:

@@ -10,6 +10,7 @@ import click
 from .._version import __version__
 from ..catalogue.entries import PresetEntry
 from ..catalogue.index import index
+from ..data.table_files import SKLEARN
 from . import rate_command as rate_advice
 from . import verbs
 from .console import INTERRUPTED, Sentence, heed_termination, keep_compiled, note, spoken_warnings
@@ -112,9 +113,9 @@ class Subject(click.Command):
 
 
 class AboutTable(click.Command):
-    """`advise` about a file of the user's own."""
+    """`advise` about a table of the user's own, or one of scikit-learn's."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, source: str) -> None:
         parameters: list[click.Parameter] = [
             click.Option(["--target"], metavar="COLUMN", help="column to be predicted from all others"),
             click.Option(["--samples"], type=int, metavar="N", help="rows to train on [default four fifths]"),
@@ -122,21 +123,23 @@ class AboutTable(click.Command):
         ]
 
         def callback(target: str | None, samples: int | None, as_json: bool) -> None:
-            click.get_current_context().exit(verbs.advise_table(path, target, samples, as_json))
+            click.get_current_context().exit(verbs.advise_table(source, target, samples, as_json))
 
-        words = "Advice about a table in a .csv file, one row a point: classes if the target has two values."
-        super().__init__(path, callback=callback, params=parameters, help=words)
+        words = (
+            "Advice about a table (a .csv file, sklearn:NAME), one row a point: classes if the target has two values."
+        )
+        super().__init__(source, callback=callback, params=parameters, help=words)
 
 
 def _is_table(word: str) -> bool:
-    return word.lower().endswith(".csv")
+    return word.lower().endswith(".csv") or word.startswith(SKLEARN)
 
 
 class Verb(click.Group):
     """A verb; its subcommands are the problems and presets of the index."""
 
     def __init__(self, name: str) -> None:
-        usage = "NAME [OPTIONS]..." if name != "advise" else "NAME|FILE.csv [OPTIONS]..."
+        usage = "NAME [OPTIONS]..." if name != "advise" else "NAME|FILE.csv|sklearn:NAME [OPTIONS]..."
         super().__init__(
             name, help=MEANING[name], subcommand_metavar=usage, epilog=EPILOG if name == "compare" else None
         )

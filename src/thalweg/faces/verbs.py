@@ -78,41 +78,29 @@ def theories(name: str, said: dict[str, Any], as_json: bool) -> int:
 
 
 def advise(name: str, said: dict[str, Any], as_json: bool) -> int:
-    """`advise`."""
+    """`advise` about a problem."""
     import thalweg as tw
 
-    from .summary import clean
-
-    told = tw.advise(Asked(name, said).problem)
-    click.echo(json.dumps([clean(vars(item)) for item in told], indent=1) if as_json else str(told))
-    return 0
+    return _tell(tw.advise(Asked(name, said).problem), as_json)
 
 
-def advise_table(path: str, target: str | None, samples: int | None, as_json: bool) -> int:
-    """`advise` about a .csv file: the problem is the one that suits its target."""
+def advise_table(source: str, target: str | None, samples: int | None, as_json: bool) -> int:
+    """`advise` about a table."""
     import thalweg as tw
 
-    from ..catalogue import registry
-    from ..data.table_files import mapping, numbered, read_table
-    from ..systems.shared.least_squares import TableProblem
+    return _tell(tw.advise(source, target=target, samples=samples), as_json)
+
+
+def _tell(told: Any, as_json: bool) -> int:
     from .summary import clean
 
-    inputs, targets = read_table(path, target)
-    kinds = [kind for kind in registry.problems().values() if issubclass(kind, TableProblem) and kind.suits(targets)]
-    numbers, names = numbered(targets)
-    count, columns = inputs.shape
-    used = 4 * count // 5 if samples is None else samples
-    told = tw.advise(kinds[0].from_table(inputs, numbers, used))
-    if as_json:
-        click.echo(json.dumps([clean(vars(item)) for item in told], indent=1))
-    else:
-        kept = f"{path}: {count} rows, {columns} columns to predict {target!r} from; {used} rows are training points"
-        click.echo(f"{kept}{'' if samples else ' (four fifths; --samples N takes others)'}.")
-    if names:
-        # beside the JSON, not in it: a list of recommendations stays one
-        click.echo(f"Classes of {target!r}: {mapping(names)}.", err=as_json)
     if not as_json:
-        click.echo(f"\n{told}")
+        click.echo(str(told))
+        return 0
+    click.echo(json.dumps([clean(vars(item)) for item in told], indent=1))
+    for line in told.about:
+        # beside the JSON, not in it: a list of recommendations stays one
+        click.echo(line, err=True)
     return 0
 
 

@@ -1,18 +1,14 @@
-"""Deterministic equivalent for mixtures of K Gaussians with one shared covariance, by contour integrals.
+"""What deterministic equivalents by contour integrals share: the edge of the spectrum, the loop, and delta on it.
 
-Columns x_i = m_{k(i)} + C^(1/2) z_i, i = 1..n, class fractions pi, targets y_i = T_{k(i)}, and S = X X^T / n
-of shape (p, p), b = X y / n. For f and g analytic around the spectrum of S, and w_0 of independent entries of
-variance v / p, the vector w = f(S) w_0 + g(S) b has averages that are contour integrals over f, g, f^2, g^2
-or, for quadratic forms, double integrals over g(z1) g(z2) and f(z1) f(z2). What does not depend on f and g is
-computed once, by `shared_covariance`; any number of pairs (f, g) then costs matrix products, by `curves`.
+Columns x_i = m_{k(i)} + C^(1/2) z_i, i = 1..n, class fractions pi, and S = X X^T / n of shape (p, p). For f analytic
+around the spectrum of S, f(S) = -(1 / 2 pi i) oint f(z) (S - z)^(-1) dz over an anticlockwise loop, and averages are
+integrals over f of what does not depend on f: `linear_equivalent`, `mixture_equivalent`. In the eigenbasis of C, with
+eigenvalues l_i,
 
-In the eigenbasis of C, with eigenvalues l_i and D = diag(sqrt pi):
+    Q_i = 1 / (a l_i - z),  a = 1 / (1 + delta),  delta = (1/n) sum_i l_i Q_i     (Im delta > 0 for Im z > 0)
 
-    Q = 1 / (a l - z),  a = 1 / (1 + delta),  delta = (1/n) sum_i l_i Q_i       (Im delta > 0 for Im z > 0)
-    G = D M^T Q M D + delta I,   R = (I + G)^(-1) D T
-
-Source: card linear_classifier, section 2.8, after Liao and Couillet 2018, arXiv 1805.11917; the equation for
-delta in its companion variable: Silverstein and Bai 1995.
+Source: Liao and Couillet 2018, arXiv 1805.11917; the equation for delta in its companion variable: Silverstein and Bai
+1995; the shape of the loop and the number of nodes: derived here, from the largest |f| on it.
 """
 
 import math

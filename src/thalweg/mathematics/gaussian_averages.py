@@ -12,7 +12,8 @@ For u ~ N(0, C), C of shape (n, n), and whole-number indices a, b, c, d:
 Indices are NumPy integers or arrays of one shape (or shapes of the same rank that broadcast); so is the answer.
 The covariance may be singular (equal fields); its diagonal must be positive. C is positive semidefinite up to
 rounding, hence every argument of an arcsine is cut to [-1, 1]; beyond, the slope is taken to be 0.
-Source: Saad and Solla 1995 (error function); Cho and Saul 2009 (rectifier); card committee_machine, 2.2 to 2.4.
+Source: Saad and Solla 1995 (error function); Cho and Saul 2009 (rectifier); the others derived here, by integration by
+parts of the second and from moments of Gaussians.
 """
 
 import abc

@@ -10,7 +10,8 @@ w = f(S) w_0 + g(S) b has averages that are integrals over a loop around the spe
     U = 1 - a(z1) a(z2) (1/n) sum_i l_i^2 Q_i(z1) Q_i(z2).
 
 Equal eigenvalues are one atom with its count, so that isotropic inputs cost no more than one. What does not depend on
-f and g is computed once. Source: card linear_regression, section 2.4; Louart and Couillet 2018.
+f and g is computed once. Source: Q from Louart and Couillet 2018; the double integral is
+derived here, from Q(z1) A Q(z2) as the derivative of Q in the direction of A.
 """
 
 from typing import NamedTuple

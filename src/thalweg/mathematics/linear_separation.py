@@ -18,7 +18,7 @@ import numpy as np
 
 # columns whose independent part is smaller than this share of the largest count as dependent
 _DEPENDENT = 1e-10
-# the card's tolerance for the span of the rows that are not separable
+# tolerance for the span of the rows that are not separable
 _SPAN = 1e-8
 # seconds for the linear programme; a table of 2000 x 50 takes half a second
 _PATIENCE = 600.0
@@ -114,7 +114,7 @@ def _spans(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
 def separable_rows(rows: np.ndarray) -> tuple[np.ndarray, float]:
     """Which rows (n, r), of length one or zero, are separable, by one linear programme, and how sure that is.
 
-    The card's programme, maximise sum s_i with z_i.w <= -s_i and 0 <= s_i <= 1, is solved in its dual form, which has
+    The programme, maximise sum s_i with z_i.w <= -s_i and 0 <= s_i <= 1, is solved in its dual form, which has
     r constraints instead of n: l_i >= 0 with sum l_i z_i = 0, maximise sum min(l_i, 1). Each row that is not separable
     gets l_i >= 1, each other l_i = 0, and the multipliers of the constraints are the w that separates.
     Sureness is min(1/|w|, 1/max l): the least cosine by which w separates, and the least share of a row in the

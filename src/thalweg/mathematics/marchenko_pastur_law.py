@@ -73,7 +73,8 @@ def closure_rule(ratio: Scalar, signal: Scalar, nodes: int) -> SpectralRule:
 
     The missing mass sits exactly at the pole of the density, where it cancels the leading error of the nodes:
     the rule is exact for polynomials up to degree 2N, below, at and above rho^2 = c and c = 1.
-    Source: card linear_classifier, section 3.
+    Source: derived here, as Gauss-Chebyshev quadrature of the density without its square root; the density:
+    Marchenko and Pastur 1967, with the outlier Liao and Couillet 2018.
     Shapes: three arrays of N + 2. `nodes` is a static integer, see `nodes_needed`.
     """
     ratio, signal = jnp.asarray(ratio, float), jnp.asarray(signal, float)

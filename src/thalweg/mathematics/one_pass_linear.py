@@ -6,8 +6,9 @@ with v = w - beta, D_i = E v_i^2, m_i = E v_i and R = sum_i l_i D_i + s (the mea
     D_i <- [(1 - h g)^2 - 2 (1 - h g) h l_i + 2 h^2 l_i^2] D_i + h^2 l_i R + h^2 g^2 beta_i^2
            - 2 h g (1 - h g - h l_i) beta_i m_i,        m_i <- (1 - h g - h l_i) m_i - h g beta_i,
 
-with h the step and g the decay; everything is summed over equal eigenvalues. Source: card linear_regression, section
-2.6 (fourth moment of Gaussian inputs); the terms in g by the same algebra.
+with h the step and g the decay; everything is summed over equal eigenvalues. Source: derived here, by averaging
+one step with the fourth moment of Gaussian inputs, E x x' A x x' = C (tr AC) + 2 C A C for symmetric A; its limit of
+small steps is that of Collins-Woodfin et al. 2023.
 """
 
 from collections.abc import Callable

@@ -13,8 +13,8 @@ the eigenvalues d of its scatter, D = sum_j d_j/(d_j + s), k = s/(n - D), and N 
 M_n, such as the errors on rows held out. Then M_m is known for every m, at the k that the table can see: all of them
 where n > p, else only k above its value at s = 0. Centred tables count one row less.
 
-Source: card of linear regression, 2.4 (closed form of ridge); use of one table for other sizes after Wei, Hu and
-Steinhardt 2022. In the limit of many rows and columns; errors O(1/n).
+Source: the closed form of ridge and its use on one table, Wei, Hu and Steinhardt 2022; other sizes derived here, since
+N is the same for every m. In the limit of many rows and columns; errors O(1/n).
 """
 
 from typing import NamedTuple

@@ -2,7 +2,8 @@
 
 kappa > 0 solves kappa = lam + kappa (1/n) sum_i l_i/(l_i + kappa); with df2 = (1/n) sum_i l_i^2/(l_i + kappa)^2 the
 solution (S + lam)^-1 X y/n has excess risk [kappa^2 sum_i l_i beta_i^2/(l_i + kappa)^2 + s df2]/(1 - df2).
-Source: card linear_regression, section 2.4.
+Source: Wei, Hu and Steinhardt 2022, for the fixed point and the risk; equal to the double contour integral of
+`linear_equivalent` at the filter of ridge.
 """
 
 import jax

@@ -58,10 +58,14 @@ class Recommendation:
 
 @dataclasses.dataclass(frozen=True)
 class Advice:
-    """All recommendations about a problem: printed as text, by name as `advice["ridge"]`, as a table by `.table()`."""
+    """All recommendations about a problem: printed as text, by name as `advice["ridge"]`, as a table by `.table()`.
+
+    `about`: lines on what the problem was made of, where it was made of a user's table.
+    """
 
     subject: str
     items: tuple[Recommendation, ...]
+    about: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Recommendation]:
         return iter(self.items)
@@ -83,7 +87,8 @@ class Advice:
         return pandas.DataFrame([{c: getattr(item, c) for c in columns} for item in self.items], columns=list(columns))
 
     def __str__(self) -> str:
-        return "\n\n".join([f"Advice for {self.subject}", *(str(item) for item in self.items)])
+        made = ["\n".join(self.about)] if self.about else []
+        return "\n\n".join([*made, f"Advice for {self.subject}", *(str(item) for item in self.items)])
 
 
 def around(value: float, error: FiniteSize) -> tuple[float, float]:

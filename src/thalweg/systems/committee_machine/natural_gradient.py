@@ -9,7 +9,8 @@ first layer, G_ij = v_i v_j E g'(l_i) g'(l_j) x x' (N x N blocks), is at every N
 Outside the span of the weights its inverse is a^-1. Inside, where block j is sum_m C_jm w_m, it is the inverse of
     Mop[(i,k),(j,m)] = a_ij delta_km + sum_l th^ij_kl Q_lm      (K^2 x K^2).
 Damping: G + damping I, which adds to the diagonals of a and of Mop.
-Source: Rattray, Saad and Amari 1998; card committee_machine, 2.9.
+Source: Rattray, Saad and Amari 1998; the blocks in these units derived here, by integrating g'(l_i) g'(l_j) x x' by
+parts.
 """
 
 from typing import NamedTuple
@@ -60,7 +61,8 @@ def natural_velocity(averages: GaussianAverages, now: State, target: Target, mot
     dR/dt = -eta [gam (psi_T - psi_S Q^-1 R) + E R] - wd R
     dQ/dt = -eta [E Q + (E Q)'] + eta^2 gam Ups gam' - 2 wd Q
     Cost: that of gradient descent and O(K^6). Collinear students make Q and a singular: use damping for the latter.
-    Source: card committee_machine, 2.9. The decay, decoupled from the metric, is the plain one.
+    Source: Rattray, Saad and Amari 1998, in the units of this module. The decay, decoupled from the metric, is the
+    plain one.
     """
     units, v, eta = now.output.shape[0], now.output, motion.learning_rate
     covariance, c = joint_covariance(now, target), signed_weights(now, target)

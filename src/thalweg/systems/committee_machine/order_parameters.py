@@ -3,7 +3,7 @@
 Fields: student l_k = w_k.x / sqrt N (K of them), teacher rho_m = w*_m.x / sqrt N (M), x ~ N(0, I_N).
 Overlaps: Q = w w'/N (K, K), R = w w*'/N (K, M), T = w* w*'/N (M, M); output weights v (K), v* (M).
 Clock: t = steps / N. All functions here are pure, float64, and may be jitted, mapped and differentiated forward.
-Source: Saad and Solla 1995; Goldt et al. 2019; card committee_machine, 2.1.
+Source: Saad and Solla 1995; Goldt et al. 2019; signs and units as above derived here.
 """
 
 from typing import NamedTuple
@@ -110,7 +110,7 @@ def gradient_velocity(averages: GaussianAverages, now: State, target: Target, mo
     dQ_ik/dt = -eta (v_i drift_ik + v_k drift_ki) + eta^2 v_i v_k diffusion_ik - 2 wd Q_ik
     dv_i/dt  = -eta_v sum_b c_b E g(u_i) g(u_b)
     Cost: O(K^2 (K + M)^2) averages. Q stays symmetric to the last bit.
-    Source: card committee_machine, 2.1.
+    Source: Saad and Solla 1995; Goldt et al. 2019.
     """
     units, v = now.output.shape[0], now.output
     covariance, c = joint_covariance(now, target), signed_weights(now, target)

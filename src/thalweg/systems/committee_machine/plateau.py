@@ -2,7 +2,8 @@
 
 Setting: K = M, orthonormal teachers, v = v* = 1, no noise. The permutation-symmetric states (Q_diag, Q_off, R) are
 Q = Q_diag I + Q_off (11' - I), R_in = R for all i, n.
-Source: Saad and Solla 1995; card committee_machine, 2.5.
+Source: Saad and Solla 1995 for small rates; at finite ones derived here, as fixed points of the law of motion of
+`order_parameters` among symmetric states.
 """
 
 import math

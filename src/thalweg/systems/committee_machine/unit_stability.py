@@ -3,7 +3,8 @@
 Setting: as many students as teachers (K = M), orthonormal teachers, v = v* = 1. Near the solution the perpendicular
 weight errors q (K, K) obey dq/dt = -eta (a q + q a) + eta^2 U[q], and the slowest mode has the form
 q = X I + Y (11' - I), which leaves a 2 x 2 problem with m_n = E g'(z)^n, z ~ N(0, 1).
-Source: card committee_machine, 2.6, 2.7 and 2.9.
+Source: derived here, as the linearisation of the law of motion (Saad and Solla 1995; Rattray, Saad and Amari 1998) at
+the perfect solution; the floor by label noise as in Goldt et al. 2019.
 """
 
 import math

@@ -90,7 +90,7 @@ class ImbalanceRate(Theory[DeepLinear]):
     """
 
     of: ClassVar[tuple[type[Problem], ...]] = (DeepLinear,)
-    source: ClassVar[tuple[Source, ...]] = (Source("Min2021", "theorem 1; the margin form derived for the card"),)
+    source: ClassVar[tuple[Source, ...]] = (Source("Min2021", "theorem 1; the margin form derived here"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("start", "draw")
     own: ClassVar[tuple[Variable, ...]] = (
         Variable("exponent", "certified rate of decay of the excess loss", "1/flow time"),

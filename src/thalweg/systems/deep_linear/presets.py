@@ -1,4 +1,4 @@
-"""Settings of the sources of deep linear networks; all recalled, not read, but for what the card derives."""
+"""Settings of the sources of deep linear networks; all recalled, not read, but for what is derived here."""
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def _certified_steps(problem: DeepLinear) -> np.ndarray:
 
 
 class Arora2019:
-    """A start whose convergence is certified, and one whose certificate is void; sizes of the card, not the source."""
+    """A start whose convergence is certified, and one whose certificate is void; sizes of our own, not the source's."""
 
     @preset(
         "a certified start at its certified learning rate",

@@ -133,7 +133,7 @@ class RankOneFlow(Theory[DeepLinear]):
     `limit_loss`, `approach_rate` (that late rate; 0 for the saddle), `plateau_length` (that time, for the two first
     modes that the start has, 0 where there is no plateau). Clock: flow time. Conditions on draw and start. `tolerance`
     is that of the integrator. Fails for other ranks, inputs that are not white, and steps.
-    Source: derived for the card; the setting: Eftekhari 2020.
+    Source: derived here (in internal time the flow is linear before it is normalised); the setting: Eftekhari 2020.
     """
 
     tolerance: float = scalar("relative tolerance of the integrator", default=1e-12, above=0.0, below=0.1, log=True)

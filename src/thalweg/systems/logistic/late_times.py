@@ -37,7 +37,8 @@ class SecondOrder(NamedTuple):
 
 
 def second_order(data: LogisticSample) -> SecondOrder:
-    """Source: Ji and Telgarsky 2019 for the form; the equations of its constants are those of the card.
+    """Source: Ji and Telgarsky 2019 for the form; the equations of its constants are derived here, by putting the
+    form into the flow and comparing the orders of 1/T.
 
     a_i the multipliers, z_i = -y_i x_i, P z_i orthogonal to the span of the other rows:
     z_i.(offset + log_offset) = ln(n a_i) on the support; H delay = -sum a_i P_S z_i, H the Hessian of the others.

@@ -56,7 +56,7 @@ class RayPlusOffset(Theory[DatasetLogistic]):
     Momentum counts as 1/(1 - momentum) times the flow time. Conditions on nothing: the data are given.
     It fails where nothing is separable (use FiniteOptimum), for Adam and other rules with a bias of their own, and
     says little (strain) before the logarithm is long.
-    Source: Ji & Telgarsky 2019; constants of the next order derived for the card.
+    Source: Ji & Telgarsky 2019; constants of the next order derived here (`late_times`).
     """
 
     of: ClassVar[tuple[type[Problem], ...]] = (DatasetLogistic,)

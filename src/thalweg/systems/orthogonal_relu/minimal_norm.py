@@ -84,7 +84,7 @@ class ScaleRate(Theory[ShallowReLU]):
     points of a sign on the limit is out of reach at any scale: use ClassFlow. 2 where there is no such unit.
     Own variables: `scale_exponent` (sign; claim `rate`: slope of log(norm gap) and of log(error of a quarter time)
     against log(init_scale)), `slower_rate` rho (sign). Conditions on the start. NaN for a sign without a full unit.
-    Source: derived for the card from the phases of Boursier et al. 2022; slopes checked by the exact flow.
+    Source: derived here from the phases of Boursier et al. 2022; slopes checked by the exact flow.
     """
 
     of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)

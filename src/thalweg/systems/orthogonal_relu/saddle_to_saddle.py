@@ -70,7 +70,8 @@ class SaddleToSaddle(Theory[ShallowReLU]):
     those after it then stand in another place, and the declared error is that of the whole list.
     A limit: times are off by O(1) in flow time, O(1/ln(1/init_scale)) of themselves; norms and losses by the same share
     where jumps nearly tie. Conditions on the start. Clock: the rule's own.
-    Source: Boursier et al. 2022; jump process as a limit, arXiv 2605.27097; the greedy rule was derived for the card.
+    Source: Boursier et al. 2022; jump process as a limit, arXiv 2605.27097; the greedy rule is derived
+    here, from the growth of each unit between two jumps.
     """
 
     of: ClassVar[tuple[type[Problem], ...]] = (OrthogonalReLU, UserInputsReLU)

@@ -1,0 +1,81 @@
+"""advise: what theory recommends for a problem, or for a user's own table."""
+
+import os
+from typing import Any
+
+import jax
+
+from ..catalogue import registry
+from ..data.table_files import Table, mapping, numbered, read_table
+from ..systems.shared.least_squares import TableProblem
+from ..words.problem import Problem
+from ..words.recommendations import Advice, Adviser
+from ..words.theory import Setting
+
+
+def advise(
+    subject: Any, *, target: Any = None, samples: int | None = None, data: Any = None, start: Any = None
+) -> Advice:
+    """What theory recommends: values with intervals, each with its evidence and the sentence why.
+
+    `subject` is a problem, or a table of your own with one row a point: the path of a .csv file, a pandas DataFrame, or
+    `"sklearn:diabetes"`. Of a table, `target` names the column to be predicted from all others (scikit-learn's bring
+    their own) and `samples` the number of rows to train on, four fifths unless given; the problem is the one that suits
+    the target: numbers, two values, or names of classes. `print(advice)` tells all, as `thalweg advise` does;
+    `advice["stopping_time"].value` is one number. What theory cannot say is told with the reason, not left out.
+    Of a problem, `data` and `start` are read as by `predict`; where an adviser needs a draw and none is given it takes
+    that of seed 0. Raises ValueError for a problem about which no adviser speaks, and for a table that cannot be read.
+    """
+    if isinstance(subject, Problem):
+        _refuse("a problem has its columns and numbers in its own fields", target=target, samples=samples)
+        return _advice(subject, data, start)
+    if not isinstance(subject, str | os.PathLike) and not hasattr(subject, "to_numpy"):
+        raise ValueError(
+            f"advise takes a problem, the path of a .csv file, sklearn:NAME or a pandas DataFrame; it was given "
+            f"{type(subject).__name__} (of arrays make a problem: tw.DatasetRegression(inputs=..., targets=...))."
+        )
+    _refuse("a table is its own data", data=data, start=start)
+    table = read_table(subject, target)
+    problem, about = _problem(table, samples)
+    return _advice(problem, None, None, about)
+
+
+def _refuse(why: str, **given: Any) -> None:
+    """ValueError for the first argument that has no place here."""
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(f"{name} = {value!r:.40} is not allowed here: {why}; leave {name} out.")
+
+
+def _problem(table: Table, samples: int | None) -> tuple[TableProblem, tuple[str, ...]]:
+    """The problem that suits the target of a table, and the lines that say what was made of it."""
+    kinds = (kind for kind in registry.problems().values() if issubclass(kind, TableProblem))
+    kind = next(kind for kind in kinds if kind.suits(table.targets))
+    numbers, names = numbered(table.targets)
+    count, columns = table.inputs.shape
+    used = 4 * count // 5 if samples is None else samples
+    problem = kind.from_table(table.inputs, numbers, used)
+    share = " (four fifths, unless samples says otherwise)" if samples is None else ""
+    lines = [
+        f"{table.title}: {count} rows, {columns} columns to predict {table.target!r} from; {used} rows are training "
+        f"points{share}."
+    ]
+    lines += [f"Classes of {table.target!r}: {mapping(names)}."] if names else []
+    return problem, tuple(lines)
+
+
+def _advice(problem: Problem, data: Any, start: Any, about: tuple[str, ...] = ()) -> Advice:
+    """What all advisers of a problem say."""
+    known = registry.everything(Adviser).values()
+    advisers = [kind() for kind in known if isinstance(problem, kind.of)]
+    if not advisers:
+        names = sorted({of.__name__ for kind in known for of in kind.of})
+        raise ValueError(
+            f"there is no advice about {type(problem).__name__}; there is about {', '.join(names) or 'none yet'}. "
+            "theories(problem) lists what is known about yours."
+        )
+    with jax.enable_x64():
+        given = (None if data is None else problem.as_data(data), None if start is None else problem.as_start(start))
+        setting = Setting(problem, *given)
+        items = tuple(item for one in advisers for item in one.advise(setting))
+    return Advice(type(problem).__name__, items, about)

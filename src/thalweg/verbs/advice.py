@@ -49,8 +49,7 @@ def _refuse(why: str, **given: Any) -> None:
 
 def _problem(table: Table, samples: int | None) -> tuple[TableProblem, tuple[str, ...]]:
     """The problem that suits the target of a table, and the lines that say what was made of it."""
-    kinds = (kind for kind in registry.problems().values() if issubclass(kind, TableProblem))
-    kind = next(kind for kind in kinds if kind.suits(table.targets))
+    kind = next(kind for kind in registry.everything(TableProblem).values() if kind.suits(table.targets))
     numbers, names = numbered(table.targets)
     count, columns = table.inputs.shape
     used = 4 * count // 5 if samples is None else samples
@@ -66,10 +65,9 @@ def _problem(table: Table, samples: int | None) -> tuple[TableProblem, tuple[str
 
 def _advice(problem: Problem, data: Any, start: Any, about: tuple[str, ...] = ()) -> Advice:
     """What all advisers of a problem say."""
-    known = registry.everything(Adviser).values()
-    advisers = [kind() for kind in known if isinstance(problem, kind.of)]
+    advisers = [kind() for kind in registry.about(problem, Adviser)]
     if not advisers:
-        names = sorted({of.__name__ for kind in known for of in kind.of})
+        names = sorted({of.__name__ for kind in registry.everything(Adviser).values() for of in kind.of})
         raise ValueError(
             f"there is no advice about {type(problem).__name__}; there is about {', '.join(names) or 'none yet'}. "
             "theories(problem) lists what is known about yours."

@@ -158,7 +158,7 @@ def _columns(given: "pandas.DataFrame", title: str, target: str | None, named: b
     if not len(table):
         raise ValueError(f"{title}: there are {len(columns)} columns, but no row; give one row a point.")
     others = [name for name in columns if name != target]
-    if all(_is_text(table[name]) for name in others):
+    if all(_is_text(table[name]) and not _as_numbers(table[name]).notna().any() for name in others):
         raise ValueError(
             f"{title}: no column beside {target!r} holds numbers ({_listed(others)}); code them as numbers first."
         )
@@ -174,12 +174,17 @@ def _is_text(column: Any) -> bool:
     return not (pandas.api.types.is_numeric_dtype(column) or pandas.api.types.is_bool_dtype(column))
 
 
-def _check_column(title: str, name: str, column: Any, classes: bool) -> None:
-    """No text, unless the column names classes; no missing entries; no text among numbers."""
+def _as_numbers(column: Any) -> Any:
+    """Its entries as numbers, missing where they are none."""
     import pandas
 
+    return pandas.Series(pandas.to_numeric(column, errors="coerce"))
+
+
+def _check_column(title: str, name: str, column: Any, classes: bool) -> None:
+    """No text, unless the column names classes; no missing entries; no text among numbers."""
     if _is_text(column):
-        numbers = pandas.Series(pandas.to_numeric(column, errors="coerce")).notna()
+        numbers = _as_numbers(column).notna()
         strays = [v for v, number in zip(column, numbers, strict=True) if isinstance(v, str) and not number]
         shown = strays[0] if strays else column.iloc[0] if len(column) else ""
         if not classes:

@@ -65,7 +65,8 @@ def _problem(table: Table, samples: int | None) -> tuple[TableProblem, tuple[str
 
 def _advice(problem: Problem, data: Any, start: Any, about: tuple[str, ...] = ()) -> Advice:
     """What all advisers of a problem say."""
-    advisers = [kind() for kind in registry.about(problem, Adviser)]
+    kinds: list[Any] = registry.about(problem, Adviser)
+    advisers = [kind() for kind in kinds]
     if not advisers:
         names = sorted({of.__name__ for kind in registry.everything(Adviser).values() for of in kind.of})
         raise ValueError(

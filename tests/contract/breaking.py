@@ -103,7 +103,6 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
     "LeaveOneOut": {
         "linear rule": tw.DatasetClassifier(**table(), samples=20, rule=ADAM),
         "with replacement": tw.DatasetRegression(**numbers(), samples=21, rule=SHUFFLED),
-        "one output": tw.DatasetClasses(**three_classes(), samples=20, rule=tw.SGD(0.01, batch=4)),
         "calm steps": tw.DatasetRegression(**numbers(), samples=20, rule=tw.SGD(0.3)),
         "start of the bias": tw.DatasetClasses(**three_classes(), samples=20, init_variance=3.0),
         "enough points": tw.DatasetClassifier(**table(), samples=8),
@@ -111,6 +110,7 @@ BREAKING: dict[str, dict[str, tw.Problem]] = {
     "SampledModes": {
         "sampled steps": tw.DatasetRegression(**numbers(), samples=20),
         "with replacement": tw.DatasetRegression(**numbers(), samples=21, rule=SHUFFLED),
+        "one output": tw.DatasetClasses(**three_classes(), samples=20, rule=tw.SGD(0.01, batch=4)),
         "stable step": tw.DatasetRegression(**numbers(), samples=20, rule=tw.SGD(0.5)),
     },
     "HeldOutRidge": {"enough points": tw.DatasetRegression(**numbers(), samples=8)},

@@ -1,5 +1,6 @@
 """The part of the contract that is read off declarations: names, axes, claims, sources."""
 
+import inspect
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..catalogue import registry
 from ..results.labels import axes
 from ..words.events import CurveDetector
 from ..words.fields import parameters, vary
@@ -64,17 +66,22 @@ def _axes(owner: Any, declared: tuple[Any, ...]) -> Mapping[str, Any]:
         raise AssertionError(f"{type(owner).__name__}: {refused}") from refused
 
 
+def problems_of(theory: Theory) -> list[type[Problem]]:
+    """The problems that it is about: those it names, and for an abstract one all that are made of it."""
+    return [c for kind in theory.of for c in (registry.classes(kind).values() if inspect.isabstract(kind) else [kind])]
+
+
 def check_declarations(theory: Theory, references: Path = REFERENCES) -> None:
     """Problems, variables, axes, claims, shapes and sources that a theory names exist."""
     demand(theory.of and theory.speaks_of and theory.source, theory, "`of`, `speaks_of` or `source` is empty.")
     demand(set(theory.conditions_on) <= {"start", "draw"}, theory, "it may condition on 'start' and 'draw'.")
-    declared = {v.name for kind in theory.of for v in (*kind.observables, *kind.events)}
+    declared = {v.name for kind in problems_of(theory) for v in (*kind.observables, *kind.events)}
     lost = sorted(set(theory.speaks_of) - declared - {v.name for v in theory.own})
     demand(not lost, theory, f"it speaks of {lost}, which none of its problems declares.")
-    for kind in theory.of:
+    for kind in problems_of(theory):
         _axes(theory, (*kind.observables, *kind.events, *theory.own))
     check_claims(theory)
-    sizes = {n for kind in theory.of for n, p in parameters(kind).items() if p.kind == "size"}
+    sizes = {n for kind in problems_of(theory) for n, p in parameters(kind).items() if p.kind == "size"}
     lost = sorted(set(theory.shapes) - sizes)
     demand(not lost, theory, f"its shapes {lost} are no sizes of any of its problems.")
     keys = set(re.findall(r"^@\w+\{([^,\s]+),", references.read_text(encoding="utf-8"), re.MULTILINE))
@@ -85,7 +92,7 @@ def check_declarations(theory: Theory, references: Path = REFERENCES) -> None:
 def check_claims(theory: Theory) -> None:
     """Claims are about what a theory speaks of, one of each kind, and without time only where there is time."""
     demand(set(theory.claims) <= set(theory.speaks_of), theory, "it claims what it does not speak of.")
-    curves = {o.name for kind in theory.of for o in kind.observables}
+    curves = {o.name for kind in problems_of(theory) for o in kind.observables}
     for name in theory.claims:
         kinds = [claim.kind for claim in theory.claims_of(name)]
         demand(kinds and len(set(kinds)) == len(kinds), theory, f"its claims about {name} are {kinds}; give each once.")

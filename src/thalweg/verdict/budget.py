@@ -11,7 +11,8 @@ from scipy.special import stdtrit
 
 from ..results.labels import OUTCOMES
 from ..words.problem import Observable, Problem
-from ..words.theory import Claim, FiniteSize, Theory
+from ..words.theory import FiniteSize, Theory
+from .faults import faults, shared_too_little
 from .functionals import Functional, largest, measure
 from .measures import Runs, claim_of, functionals_of, measured_curve
 
@@ -40,14 +41,19 @@ class Row:
     margin: float
     error: float
     scale: float
+    approach: float = 0.0
     bluntness: float = 1.0
     grain: float = 0.0
     resolved: bool = False
+    # a sentence about a prediction that no number can save
+    fault: str = ""
+    # why the row is not compared
+    left_out: str = ""
 
     @property
     def allowance(self) -> float:
         """What may differ without a contradiction, apart from chance."""
-        return self.finite_size + self.tolerance + self.margin
+        return self.finite_size + self.tolerance + self.margin + self.approach
 
     @property
     def seen(self) -> float:
@@ -56,7 +62,7 @@ class Row:
 
     @property
     def blur(self) -> float:
-        """What the run leaves open, apart from a margin that was granted beforehand."""
+        """What the run leaves open, the way to a limit included, apart from a margin that was granted beforehand."""
         return self.allowance - self.margin + self.error
 
     def wanted(self, resolution: float) -> float:
@@ -66,6 +72,8 @@ class Row:
     @property
     def agrees(self) -> bool:
         """Whether the gap lies inside allowance + error; a bound is one-sided."""
+        if self.fault:
+            return False
         reach = self.allowance + self.error
         if self.claim == "upper":
             return self.gap <= reach
@@ -100,7 +108,16 @@ def rows(
     for one in functionals:
         said, size = Runs(told, tighter[1], *claim_of(theory, one)), sizes.get(one.variable)
         found.append(_row(problem, theory, one, training, said, size, len(functionals), exact))
-    return found
+    good = seen.isel(seed=good_seeds(seen))
+    wrong = faults(problem, theory, told, good) if good.sizes["seed"] else {}
+    # one line for each: the numbers of such a variable mean nothing
+    return [row for row in found if row.variable not in wrong] + [_faulty(name, said) for name, said in wrong.items()]
+
+
+def _faulty(name: str, sentence: str) -> Row:
+    nothing = math.nan
+    return Row(f"{name}: prediction", name, "prediction", "value", nothing, nothing, math.inf, 0.0, 0.0, 0.0, 0.0, 1.0,
+               fault=sentence)  # fmt: skip
 
 
 def _row(
@@ -124,7 +141,13 @@ def _row(
     # than it was asked to be, though
     asked = sum(getattr(solver, "tolerance", 0.0) for solver in (problem.rule, theory))
     floor = (ROUNDING + asked) * max(functional.scale, functional.sensitivity * functional.level)
-    gap, error = _statistics(np.asarray(measured - wanted), family, exact, told.claim.kind)
+    left_out = shared_too_little(functional.name, wanted, measured) if functional.measure == "event" else ""
+    if functional.measure == "half-time" and not exact and np.ndim(wanted) == 0:
+        # the half-time of a mean curve is not the mean half-time
+        measured = _of_the_mean(functional, seen.values(name, observable)[good], times, observable)
+    gaps, all_wanted = np.asarray(measured - wanted), wanted
+    gap, error = _statistics(gaps, family, exact, told.claim.kind)
+    wanted, measured = _as_judged(gaps, gap, wanted, measured, exact)
     return Row(
         name=functional.name,
         variable=name,
@@ -134,12 +157,14 @@ def _row(
         measured=_mean(measured),
         gap=gap,
         finite_size=_finite_size(
-            functional, observable, size, told.result, _largest(functional, wanted) if exact else 1.0
+            functional, observable, size, told.result, _largest(functional, all_wanted) if exact else 1.0
         ),
         tolerance=SAFETY * change + floor,
-        margin=_margin(problem, told.claim, functional),
+        margin=problem.margins.get(functional.variable, 0.0) * functional.scale,
         error=error,
         scale=functional.scale,
+        approach=float(told.claim.approach(problem)) if told.claim.approach else 0.0,
+        left_out=left_out,
         bluntness=functional.bluntness,
         grain=_grain(problem, functional),
     )
@@ -173,10 +198,29 @@ def _finite_size(
     return share * size.within(told) * functional.sensitivity * (functional.level if whole else 1.0)
 
 
-def _margin(problem: Problem, claim: Claim, functional: Functional) -> float:
-    """The problem's practical margin, and how far from its limit a `limit` says that it may still be."""
-    near = claim.approach(problem) if claim.approach else 0.0
-    return problem.margins.get(functional.variable, 0.0) * functional.scale + near
+def _of_the_mean(
+    functional: Functional, values: np.ndarray, times: np.ndarray, observable: Observable | None
+) -> np.ndarray:
+    """Jackknife values of a functional of the mean curve over runs (seed, time, ...): their mean estimates it without
+    the bias of order 1/seeds, their standard error is its own (Efron and Stein 1981)."""
+    count = len(values)
+    whole = measure(functional, values.mean(0), times, observable)
+    if count < 2:
+        return np.atleast_1d(whole)
+    rest = (values.sum(0) - values) / (count - 1)
+    return count * whole - (count - 1) * measure(functional, rest, times, observable)
+
+
+def _as_judged(
+    gaps: np.ndarray, gap: float, wanted: np.ndarray, measured: np.ndarray, exact: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Prediction and measurement of what the gap is of: of all runs, or of the one that decides."""
+    both = np.broadcast_to(wanted, gaps.shape), np.broadcast_to(measured, gaps.shape)
+    if exact and np.isfinite(gap):
+        one = np.unravel_index(np.nanargmin(np.abs(gaps - gap)), gaps.shape)
+        return np.asarray(both[0][one]), np.asarray(both[1][one])
+    kept = np.isfinite(gaps)
+    return both[0][kept], both[1][kept]
 
 
 def _tolerance(functional: Functional, runs: Runs, times: np.ndarray, observable: Observable | None) -> float:

@@ -38,8 +38,11 @@ def judge(budget: Sequence[Row], strain: tuple[str, float], resolution: float, s
     "contradicted", or "outside its regime" where an assumption is broken.
     """
     notes = _lost(seen)
-    usable = [row for row in budget if math.isfinite(row.gap)]
-    notes += [f"{row.name} did not happen in the runs; it is left out." for row in budget if not math.isfinite(row.gap)]
+    notes += [row.left_out for row in budget if row.left_out]
+    notes += [f"{row.name} did not happen in the runs; it is left out." for row in budget if math.isnan(row.gap)]
+    usable = [row for row in budget if not row.left_out and not math.isnan(row.gap)]
+    if any(row.fault for row in usable):
+        return _spoiled([row for row in usable if row.fault], strain, notes)
     if not usable:
         return Verdict("inconclusive", "inconclusive: nothing could be compared", math.nan, math.nan, notes)
     for row in usable:
@@ -49,6 +52,15 @@ def judge(budget: Sequence[Row], strain: tuple[str, float], resolution: float, s
     broken = strain[1] > 1
     word = _word(usable, missed, broken)
     return Verdict(word, _sentence(word, usable, missed, strain, resolution, seeds), agreement, sensitivity, notes)
+
+
+def _spoiled(faulty: Sequence[Row], strain: tuple[str, float], notes: list[str]) -> Verdict:
+    """The verdict on a prediction that has no number where runs have one, or the other way about."""
+    broken = strain[1] > 1
+    word = "outside its regime" if broken else "contradicted"
+    more = f" ({len(faulty)} predictions are at fault)" if len(faulty) > 1 else ""
+    told = f"; {strain[0]!r} is strained to {strain[1]:.3g} (1 is the edge)" if broken else ""
+    return Verdict(word, f"{word}: {faulty[0].fault}{more}{told}", math.nan, math.nan, notes)
 
 
 def _word(usable: Sequence[Row], missed: Sequence[Row], broken: bool) -> str:
@@ -63,8 +75,18 @@ def _word(usable: Sequence[Row], missed: Sequence[Row], broken: bool) -> str:
 
 def _numbers(usable: Sequence[Row]) -> tuple[float, float]:
     """Worst gap and worst allowance + error, as shares of their scale, over values; times only where all are times."""
-    sharp = [row for row in usable if row.bluntness == 1.0] or list(usable)
+    sharp = _sharp(usable)
     return max(abs(row.gap) / row.scale for row in sharp), max(row.seen for row in sharp)
+
+
+def _sharp(usable: Sequence[Row]) -> list[Row]:
+    return [row for row in usable if row.bluntness == 1.0] or list(usable)
+
+
+def _blunter(usable: Sequence[Row], sensitivity: float) -> str:
+    """The bluntest row, where it is a time that could be off by more than all values."""
+    worst = max(usable, key=lambda row: row.seen)
+    return f" ({worst.name}: {percent(worst.seen)})" if worst.seen > sensitivity else ""
 
 
 def percent(share: float) -> str:
@@ -82,6 +104,7 @@ def _sentence(
 ) -> str:
     agreement, sensitivity = _numbers(usable)
     numbers = f"agrees within {percent(agreement)}; this run could have seen {percent(sensitivity)}"
+    numbers += _blunter(usable, sensitivity)
     if word in ("contradicted", "outside its regime"):
         worst = max(missed, key=lambda row: abs(row.gap) / (row.allowance + row.error or 1e-300))
         numbers = (
@@ -105,6 +128,8 @@ def _more(usable: Sequence[Row], resolution: float, seeds: int) -> str:
         return "give at least two seeds"
     ratio = max(row.error / (row.wanted(resolution) - row.allowance + row.margin) for row in blurred)
     worst = max(blurred, key=lambda row: row.error / row.scale)
+    if not math.isfinite(ratio):
+        return f"more seeds would decide: too few runs have {worst.name}"
     return f"about {math.ceil(seeds * ratio**2)} seeds would decide (the least sharp is {worst.name})"
 
 

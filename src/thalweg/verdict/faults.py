@@ -1,0 +1,86 @@
+"""What a prediction lacks or has too much of, whatever its numbers: values that are not finite, events that only one
+side has."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+
+from ..words.problem import Problem
+from ..words.theory import Claim, Theory
+from .measures import measured_curve, side_of
+
+# an event that fewer of the runs have is not compared: the mean over those that have it is no mean
+MOST = 0.9
+
+
+def faults(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset) -> dict[str, str]:
+    """Sentences about predictions that no number can save, by variable; `seen` are the runs that ended well.
+
+    A curve (a bound, a limit) that is not finite, or not positive on a logarithmic scale, where runs are; an event that
+    is predicted and that no run has, or that no prediction has and most runs have.
+    """
+    events = {e.name for e in problem.events}
+    found = {}
+    for name in map(str, told.data_vars):
+        if name not in seen:
+            continue
+        if name in events:
+            sentence = _of_event(name, told[name], seen[name])
+        else:
+            sentence = next(_of_curve(problem, theory.claims_of(name), told[name], seen[name]), "")
+        if sentence:
+            found[name] = sentence
+    return found
+
+
+def _of_curve(problem: Problem, claims: tuple[Claim, ...], told: xr.DataArray, seen: xr.DataArray) -> Iterator[str]:
+    name = str(told.name)
+    observable = measured_curve(problem, name)
+    logarithmic = observable is not None and observable.log
+    real = _usable(seen, logarithmic)
+    real = real.any("seed") if "seed" in real.dims and "seed" not in told.dims else real
+    for claim in claims:
+        side = claim.kind if len(claims) > 1 else ""
+        if claim.kind == "rate":
+            continue  # a slope over its window, which is looked at as a number
+        wrong = real & ~_usable(side_of(told, side), logarithmic)
+        if bool(wrong.any()):
+            what = "finite and positive, as its logarithm asks," if logarithmic else "finite"
+            yield f"the predicted {name}{f' ({side})' if side else ''} is not {what}{_when(wrong)}, where runs are"
+
+
+def _when(wrong: xr.DataArray) -> str:
+    """The first time at which something holds for any part."""
+    if "time" not in wrong.dims:
+        return ""
+    place = wrong.any([d for d in wrong.dims if d != "time"])
+    return f" at time {wrong['time'].values[int(np.argmax(place.values))]:g}"
+
+
+def _usable(values: xr.DataArray, logarithmic: bool) -> xr.DataArray:
+    found = np.isfinite(values)
+    return found & (values > 0) if logarithmic else found
+
+
+def _of_event(name: str, told: xr.DataArray, seen: xr.DataArray) -> str:
+    said, had = np.isfinite(told.values), np.isfinite(seen.values)
+    count = had.shape[0] if had.ndim else 1
+    if said.any() and not had.any():
+        value = float(np.mean(told.values[said]))
+        return f"{name} is predicted ({value:.4g}), and none of {count} runs has it"
+    if not said.any() and had.mean() >= MOST:
+        return f"{name} is predicted not to happen, and {round(float(had.mean()) * count)} of {count} runs have it"
+    return ""
+
+
+def shared_too_little(name: str, told: np.ndarray, seen: np.ndarray) -> str:
+    """Why an event is not compared though both sides have it: too few runs do, or other runs than predicted; else "".
+
+    `told` has the seeds of `seen`, or no seeds.
+    """
+    both = np.isfinite(seen) & np.isfinite(told)
+    either = np.isfinite(seen) | np.isfinite(told)
+    if both.any() and both.sum() < MOST * either.sum():
+        return f"{name} is there in {int(both.sum())} of {int(either.sum())} runs alone; it is left out."
+    return ""

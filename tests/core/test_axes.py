@@ -96,7 +96,9 @@ def test_two_times_against_the_closed_form(compared, tmp_path):
     measures = rows(compared, "BowlFlow", "memory")
     assert measures["measure"].tolist() == ["start", "end", "area", "last against first"]
     corner = measures.set_index("measure").loc["last against first"]
-    assert corner["measured"] == pytest.approx(truth[:, -1, 0].mean(), rel=1e-6)
+    # a theory that answers for every run is judged by the run that is off by most
+    assert np.min(np.abs(truth[:, -1, 0] - corner["measured"])) < 1e-6
+    assert corner["gap"] == pytest.approx(corner["measured"] - corner["predicted"], abs=1e-15)
     assert compared["theory/BowlFlow"].attrs["verdict"] == "confirmed"
     back = tw.load(tw.save(compared, tmp_path / "run.nc"))
     xr.testing.assert_identical(back["training"].to_dataset(), compared["training"].to_dataset())

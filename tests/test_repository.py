@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from thalweg._version import __version__
+from thalweg.catalogue.bibliography import bibliography, places_of
+from thalweg.catalogue.conventions import conventions, written
 
 ROOT = Path(__file__).parent.parent
-REFERENCES = ROOT / "src/thalweg/references.bib"
+REFERENCES = sorted((ROOT / "src").rglob("references.bib"))
 FILES = sorted((ROOT / "src").rglob("*.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -38,11 +40,12 @@ def functions(path: Path):
 
 
 def test_every_source_is_stated_once_and_in_full():
-    text = REFERENCES.read_text()
-    found = entries(text)
+    texts = [path.read_text() for path in REFERENCES]
+    found = [entry for text in texts for entry in entries(text)]
     keys = [key for key, _ in found]
-    assert len(keys) == text.count("@"), "an entry that cannot be read"
-    assert len(keys) == len(set(keys))
+    assert len(keys) == sum(text.count("@") for text in texts), "an entry that cannot be read"
+    assert len(keys) == len(set(keys)), "a key that is stated twice"
+    assert set(keys) == set(bibliography())
     for key, fields in found:
         assert {"author", "title", "year"} <= fields.keys(), key
         assert re.fullmatch(r"\d{4}", fields["year"]), key
@@ -69,7 +72,33 @@ def test_files_and_functions_stay_short(path):
     assert [(name, size) for name, size in functions(path) if size > 40] == []
 
 
-def test_every_convention_has_its_own_name():
-    rows = re.findall(r"^\| (C\d+) \|", (ROOT / "docs/conventions.md").read_text(), re.MULTILINE)
-    assert rows == [f"C{i + 1}" for i in range(len(rows))]
-    assert rows
+def test_the_page_of_conventions_is_what_the_families_declare():
+    page = (ROOT / "docs/conventions.md").read_text()
+    assert written(page) == page, "run `make catalogue`"
+    rows = conventions()
+    assert [one.row for one in rows] == [f"C{i + 1}" for i in range(len(rows))]
+    declaring = [path for path in FILES if path.read_text().count("\nCONVENTIONS = (")]
+    assert sum(path.read_text().count("    Convention(\n") for path in declaring) == len(rows) > 0
+    assert {key for one in rows for key in one.keys} <= set(bibliography())
+    with pytest.raises(ValueError, match="lacks the marks"):
+        written(page.replace("<!-- end of the rows -->", ""))
+
+
+def test_sources_of_another_package_are_read_beside_its_files(tmp_path, monkeypatch):
+    (tmp_path / "family").mkdir()
+    own = "@misc{Somebody2031,\n  title = {{A} {Title}},\n}"
+    (tmp_path / "family/references.bib").write_text(f"% a note\n{own}\n\n@book{{Goldt2019,\n}}\n")
+    assert "Somebody2031" not in bibliography()
+    for place in (tmp_path, tmp_path / "family/references.bib"):
+        found = bibliography([place])
+        assert found["Somebody2031"] == own
+        assert found["Goldt2019"] == bibliography()["Goldt2019"]
+    (tmp_path / "family/__init__.py").touch()
+    (tmp_path / "family/theory.py").touch()
+    (tmp_path / "alone.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "Somebody2031" in bibliography(places_of("family"))
+    assert "Somebody2031" in bibliography(places_of("family.theory"))
+    # a file of its own among folders that are not: nothing below is read
+    assert "Somebody2031" not in bibliography(places_of("alone"))
+    assert places_of("__main__") == places_of("not_there.at_all") == []

@@ -5,7 +5,6 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from contract_cases import PROBLEMS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,25 +15,27 @@ from thalweg.words.fields import Parameter, parameters, vary
 from thalweg.words.problem import random_parts
 from thalweg.words.theory import Setting
 
-KINDS = sorted(name for name, kind in registry.problems().items() if kind.__module__.startswith("thalweg."))
-CASES = [(name, i) for name in KINDS for i in range(len(PROBLEMS.get(name, (None, (None,)))[1]))]
+KINDS = {n: k for n, k in registry.problems().items() if k.__module__.startswith("thalweg.")}
+CASES = [pytest.param(one, id=f"{name}-{i}") for name in sorted(KINDS) for i, one in enumerate(KINDS[name].examples())]
 
 
-def test_every_problem_has_a_case():
-    assert set(KINDS) == set(PROBLEMS), "give each problem a small case and two sets of sizes in contract_cases.py"
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_every_problem_has_examples_of_several_kinds(name):
+    """Of several sizes, one of them under a rule of whole steps."""
+    examples = KINDS[name].examples()
+    assert all(type(one) is KINDS[name] for one in examples)
+    assert len(examples) > 1
+    assert any(not one.rule.continuous for one in examples)
 
 
-@pytest.mark.parametrize(("name", "index"), CASES)
-def test_contract(name, index):
-    problem, sizes = PROBLEMS[name]
-    check_problem(problem, (sizes[index],))
+@pytest.mark.parametrize("problem", CASES)
+def test_contract(problem):
+    check_problem(problem)
 
 
-@pytest.mark.parametrize(("name", "index"), CASES)
-def test_what_differs_from_seed_to_seed_is_declared_sharply(name, index):
-    problem, sizes = PROBLEMS[name]
-    one = vary(problem, sizes[index])
-    assert random_parts(one) == differing(one)
+@pytest.mark.parametrize("problem", CASES)
+def test_what_differs_from_seed_to_seed_is_declared_sharply(problem):
+    assert random_parts(problem) == differing(problem)
 
 
 def legal(parameter: Parameter) -> st.SearchStrategy:
@@ -51,12 +52,11 @@ def legal(parameter: Parameter) -> st.SearchStrategy:
     )
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", sorted(KINDS))
 @given(data=st.data())
 def test_builds_anywhere_in_its_ranges(name, data):
-    problem, sizes = PROBLEMS[name]
-    values = {n: data.draw(legal(p), label=n) for n, p in parameters(type(problem)).items() if p.kind == "scalar"}
-    built = vary(problem, {**data.draw(st.sampled_from(sizes)), **values})
+    values = {n: data.draw(legal(p), label=n) for n, p in parameters(KINDS[name]).items() if p.kind == "scalar"}
+    built = vary(data.draw(st.sampled_from(KINDS[name].examples())), values)
     assert all(getattr(built, n) == v for n, v in values.items())
     assert dataclasses.replace(built) is not built
     # moderate values must give a finite start; at 1e300 a float64 may overflow
@@ -68,11 +68,20 @@ def test_builds_anywhere_in_its_ranges(name, data):
 
 def test_the_check_catches_a_bad_problem():
     """A problem whose observable leaves its declared bounds."""
-    good = PROBLEMS["LinearClassifier"][0]
-    check = pytest.raises(AssertionError)
-    with check as caught:
-        check_problem(_Careless(rule=good.rule))
-    assert "share" in str(caught.value)
+    with pytest.raises(AssertionError, match="share"):
+        check_problem(_Careless)
+
+
+def test_a_class_that_cannot_be_made_says_what_it_needs():
+    class _Demanding(_Careless):
+        """One that has a parameter without a default."""
+
+        strength: float = tw.scalar("strength")
+
+    with pytest.raises(ValueError, match=r"_Demanding cannot be made without strength; .*examples\(\)"):
+        check_problem(_Demanding)
+    with pytest.raises(AssertionError, match="share"):
+        check_problem(_Demanding(strength=1.0))
 
 
 class _Careless(tw.Problem):

@@ -1,16 +1,21 @@
-"""`python -m thalweg.catalogue`: write what is collected from the systems, after one was added or changed."""
+"""`python -m thalweg.catalogue`: write what is collected from the systems, after one was added or changed.
+
+It writes into a checkout: the stored catalogue, the stubs of public names, the rows of docs/conventions.md.
+"""
 
 import importlib
 import pkgutil
 from pathlib import Path
 
 from ..words.fields import Parametrised
+from . import conventions
 from .class_entries import entry_of, preset_entry
 from .names import root_stub, systems_stub
 from .registry import all_heirs, presets_known
 from .stored import FILE, written
 
 FOLDER = Path(__file__).parents[1]
+ROOT = FOLDER.parents[1]
 
 
 def texts() -> dict[Path, str]:
@@ -24,11 +29,12 @@ def texts() -> dict[Path, str]:
     own = f"{thalweg.__name__}."
     classes = [c for c in all_heirs(Parametrised) if c.__module__.startswith(own) and not c.__name__.startswith("_")]
     settings = [preset_entry(n, p) for n, p in presets_known().items() if p.build.__module__.startswith(own)]
-    stub = FOLDER / "__init__.pyi"
+    stub, page = FOLDER / "__init__.pyi", ROOT / "docs/conventions.md"
     return {
         FOLDER / "catalogue" / FILE: written(map(entry_of, classes), settings),
         stub: root_stub(stub.read_text(encoding="utf-8")),
         FOLDER / "systems" / "__init__.pyi": systems_stub(),
+        page: conventions.written(page.read_text(encoding="utf-8")),
     }
 
 
@@ -36,4 +42,4 @@ if __name__ == "__main__":
     for path, text in texts().items():
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
-            print(f"written: {path.relative_to(FOLDER)}")
+            print(f"written: {path.relative_to(ROOT)}")

@@ -114,6 +114,18 @@ def problems() -> dict[str, type[Problem]]:
     return everything(Problem)
 
 
+def example(kind: type[Problem], wanted: Callable[[Any], bool]) -> Problem:
+    """The first example of a problem of this kind, of whatever family, that is wanted; classes go by their names.
+
+    ValueError where no class has such a one.
+    """
+    for _, one in sorted(classes(kind).items()):
+        for found in one.examples():
+            if wanted(found):
+                return found
+    raise ValueError(f"no {kind.__name__} has such an example; add one to the examples() of a class.")
+
+
 def rules() -> dict[str, type[Rule]]:
     """All rules by name."""
     return everything(Rule)

@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, Int
 
 from ..computing.tree_paths import fitting
 from ..computing.trees import count_rows, doubled, doubled_type, rows_at, split
-from ..rules import GradientDescent
-from ..words.fields import arrays_of, check_ranges, function, is_traced, scalar, tree
+from ..rules import SGD, GradientDescent, GradientFlow
+from ..words.fields import arrays_of, check_ranges, function, is_traced, scalar, tree, vary
 from ..words.problem import Observable, Rule, SampledProblem, never
 from .tried_functions import Same, Shapes, Tried, check_first_loss, check_rows, settings_of, tried, uses_key, whole
 
@@ -151,6 +151,13 @@ class NetworkProblem(StoredRows):
 
     def as_start(self, raw: Any) -> Any:
         return fitting(raw, self._try(self.data).params, "start")
+
+    @classmethod
+    def examples(cls) -> tuple["NetworkProblem", ...]:
+        from .examples import outputs, rows, start
+
+        first = cls(apply=outputs, init=start, data=rows(9, 5), test_data=rows(7, 6), rule=GradientFlow())
+        return first, vary(first, {"weight_decay": 0.1, "test_data": None, "rule": SGD(learning_rate=0.05, batch=2)})
 
 
 def squared_norm(params: Any) -> Array:

@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from ..words.fields import vary
 from ..words.problem import Rule
 from ..words.theory import structural
-from . import OnePassSGD
+from . import GradientDescent, GradientFlow, OnePassSGD, Optax
 
 
 def plain_steps(rule: Rule) -> bool:
@@ -47,8 +48,24 @@ def stable_share(rule: Any, limit: Callable[[], Any]) -> float:
     return 0.0 if rule.continuous else float(getattr(rule, "learning_rate", math.nan)) / float(limit())
 
 
+def under_flow(problem: Any) -> Any:
+    """The same problem under gradient flow."""
+    return vary(problem, {"rule": GradientFlow()})
+
+
+def under_descent(rate: float) -> Callable[[Any], Any]:
+    """Makes of a problem the same one under plain gradient descent at this rate."""
+    return lambda problem: vary(problem, {"rule": GradientDescent(learning_rate=rate)})
+
+
+def under_adam(problem: Any) -> Any:
+    """The same problem under Adam, which no theory here follows."""
+    return vary(problem, {"rule": Optax("optax.adam")})
+
+
 ONE_PASS = structural(
     "fresh samples",
     "The rule must see a fresh sample at every step: OnePassSGD.",
     lambda problem: one_pass(problem.rule),
+    under_flow,
 )

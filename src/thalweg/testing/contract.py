@@ -28,7 +28,7 @@ from ..verdict.functionals import largest
 from ..words.fields import vary
 from ..words.problem import Problem, now_and_now, present, random_parts, scalars, seed_keys
 from ..words.theory import Setting, Theory, TheoryWarning
-from .declared import REFERENCES, check_axes, check_declarations, check_fields, demand, spread
+from .declared import check_axes, check_declarations, check_fields, demand, spread
 from .round_trip import changes
 from .round_trip import same as same
 from .tried_values import inside, short_axis
@@ -43,10 +43,12 @@ def check_problem(problem: Problem | type[Problem], sizes: Sequence[Mapping[str,
     Wrong values raise ValueError and name the field; JSON and netCDF give an equal problem back; the start is finite;
     all declared observables are returned, finite and within their bounds; the same seed gives the same run, in a batch
     as alone (to 1e-12); another value of a scalar needs no compilation; `objective` never rises under gradient flow.
-    `sizes` are changes to check under, such as ({"dimension": 6, "samples": 9},); the problem as it is by default.
+    A class is checked on each of its `examples()`. `sizes` are changes to check under, such as
+    ({"dimension": 6, "samples": 9},); none by default.
     """
-    for chosen in sizes:
-        one = vary(_made(problem), chosen)
+    given = problem.examples() if isinstance(problem, type) else (problem,)
+    demand(given, problem, "`examples()` is empty; return small problems.")
+    for one in (vary(example, chosen) for example in given for chosen in sizes):
         check_fields(one)
         check_axes(one)
         seen = solve.train(one, short_axis(one), seeds=[0, 1, 2], strict=False)
@@ -62,26 +64,23 @@ def check_theory(
     problem: Problem | None = None,
     *,
     breaking: Mapping[str, Problem] | None = None,
-    references: Path = REFERENCES,
+    references: Path | None = None,
 ) -> None:
     """AssertionError unless a theory keeps what every verb relies on.
 
-    Its declarations fit its problems and its sources stand in `references`; strains are finite at `problem` (the
-    default one of the first class in `of`); each assumption is reported as broken at the problem that `breaking` names
-    for it; values claimed at time zero are those of the start; jit, vmap and jacfwd go through in every scalar.
+    Its declarations fit its problems and its sources stand in a references.bib of the package, in the one beside its
+    file, or in `references`; strains are finite at `problem` (its own `example()` by default); each assumption is
+    reported as broken at the problem that its `broken_by` makes of that one, or that `breaking` names for it; values
+    claimed at time zero are those of the start; jit, vmap and jacfwd go through in every scalar.
     """
-    one = _made(theory)
-    case = _made(one.of[0]) if problem is None else problem
+    one = theory() if isinstance(theory, type) else theory
+    case = one.example() if problem is None else problem
     check_declarations(one, references)
     check_assumptions(one, case, breaking or {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TheoryWarning)  # what follows holds outside the regime too
         check_time_zero(one, case)
         check_transparent(one, case)
-
-
-def _made(given: Any) -> Any:
-    return given() if isinstance(given, type) else given
 
 
 def check_observables(problem: Problem, seen: xr.Dataset) -> None:
@@ -162,15 +161,19 @@ def check_assumptions(theory: Theory, problem: Problem, breaking: Mapping[str, P
         found = audit.strains(theory, Setting(problem))
     demand(all(map(math.isfinite, found.values())), theory, f"its strains are not finite: {found}.")
     demand(theory.applies(problem), theory, "`applies` says no where its strains are finite.")
-    lost = set(found) ^ set(breaking)
-    demand(not lost, theory, f"`breaking` must name a problem for each assumption; see {sorted(lost)}.")
-    for name, broken in breaking.items():
+    unknown = sorted(set(breaking) - set(found))
+    demand(not unknown, theory, f"`breaking` names {unknown}, which it does not assume.")
+    known = {a.name: a.broken_by(problem) for a in theory.assumptions if a.broken_by and a.name not in breaking}
+    known |= breaking
+    lost = sorted(set(found) - set(known))
+    demand(not lost, theory, f"nothing breaks its assumptions {lost}; give each a broken_by, or name it in `breaking`.")
+    for name, broken in known.items():
         with jax.enable_x64():
             strain = audit.strains(theory, Setting(broken))[name]
         demand(strain > 1, theory, f"{name!r} is strained to {strain} only where it should be broken.")
         told = not any(a.name == name and a.holds is not None for a in theory.assumptions) or not theory.applies(broken)
         demand(told, theory, f"`applies` says yes where {name!r} cannot hold.")
-    for name, broken in [*breaking.items()][:1]:  # the table of all theories: it costs the strains of each
+    for name, broken in [*known.items()][:1]:  # the table of all theories: it costs the strains of each
         rows = audit.theories(broken).query("theory == @kind", local_dict={"kind": type(theory).__name__})
         demand(len(rows) == 1 and not rows["applies"].any(), theory, f"theories() hides that {name!r} fails.")
 

@@ -1,7 +1,6 @@
 """The part of the contract that is read off declarations: names, axes, claims, sources."""
 
 import inspect
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..catalogue import registry
+from ..catalogue.bibliography import bibliography, places_of
 from ..results.labels import axes
 from ..words.events import CurveDetector
 from ..words.fields import parameters, vary
@@ -16,13 +16,11 @@ from ..words.problem import Problem
 from ..words.theory import Theory
 from .tried_values import wrong_values
 
-REFERENCES = Path(__file__).parents[1] / "references.bib"
-
 
 def demand(truth: Any, owner: object, sentence: str) -> None:
     """AssertionError that names the class, unless true."""
     if not truth:
-        raise AssertionError(f"{type(owner).__name__}: {sentence}")
+        raise AssertionError(f"{owner.__name__ if isinstance(owner, type) else type(owner).__name__}: {sentence}")
 
 
 def check_fields(problem: Problem) -> None:
@@ -71,8 +69,11 @@ def problems_of(theory: Theory) -> list[type[Problem]]:
     return [c for kind in theory.of for c in (registry.classes(kind).values() if inspect.isabstract(kind) else [kind])]
 
 
-def check_declarations(theory: Theory, references: Path = REFERENCES) -> None:
-    """Problems, variables, axes, claims, shapes and sources that a theory names exist."""
+def check_declarations(theory: Theory, references: Path | None = None) -> None:
+    """Problems, variables, axes, claims, shapes and sources that a theory names exist.
+
+    Sources stand in a references.bib of the package, in the one beside the theory's file, or in `references`.
+    """
     demand(theory.of and theory.speaks_of and theory.source, theory, "`of`, `speaks_of` or `source` is empty.")
     demand(set(theory.conditions_on) <= {"start", "draw"}, theory, "it may condition on 'start' and 'draw'.")
     declared = {v.name for kind in problems_of(theory) for v in (*kind.observables, *kind.events)}
@@ -84,9 +85,9 @@ def check_declarations(theory: Theory, references: Path = REFERENCES) -> None:
     sizes = {n for kind in problems_of(theory) for n, p in parameters(kind).items() if p.kind == "size"}
     lost = sorted(set(theory.shapes) - sizes)
     demand(not lost, theory, f"its shapes {lost} are no sizes of any of its problems.")
-    keys = set(re.findall(r"^@\w+\{([^,\s]+),", references.read_text(encoding="utf-8"), re.MULTILINE))
+    keys = bibliography([*places_of(type(theory).__module__), *([references] if references else [])])
     lost = [source.key for source in theory.source if source.key not in keys]
-    demand(not lost, theory, f"its sources {lost} are not in {references.name}.")
+    demand(not lost, theory, f"its sources {lost} are in no references.bib; add them to the one beside it.")
 
 
 def check_claims(theory: Theory) -> None:

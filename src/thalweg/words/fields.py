@@ -268,6 +268,11 @@ def vary(module: Any, changes: Mapping[str, Any]) -> Any:
     return replaced(module, direct)
 
 
+def varied(**changes: Any) -> Callable[[Any], Any]:
+    """A function that makes of a module the same one with these fields changed."""
+    return lambda module: vary(module, changes)
+
+
 def unknown(noun: str, given: str, known: list[str], place: str = "") -> str:
     """The sentence for a name that does not exist, with the nearest one that does."""
     import difflib

@@ -97,6 +97,24 @@ class Problem(Parametrised):
     def as_start(self, raw: Any) -> Any:
         """A user's start in this problem's form; ValueError where shapes do not fit."""
 
+    @classmethod
+    def examples(cls) -> tuple["Problem", ...]:
+        """Small legal problems of several sizes and rules, for the contract; the one of its defaults unless said.
+
+        They are made when they are asked for, and nothing but tests and documents asks. ValueError where a class has
+        fields without a default and says nothing.
+        """
+        missing = [
+            f.name for f in dataclasses.fields(cls) if f.init and f.default is f.default_factory is dataclasses.MISSING
+        ]
+        if missing:
+            raise ValueError(
+                f"{cls.__name__} cannot be made without {', '.join(missing)}; give it a class method examples() that "
+                "returns small problems."
+            )
+        make: Any = cls
+        return (make(),)
+
 
 class Macrostate(eqx.Module):
     """A start by the few numbers that a theory follows; it fixes what matters of the draw, too.

@@ -63,17 +63,23 @@ class Assumption:
 
     Above 1 it is broken; inf means structurally impossible. `words` say what 1 means. `holds(problem)` is a cheap test
     of what the problem itself rules out, asked before any strain is measured: where it fails the strain is inf.
+    `broken_by(problem)` makes of a problem on which the theory speaks (its `example`, mostly) a legal one that breaks
+    this assumption; the contract asks it, nothing else does. Where theories share an assumption and need other problems
+    to break it, `dataclasses.replace(SHARED, broken_by=...)` says so.
     """
 
     name: str
     words: str
     strain: Callable[["Setting"], float]
     holds: Callable[[Any], bool] | None = None
+    broken_by: Callable[[Any], Any] | None = None
 
 
-def structural(name: str, words: str, holds: Callable[[Any], bool]) -> Assumption:
+def structural(
+    name: str, words: str, holds: Callable[[Any], bool], broken_by: Callable[[Any], Any] | None = None
+) -> Assumption:
     """An assumption that a problem meets exactly or not at all."""
-    return Assumption(name, words, lambda setting: 0.0 if holds(setting.problem) else math.inf, holds)
+    return Assumption(name, words, lambda setting: 0.0 if holds(setting.problem) else math.inf, holds, broken_by)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,6 +177,11 @@ class Theory(Parametrised, Generic[P]):
     @abc.abstractmethod
     def finite_size(self, problem: P) -> Mapping[str, FiniteSize]:
         """Size and order of what the limit leaves out, by variable; empty for an exact theory."""
+
+    @classmethod
+    def example(cls) -> Problem:
+        """A small problem on which it speaks, for the contract: the first example of its first class, unless said."""
+        return cls.of[0].examples()[0]
 
     def applies(self, problem: Any) -> bool:
         """Whether it can speak about this problem at all, as far as a cheap look tells; strains say how well."""

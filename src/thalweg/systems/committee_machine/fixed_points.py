@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...rules import Constant, InverseTime
+from ...rules import Constant, InverseTime, OnePassSGD
 from ...rules.demands import one_pass
+from ...words.fields import varied, vary
 from ...words.problem import Problem
 from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
-from .online import ON_LINE, STABLE, sizes
+from .online import ON_LINE, STABLE, sizes, under_natural_gradient
 from .order_parameter_flow import begun
 from .plateau import attracting_plateau, identical_students, small_rate_plateau
 from .problem import CommitteeMachine, by_fisher
@@ -54,20 +55,33 @@ SOFT = Assumption(
     "soft committee",
     "The activation must be erf, all output weights 1, and only the first layer may be trained.",
     _soft,
+    broken_by=varied(activation="relu"),
 )
 ORTHONORMAL = Assumption(
-    "orthonormal teacher", f"1 means that the teacher's overlaps are {SLACK:g} off the identity.", _orthonormal
+    "orthonormal teacher",
+    f"1 means that the teacher's overlaps are {SLACK:g} off the identity.",
+    _orthonormal,
+    # the overlaps of a random teacher with six inputs are far from the identity
+    broken_by=varied(dimension=6),
 )
-NO_DECAY = Assumption("no weight decay", "1 means a weight decay of 0.01.", _plain)
+NO_DECAY = Assumption("no weight decay", "1 means a weight decay of 0.01.", _plain, broken_by=varied(weight_decay=0.5))
 
 
 def _square(least: int) -> Assumption:
     words = f"Student and teacher must have the same number of units, at least {least}."
-    return structural("equal units", words, lambda one: one.student_units == one.teacher_units >= least)
+    return structural(
+        "equal units",
+        words,
+        lambda one: one.student_units == one.teacher_units >= least,
+        lambda one: vary(one, {"student_units": one.teacher_units + 1}),
+    )
 
 
 def _faint_noise(setting: Setting) -> float:
     return float(setting.problem.noise) / FAINT
+
+
+FAINT_NOISE = Assumption("faint noise", f"1 means label noise of {FAINT:g}.", _faint_noise, broken_by=varied(noise=1.0))
 
 
 def _constant_gradient(problem: Any) -> bool:
@@ -110,10 +124,15 @@ class SymmetricPlateau(Theory[CommitteeMachine]):
         ON_LINE,
         _square(2),
         SOFT,
-        structural("constant gradient step", "The rule must be OnePassSGD at a constant rate.", _constant_gradient),
+        structural(
+            "constant gradient step",
+            "The rule must be OnePassSGD at a constant rate.",
+            _constant_gradient,
+            under_natural_gradient,
+        ),
         ORTHONORMAL,
         NO_DECAY,
-        Assumption("faint noise", f"1 means label noise of {FAINT:g}.", _faint_noise),
+        FAINT_NOISE,
         STABLE,
     )
 
@@ -212,12 +231,22 @@ class NoiseFloor(Theory[CommitteeMachine]):
     shapes: ClassVar[tuple[str, ...]] = ("student_units", "teacher_units", "dimension")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         ON_LINE,
-        structural("enough units", "There must be label noise, and no more teacher than student units.", _enough),
+        structural(
+            "enough units",
+            "There must be label noise, and no more teacher than student units.",
+            _enough,
+            varied(noise=0.0),
+        ),
         SOFT,
         ORTHONORMAL,
         NO_DECAY,
-        Assumption("faint noise", f"1 means label noise of {FAINT:g}.", _faint_noise),
-        Assumption("long run", "1 means that the run lasts five relaxation times of the solution.", _settled),
+        FAINT_NOISE,
+        Assumption(
+            "long run",
+            "1 means that the run lasts five relaxation times of the solution.",
+            _settled,
+            broken_by=lambda problem: vary(problem, {"rule": OnePassSGD(learning_rate=1e-3)}),
+        ),
         STABLE,
     )
 

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...rules.demands import stable_share
-from ...words.fields import scalar
+from ...rules import OnePassNaturalGradient, OnePassSGD
+from ...rules.demands import stable_share, under_adam
+from ...words.fields import scalar, varied, vary
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, structural
 from .natural_gradient import metric
@@ -29,10 +30,16 @@ MEAN_OFF = {"test_loss": 4.0, "student_overlap": 0.8, "teacher_overlap": 0.6, "o
 EXIT_OFF = 2.5
 
 
+def under_natural_gradient(problem: Any) -> Any:
+    """The same problem under natural gradient descent."""
+    return vary(problem, {"rule": OnePassNaturalGradient(learning_rate=0.2)})
+
+
 ON_LINE = structural(
     "fresh samples",
     "The rule must see a fresh sample at every step: OnePassSGD or OnePassNaturalGradient.",
     lambda problem: follows(problem.rule),
+    under_adam,
 )
 
 
@@ -96,12 +103,14 @@ STABLE = Assumption(
     "stable solution",
     "1 means that the learning rate is the critical one, beyond which the perfect solution is unstable.",
     _rate_strain,
+    broken_by=lambda problem: vary(problem, {"rule": OnePassSGD(learning_rate=5.0)}),
 )
 ASYMMETRIC = Assumption(
     "asymmetric start",
     "1 means that the start tells the teacher's units apart by no more than chance adds at this dimension; then the "
     "time at which a run leaves the plateau is drawn by lot. Overlaps of exactly 0 never leave it in the equations.",
     _asymmetry_strain,
+    broken_by=varied(init_scale=1e-3),
 )
 
 
@@ -139,12 +148,14 @@ class OrderParameters(Theory[CommitteeMachine]):
             "known averages",
             "The activation's averages over four fields must be known: the rectifier's are for one unit each only.",
             _fourth_strain,
+            broken_by=varied(activation="relu"),
         ),
         ASYMMETRIC,
         Assumption(
             "regular Fisher matrix",
             "1 means that chance in the inverse Fisher matrix changes the motion by one percent at this dimension.",
             _metric_strain,
+            broken_by=under_natural_gradient,
         ),
         STABLE,
     )
@@ -200,7 +211,12 @@ class SmallRate(Theory[CommitteeMachine]):
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         ON_LINE,
         ASYMMETRIC,
-        Assumption("small rate", "1 means a twentieth of the critical learning rate.", _small_strain),
+        Assumption(
+            "small rate",
+            "1 means a twentieth of the critical learning rate.",
+            _small_strain,
+            broken_by=lambda problem: vary(problem, {"rule": OnePassSGD(learning_rate=1.0)}),
+        ),
     )
 
     def prepare(self, problem: CommitteeMachine, times: np.ndarray) -> "SmallRate":

@@ -206,3 +206,17 @@ class CommitteeMachine(FisherProblem):
         if by_fisher(self.rule):
             check_distinct(begin.hidden @ begin.hidden.T if isinstance(begin, TwoLayer) else begin.student)
         return begin
+
+    @classmethod
+    def examples(cls) -> tuple["CommitteeMachine", ...]:
+        return (
+            cls(dimension=16, noise=0.1, rule=OnePassSGD(learning_rate=0.5)),
+            cls(
+                dimension=12,
+                noise=0.1,
+                student_units=3,
+                weight_decay=0.1,
+                output_rate=2 / 3,
+                rule=OnePassSGD(learning_rate=0.3),
+            ),
+        )

@@ -9,13 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...rules.demands import descends, plain_steps
+from ...rules import GradientDescent
+from ...rules.demands import descends, plain_steps, under_flow
+from ...words.fields import vary
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable, structural
 from . import regime
 from .layer_modes import aligned_strain, axes_of, off_share
 from .layers import Layers, filter_of, product
 from .problem import DeepLinear
+from .starts import AlignedLayers
 from .task import WhiteTask
 from .trajectories import CURVES
 
@@ -23,6 +26,7 @@ DESCENT = structural(
     "descent",
     "The rule must be plain gradient descent; the flow of aligned networks is that of DecoupledModes.",
     descends,
+    under_flow,
 )
 
 
@@ -62,6 +66,7 @@ INVARIANT = Assumption(
     "Neighbouring layers must share their singular axes, and U'E y x' V and V'E x x' V be diagonal in those of the "
     "ends (strain 1: 1e-9 of one of them beside its diagonal); circulant layers always do, on white inputs.",
     _alignment_strain,
+    broken_by=regime.from_gaussian,
 )
 
 
@@ -87,6 +92,10 @@ class AlignmentInvariance(Theory[DeepLinear]):
     )
     speaks_of: ClassVar[tuple[str, ...]] = (*CURVES, "largest_stable_rate")
     assumptions: ClassVar[tuple[Assumption, ...]] = (DESCENT, INVARIANT)
+
+    @classmethod
+    def example(cls) -> DeepLinear:
+        return vary(super().example(), {"start": AlignedLayers((0.5, 2.0)), "rule": GradientDescent(0.05)})
 
     def prepare(self, problem: DeepLinear, times: np.ndarray) -> "AlignmentInvariance":
         return self

@@ -9,13 +9,15 @@ import numpy as np
 from jax.scipy.special import betainc
 from jaxtyping import Array, Float
 
+from ...rules import GradientDescent
 from ...rules.demands import stepped_strain
-from ...words.fields import scalar
+from ...words.fields import scalar, varied, vary
 from ...words.problem import Problem
 from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
 from . import regime
 from .layers import imbalance_norms, product
 from .problem import DeepLinear
+from .starts import BalancedLayers
 from .task import RANK_TOLERANCE
 
 # constants of the theorem
@@ -86,23 +88,27 @@ MARGIN = Assumption(
     "ratio); a target whose s_min is below 1e-10 of its largest has no margin at all. Start nearer, or see "
     "ImbalanceRate.",
     _margin_strain,
+    broken_by=regime.from_gaussian,
 )
 NEAR_BALANCE = Assumption(
     "certified balance",
     "max |D_j|_F must be below c^2/(256 N^3 |Z|_F^(2(N-1)/N)) for steps (strain: their ratio), and 0 for the flow "
     "(strain 1: 1e-9 of the squared norm of all layers).",
     _imbalance_strain,
+    broken_by=regime.from_gaussian,
 )
 CERTIFIED_STEP = Assumption(
     "certified step",
     "The rule must be gradient flow, or descent with a learning rate up to certified_learning_rate (strain: their "
     "ratio). It is a certificate, not advice: usable_learning_rate, often 1e5 times larger, is where descent works.",
     _rate_strain,
+    broken_by=lambda problem: vary(problem, {"start": BalancedLayers(), "rule": GradientDescent()}),
 )
 WIDE = structural(
     "wide layers",
     "No hidden layer may be narrower than both inputs and outputs, and every entry of every layer must be free.",
     _is_wide,
+    varied(widths=(3, 1, 2)),
 )
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...rules.demands import plain_steps, stepped_strain
+from ...rules.demands import plain_steps, stepped_strain, under_descent
 from ...words.problem import Problem
 from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
@@ -48,6 +48,7 @@ GENTLE_STEPS = Assumption(
     "The rule must be gradient flow, or descent whose learning rate times the largest curvature, at the start and at a "
     "balanced solution, is below 1 (strain 1).",
     _step_strain,
+    broken_by=under_descent(3.0),
 )
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...words.fields import varied
 from ...words.problem import Problem
 from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
@@ -71,6 +72,7 @@ POSITIVE_RATE = Assumption(
     "The start must have imbalance that counts, [l_r(L)]_+ + [l_m(-L)]_+ > 0, or a margin (strain 2: neither). Random "
     "starts have it once the hidden width is at least rank of the inputs + outputs.",
     _rate_strain,
+    broken_by=varied(widths=(3, 1, 2)),
 )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from ...words.fields import varied, vary
 from ...words.problem import Axis, Problem
 from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
@@ -34,6 +35,7 @@ DECAY = Assumption(
         and not setting.problem.circulant
         else math.inf
     ),
+    broken_by=varied(weight_decay=0.0),
 )
 
 
@@ -50,6 +52,7 @@ NOT_DEGENERATE = Assumption(
     "No singular value of the target may equal degenerate_threshold (strain 1: within 1 %): there the error bound "
     "fails and descent converges like 1/steps.",
     _degeneracy_strain,
+    broken_by=varied(target=(0.1, 0.5), weight_decay=0.1),
 )
 
 
@@ -94,6 +97,10 @@ class RegularisedLandscape(Theory[DeepLinear]):
         for name in ("train_loss", "singular_values")
     }
     assumptions: ClassVar[tuple[Assumption, ...]] = (DECAY, regime.WHITE, NOT_DEGENERATE)
+
+    @classmethod
+    def example(cls) -> DeepLinear:
+        return vary(super().example(), {"weight_decay": (0.1, 0.2)})
 
     def prepare(self, problem: DeepLinear, times: np.ndarray) -> "RegularisedLandscape":
         return self

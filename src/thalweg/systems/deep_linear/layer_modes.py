@@ -9,12 +9,14 @@ from jaxtyping import Array, Float
 
 from ...mathematics import half_angle
 from ...mathematics.power_growth import growth_curve
+from ...words.fields import vary
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
 from .layers import Layers, product
 from .problem import DeepLinear
 from .readings import MODE
+from .starts import AlignedLayers
 from .task import Task
 from .trajectories import CURVES, EVENTS, closed_form
 
@@ -67,6 +69,7 @@ ALIGNED = Assumption(
     "W, E y x' and E x x' must be diagonal in the same axes (strain 1: 1e-9 of one of them beside its diagonal). "
     "A small start turns towards the data, but not exactly.",
     aligned_strain,
+    broken_by=regime.from_gaussian,
 )
 
 
@@ -91,6 +94,10 @@ class DecoupledModes(Theory[DeepLinear]):
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         regime.FLOW, regime.FREE_LAYERS, regime.NO_DECAY, regime.BALANCED, ALIGNED,
     )  # fmt: skip
+
+    @classmethod
+    def example(cls) -> DeepLinear:
+        return vary(super().example(), {"start": AlignedLayers()})
 
     def prepare(self, problem: DeepLinear, times: np.ndarray) -> "DecoupledModes":
         return self
@@ -154,6 +161,7 @@ SINGLE_UNITS = Assumption(
     "W_1'W_1 and W_2W_2' must be diagonal in the axes of the data, and each mode pass through one hidden direction "
     "(strain 1: off by 1e-9).",
     _single_units_strain,
+    broken_by=regime.from_gaussian,
 )
 
 
@@ -178,6 +186,10 @@ class UnbalancedModes(Theory[DeepLinear]):
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         regime.FLOW, regime.TWO_LAYERS, regime.NO_DECAY, ALIGNED, SINGLE_UNITS,
     )  # fmt: skip
+
+    @classmethod
+    def example(cls) -> DeepLinear:
+        return vary(super().example(), {"start": AlignedLayers((0.5, 2.0))})
 
     def prepare(self, problem: DeepLinear, times: np.ndarray) -> "UnbalancedModes":
         return self

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...rules import GradientFlow
+from ...rules import GradientDescent, GradientFlow
 from ...words.fields import check_ranges, is_traced
 from ...words.problem import Event, Observable, Problem, Remark, Rule, array, scalar, size, spread_times, vector
 from .layers import Layers, alignment_defect, circulant, imbalance_norms, product
@@ -215,6 +215,19 @@ class DeepLinear(Problem):
 
     def as_start(self, raw: Any) -> Layers:
         return as_layers(raw, self.widths, self.circulant)
+
+    @classmethod
+    def examples(cls) -> tuple["DeepLinear", ...]:
+        return (
+            cls(widths=(3, 5, 2), init_scale=0.3),
+            cls(
+                samples=6,
+                widths=(3, 2, 3, 2),
+                init_scale=0.3,
+                weight_decay=(0.1, 0.0, 0.05),
+                rule=GradientDescent(learning_rate=0.05),
+            ),
+        )
 
 
 def _learned(value: float, variance: float, depth: int, strength: float) -> float:

@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...words.fields import scalar
+from ...words.fields import scalar, vary
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
 from .layers import Layers, product
 from .problem import DeepLinear
 from .readings import MODE
+from .starts import BalancedLayers
 from .trajectories import CURVES, EVENTS, integrated
 
 # overlaps of the start below this are rounding: the direction is not there
@@ -35,6 +36,7 @@ RANK_ONE = Assumption(
     "There must be two layers or more, each of rank one at the start (strain 1: second singular value 1e-9 of the "
     "first); BalancedLayers(rank=1) is such a start.",
     _rank_one_strain,
+    broken_by=lambda problem: vary(problem, {"start": BalancedLayers()}),
 )
 
 
@@ -153,6 +155,10 @@ class RankOneFlow(Theory[DeepLinear]):
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         regime.FLOW, regime.FREE_LAYERS, regime.NO_DECAY, regime.WHITE, regime.BALANCED, RANK_ONE,
     )  # fmt: skip
+
+    @classmethod
+    def example(cls) -> DeepLinear:
+        return vary(super().example(), {"start": BalancedLayers(rank=1)})
 
     def prepare(self, problem: DeepLinear, times: np.ndarray) -> "RankOneFlow":
         return self

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ...rules.demands import flows
+from ...rules.demands import flows, under_descent
+from ...words.fields import varied, vary
 from ...words.theory import Assumption, Setting, structural
 from .problem import DeepLinear
+from .starts import GaussianLayers
 from .task import WhiteTask
 
 # relative size of what exact theories take for zero; by how much their answers are then off, about
@@ -30,25 +32,34 @@ def decays_of(problem: DeepLinear) -> np.ndarray:
     return np.broadcast_to(np.asarray(problem.weight_decay), (depth_of(problem),))
 
 
+def from_gaussian(problem: Any) -> Any:
+    """The same problem from independent normal entries: neither balanced nor aligned."""
+    return vary(problem, {"start": GaussianLayers()})
+
+
 FLOW = structural(
     "gradient flow",
     "The rule must be gradient flow; steps of descent of size eta differ from it by O(eta).",
     flows,
+    under_descent(0.1),
 )
 TWO_LAYERS = structural(
     "two layers",
     "The network must have two layers, free in every entry (no circulant layers).",
     lambda problem: depth_of(problem) == 2 and not problem.circulant,
+    lambda problem: vary(problem, {"widths": (3, 5, 5, 2), "start": GaussianLayers()}),
 )
 FREE_LAYERS = structural(
     "free layers",
     "Every entry of every layer must be free: circulant layers follow a projected gradient, d times faster.",
     lambda problem: not problem.circulant,
+    lambda problem: vary(problem, {"widths": (3, 3, 3), "circulant": True, "start": GaussianLayers()}),
 )
 NO_DECAY = structural(
     "no decay",
     "Weight decay must be zero: it moves the end of the flow and breaks the conservation laws.",
     lambda problem: not np.any(decays_of(problem) != 0),
+    varied(weight_decay=0.1),
 )
 
 
@@ -63,6 +74,7 @@ WHITE = Assumption(
     "white inputs",
     "The second moment of the inputs must be the identity (strain 1: off by 1e-9); whiten the inputs, or see GramFlow.",
     _white_strain,
+    broken_by=varied(samples=20),
 )
 
 
@@ -86,6 +98,7 @@ BALANCED = Assumption(
     "balanced start",
     "W_{j+1}'W_{j+1} = W_jW_j' at the start (strain 1: off by 1e-9 of the squared norm of all layers).",
     _balance_strain,
+    broken_by=from_gaussian,
 )
 
 
@@ -103,6 +116,7 @@ LAMBDA_BALANCED = Assumption(
     "W_2'W_2 - W_1W_1' must be a multiple of the identity at the start (strain 1: off by 1e-9 of the squared norm of "
     "both layers). See GramFlow for any other start.",
     _lambda_strain,
+    broken_by=from_gaussian,
 )
 
 
@@ -118,4 +132,5 @@ EQUAL_DECAY = Assumption(
     "Weight decay must be zero, or the same in both layers of a balanced start (strain 1: off balance by 1e-9 of the "
     "squared norm): else the imbalance is not conserved.",
     _equal_decay_strain,
+    broken_by=varied(weight_decay=(0.1, 0.2)),
 )

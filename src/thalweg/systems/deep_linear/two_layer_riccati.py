@@ -11,12 +11,14 @@ from jaxtyping import Array, Float, Int
 from ...mathematics import half_angle
 from ...mathematics.linear_riccati import is_short, riccati_factors, riccati_rows
 from ...mathematics.riccati import Echelon, echelon
+from ...words.fields import vary
 from ...words.problem import Axis, Problem
 from ...words.theory import Assumption, FiniteSize, Source, Theory, Variable
 from . import regime
 from .layers import Layers, product
 from .problem import DeepLinear
 from .readings import MODE
+from .starts import BalancedLayers
 from .task import RANK_TOLERANCE
 from .trajectories import CURVES, EVENTS, closed_form
 
@@ -98,6 +100,10 @@ class TwoLayerRiccati(Theory[DeepLinear]):
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         regime.FLOW, regime.TWO_LAYERS, regime.EQUAL_DECAY, regime.WHITE, regime.LAMBDA_BALANCED,
     )  # fmt: skip
+
+    @classmethod
+    def example(cls) -> DeepLinear:
+        return vary(super().example(), {"start": BalancedLayers()})
 
     def prepare(self, problem: DeepLinear, times: np.ndarray) -> "TwoLayerRiccati":
         return self

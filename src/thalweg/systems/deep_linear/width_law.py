@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...words.fields import varied, vary
 from ...words.problem import Problem
 from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
 from .problem import LATE, DeepLinear
-from .starts import GaussianLayers
+from .starts import BalancedLayers, GaussianLayers
 
 # relative error of the mean over starts, times hidden width over (inputs + outputs), at kappa from 0.5 to 4: measured,
 # -0.02 to -0.14 with an error of 0.05 (benchmarks/min_norm_width.py)
@@ -30,6 +31,7 @@ GAUSSIAN = Assumption(
     "Gaussian start",
     "The start must be drawn with GaussianLayers(); a start of your own has its own limit, see GramFlow.",
     _gaussian_strain,
+    broken_by=lambda problem: vary(problem, {"start": BalancedLayers()}),
 )
 
 
@@ -42,6 +44,7 @@ WIDE = Assumption(
     "wide hidden layer",
     "The hidden layer must be wider than inputs + outputs (strain: their ratio): the law is the leading order in 1/h.",
     _width_strain,
+    broken_by=varied(widths=(3, 1, 2)),
 )
 
 
@@ -73,6 +76,11 @@ class MinimumNormWidth(Theory[DeepLinear]):
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         regime.FLOW, regime.TWO_LAYERS, regime.NO_DECAY, GAUSSIAN, WIDE,
     )  # fmt: skip
+
+    @classmethod
+    def example(cls) -> DeepLinear:
+        # fewer samples than inputs: a distance that is not zero
+        return vary(super().example(), {"widths": (3, 9, 2), "samples": 2})
 
     def prepare(self, problem: DeepLinear, times: np.ndarray) -> "MinimumNormWidth":
         return self

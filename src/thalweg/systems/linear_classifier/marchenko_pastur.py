@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 
 from ...mathematics import marchenko_pastur_law as law
 from ...mathematics.extremum import interior_extrema
-from ...rules.demands import stable_share
+from ...rules.demands import stable_share, under_descent
+from ...words.fields import varied
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
 from ..shared.square_loss import FILTERED, best_time
@@ -152,12 +153,14 @@ class MarchenkoPastur(Theory[LinearClassifier]):
             "isotropic inputs",
             "1 means that the covariance of the inputs is 10 % off the identity in operator norm.",
             _anisotropy,
+            broken_by=varied(correlation=0.2),
         ),
         Assumption(
             "stable step",
             "1 means that the learning rate is at the stability limit; beyond it fluctuations of the largest "
             "eigenvalue are amplified without bound.",
             _step_strain,
+            broken_by=under_descent(0.8),
         ),
     )
 

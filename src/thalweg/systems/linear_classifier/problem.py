@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from ...data.mixture import MixtureSample, as_mixture, draw_mixture, noise_power
 from ...mathematics.linear_equivalent import LinearLaw
-from ...rules import GradientFlow
+from ...rules import GradientFlow, HeavyBall
 from ...words.events import Extremum
 from ...words.problem import Event, Observable, Remark, Rule, always, scalar, size, spread_times, starts_at_random
 from ..shared.least_squares import TrainingPart
@@ -128,3 +128,10 @@ class LinearClassifier(SquareLossProblem):
 
     def as_start(self, raw: Any) -> np.ndarray:
         return as_weights(raw, self.dimension)
+
+    @classmethod
+    def examples(cls) -> tuple["LinearClassifier", ...]:
+        return (
+            cls(dimension=6, samples=9),
+            cls(dimension=7, samples=5, label_flip=0.3, rule=HeavyBall(learning_rate=0.05)),
+        )

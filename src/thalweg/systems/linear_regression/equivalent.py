@@ -10,7 +10,7 @@ from jaxtyping import Array, Complex
 
 from ...mathematics.covariance_equivalent import contour, contour_nodes, largest_eigenvalue
 from ...mathematics.linear_equivalent import Kernels, LinearLaw, linear_averages, linear_kernels
-from ...rules.demands import stable_share
+from ...rules.demands import stable_share, under_descent
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
 from ..shared.square_loss import FILTERED, SquareLossProblem
@@ -97,7 +97,10 @@ class DeterministicEquivalent(Theory[LinearRegression]):
     )
     conditions_on: ClassVar[tuple[str, ...]] = ()
     speaks_of: ClassVar[tuple[str, ...]] = (*CURVES, *EVENTS)
-    assumptions: ClassVar[tuple[Assumption, ...]] = (FILTERED, Assumption("stable step", STABLE, _step))
+    assumptions: ClassVar[tuple[Assumption, ...]] = (
+        FILTERED,
+        Assumption("stable step", STABLE, _step, broken_by=under_descent(0.8)),
+    )
 
     def prepare(self, problem: LinearRegression, times: np.ndarray) -> "DeterministicEquivalent":
         if self.nodes is not None:

@@ -10,7 +10,8 @@ from jaxtyping import Array
 
 from ...mathematics import marchenko_pastur_law as law
 from ...mathematics.linear_equivalent import LinearLaw
-from ...rules.demands import stable_share
+from ...rules.demands import stable_share, under_descent
+from ...words.fields import vary
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
 from ..shared.square_loss import FILTERED, best_time
@@ -77,9 +78,18 @@ class IsotropicLimit(Theory[LinearRegression]):
     speaks_of: ClassVar[tuple[str, ...]] = (*CURVES, *EVENTS, "largest_stable_rate")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         FILTERED,
-        Assumption("isotropic inputs", "1 means that an eigenvalue of the covariance is 10 % off 1.", _anisotropy),
-        Assumption("stable step", STABLE, _isotropic_step),
+        Assumption(
+            "isotropic inputs",
+            "1 means that an eigenvalue of the covariance is 10 % off 1.",
+            _anisotropy,
+            broken_by=lambda problem: vary(problem, {"spectrum": np.linspace(0.4, 1.6, problem.dimension)}),
+        ),
+        Assumption("stable step", STABLE, _isotropic_step, broken_by=under_descent(0.8)),
     )
+
+    @classmethod
+    def example(cls) -> LinearRegression:
+        return LinearRegression(dimension=24, samples=36, init_variance=0.1)
 
     def prepare(self, problem: LinearRegression, times: np.ndarray) -> "IsotropicLimit":
         if self.nodes is not None:

@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.one_pass_linear import one_pass_edge, one_pass_end, one_pass_means, one_pass_start
-from ...rules import Constant
+from ...rules import Constant, OnePassSGD
 from ...rules.demands import ONE_PASS, stable_share
+from ...words.fields import vary
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from .isotropic import effective_dimension, scaled_terms
@@ -49,8 +50,17 @@ class OnePassRegression(Theory[LinearRegression]):
     speaks_of: ClassVar[tuple[str, ...]] = ("test_loss", "overlap", "squared_norm", "stationary_loss")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         ONE_PASS,
-        Assumption("stable rate", "1 means that the mean square is at the edge of growing for ever.", _rate_strain),
+        Assumption(
+            "stable rate",
+            "1 means that the mean square is at the edge of growing for ever.",
+            _rate_strain,
+            broken_by=lambda problem: vary(problem, {"rule": OnePassSGD(2.0)}),
+        ),
     )
+
+    @classmethod
+    def example(cls) -> LinearRegression:
+        return vary(super().example(), {"rule": OnePassSGD(0.4)})
 
     def prepare(self, problem: LinearRegression, times: np.ndarray) -> "OnePassRegression":
         return self

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from ...mathematics.linear_equivalent import LinearLaw
 from ...mathematics.normal_blocks import normal_block
 from ...mathematics.one_pass_linear import one_pass_edge
-from ...rules import GradientFlow
+from ...rules import SGD, GradientFlow
 from ...words.events import FromDraw
 from ...words.fields import check_ranges, is_traced
 from ...words.problem import (
@@ -218,6 +218,13 @@ class LinearRegression(SquareLossProblem, StreamingProblem):
 
     def as_start(self, raw: Any) -> np.ndarray:
         return as_weights(raw, self.dimension)
+
+    @classmethod
+    def examples(cls) -> tuple["LinearRegression", ...]:
+        return (
+            cls(dimension=6, samples=9, init_variance=0.1, spectrum=np.linspace(0.4, 1.6, 6)),
+            cls(dimension=7, samples=5, init_variance=0.1, weight_decay=0.1, rule=SGD(0.05, batch=2)),
+        )
 
 
 def _as_sample(raw: Any, samples: int, dimension: int, teacher: np.ndarray) -> RegressionSample:

@@ -10,7 +10,8 @@ from jaxtyping import Array
 
 from ...mathematics.covariance_equivalent import contour_nodes
 from ...mathematics.static_ridge import best_ridge, ridge_excess
-from ...rules.demands import flows
+from ...rules.demands import flows, under_descent
+from ...words.fields import varied, vary
 from ...words.problem import Problem
 from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
 from .equivalent import equivalent_curves, loop_of, top
@@ -74,10 +75,25 @@ class RidgePath(Theory[LinearRegression]):
     )  # fmt: skip
     claims: ClassVar[Mapping[str, Claim]] = {"test_loss": Claim("upper")}
     assumptions: ClassVar[tuple[Assumption, ...]] = (
-        structural("gradient flow", "The rule must be gradient flow.", flows),
-        Assumption("zero start", "1 means that init_variance is 1 % of |beta|^2.", _start_strain),
-        Assumption("no decay", "1 means that decay shrinks the weights by 1 % over the run.", _decay_strain),
-        Assumption("even teacher", "1 means that the square of a coefficient is 10 % off their mean.", _teacher_strain),
+        structural("gradient flow", "The rule must be gradient flow.", flows, under_descent(0.1)),
+        Assumption(
+            "zero start",
+            "1 means that init_variance is 1 % of |beta|^2.",
+            _start_strain,
+            broken_by=varied(init_variance=0.1),
+        ),
+        Assumption(
+            "no decay",
+            "1 means that decay shrinks the weights by 1 % over the run.",
+            _decay_strain,
+            broken_by=varied(weight_decay=0.1),
+        ),
+        Assumption(
+            "even teacher",
+            "1 means that the square of a coefficient is 10 % off their mean.",
+            _teacher_strain,
+            broken_by=lambda problem: vary(problem, {"teacher": np.arange(1.0 * problem.dimension)}),
+        ),
     )
 
     def prepare(self, problem: LinearRegression, times: np.ndarray) -> "RidgePath":

@@ -8,15 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ...catalogue import registry
 from ...mathematics.covariance_equivalent import contour_nodes
 from ...mathematics.renewal import interpolated, panel_times, panels_needed, renewal
 from ...mathematics.static_ridge import effective_ridge
-from ...rules import GradientFlow
+from ...rules import SGD, GradientFlow
+from ...words.fields import vary
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
 from ..shared.square_loss import REPLACED, SAMPLED, SquareLossProblem
 from .equivalent import Loop, equivalent_curves, loop_of, top
 from .isotropic import CURVES, effective_dimension, scaled_terms
+from .problem import LinearRegression
 
 FLOW = GradientFlow()
 # largest bias of the mean over seeds over the scale of each, at its upper two-sigma end, times size and distance from
@@ -46,6 +49,12 @@ def _stable_strain(setting: Setting) -> float:
 def _isotropic_strain(setting: Setting) -> float:
     r = abs(float(getattr(setting.problem, "correlation", 0.0)))
     return ((1 + r) / (1 - r) - 1) / 0.1
+
+
+def _correlated(problem: Any) -> Any:
+    """Two classes of correlated noise, under SGD."""
+    found = registry.example(SquareLossProblem, lambda one: hasattr(one, "correlation"))
+    return vary(found, {"correlation": 0.2, "rule": SGD()})
 
 
 class VolterraSGD(Theory[SquareLossProblem]):
@@ -83,14 +92,26 @@ class VolterraSGD(Theory[SquareLossProblem]):
             "small steps",
             "1 means that learning_rate times the largest sample eigenvalue is 0.2; the equation takes steps for flow.",
             _small_strain,
+            broken_by=lambda problem: vary(problem, {"rule": SGD(learning_rate=0.1, batch=20)}),
         ),
-        Assumption("stable step", "1 means that the noise of the steps is about to grow for ever.", _stable_strain),
+        Assumption(
+            "stable step",
+            "1 means that the noise of the steps is about to grow for ever.",
+            _stable_strain,
+            broken_by=lambda problem: LinearRegression(rule=SGD(learning_rate=0.0101)),
+        ),
         Assumption(
             "known covariance",
             "1 means that correlated noise of the classes is 10 % off isotropic in operator norm.",
             _isotropic_strain,
+            broken_by=_correlated,
         ),
     )
+
+    @classmethod
+    def example(cls) -> LinearRegression:
+        rule, spectrum = SGD(learning_rate=0.02), np.linspace(0.4, 1.6, 24)
+        return LinearRegression(dimension=24, samples=36, init_variance=0.1, spectrum=spectrum, rule=rule)
 
     def prepare(self, problem: SquareLossProblem, times: np.ndarray) -> "VolterraSGD":
         if self.nodes is not None:

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ...mathematics.linear_separation import Decomposition, decompose
-from ...rules import GradientFlow, as_descent
+from ...rules import GradientFlow, HeavyBall, as_descent
 from ...words.events import Crossing, FromDraw
-from ...words.fields import check_ranges, floats, is_traced
+from ...words.fields import check_ranges, floats, is_traced, vary
 from ...words.problem import Event, Observable, Remark, Rule, SampledProblem, array, never, size
 from .separable import UNEVEN, column_spread, signs, table, with_intercept
 
@@ -252,6 +252,13 @@ class DatasetLogistic(SampledProblem):
         if weights.shape != (wanted,) or not np.all(np.isfinite(weights)):
             raise ValueError(f"start has shape {weights.shape}; {wanted} finite numbers are wanted, one a column.")
         return weights
+
+    @classmethod
+    def examples(cls) -> tuple["DatasetLogistic", ...]:
+        from .examples import partly_separable
+
+        first = partly_separable()
+        return first, vary(first, {"intercept": 1, "rule": HeavyBall(learning_rate=0.5)})
 
 
 def excess(params: Float[Array, " d"], data: LogisticSample) -> Float[Array, ""]:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ...rules.demands import under_adam
 from ...words.problem import Axis, Problem
 from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from .late_times import beside, default_reach, early, second_order, stable, unsure
@@ -17,13 +18,27 @@ FEATURE = Axis("feature", words="column of the inputs")
 JI_TELGARSKY = Source("JiTelgarsky2019", "decomposition, rates of bias and risk")
 RAY_CURVES = ("train_loss", "direction_error", "margin", "offset_error")
 
+
+def _one(name: str) -> DatasetLogistic:
+    """A small data set of `examples`, which nothing but the contract loads."""
+    from . import examples
+
+    return getattr(examples, name)()
+
+
 FOLLOWED = Assumption(
     "stable descent",
     "The rule must be gradient flow, descent or momentum (weights scatter under SGD, Adam has a bias of its own); "
     "1 is the rate that is stable at the largest curvature.",
     stable,
+    broken_by=under_adam,
 )
-SURE = Assumption("sure separation", "1 means that lp_margin is 1e-6, near the linear programme's tolerance.", unsure)
+SURE = Assumption(
+    "sure separation",
+    "1 means that lp_margin is 1e-6, near the linear programme's tolerance.",
+    unsure,
+    broken_by=lambda problem: _one("hair_apart"),
+)
 
 
 def _left(name: str) -> Callable[[Any], float]:
@@ -80,7 +95,10 @@ class RayPlusOffset(Theory[DatasetLogistic]):
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         SURE,
         Assumption(
-            "something separable", "Some row must be separable; else the optimum is finite: FiniteOptimum.", _some
+            "something separable",
+            "Some row must be separable; else the optimum is finite: FiniteOptimum.",
+            _some,
+            broken_by=lambda problem: _one("overlapping"),
         ),
         FOLLOWED,
         Assumption(
@@ -88,6 +106,7 @@ class RayPlusOffset(Theory[DatasetLogistic]):
             "1 means that the logarithm of the last time leaves the direction open by its length, or that the run is "
             "shorter than the default one, for which the approach is declared.",
             lambda setting: early(setting, RAY_CURVES, lambda left: left.direction_error),
+            broken_by=lambda problem: _one("small_margin"),
         ),
     )
 
@@ -162,6 +181,7 @@ class FiniteOptimum(Theory[DatasetLogistic]):
             "nothing separable",
             "No row may be separable; else the weights grow for ever: RayPlusOffset, separation(inputs, labels).",
             _none,
+            broken_by=lambda problem: _one("partly_separable"),
         ),
         FOLLOWED,
         Assumption(
@@ -169,8 +189,13 @@ class FiniteOptimum(Theory[DatasetLogistic]):
             "1 means that the weights may still be away by the length of the offset, or that the run is shorter than "
             "the default one, for which the approach is declared.",
             lambda setting: early(setting, ("train_loss", "offset_error"), _away(setting)),
+            broken_by=lambda problem: _one("nearly_separable"),
         ),
     )
+
+    @classmethod
+    def example(cls) -> DatasetLogistic:
+        return _one("overlapping")
 
     def prepare(self, problem: DatasetLogistic, times: np.ndarray) -> "FiniteOptimum":
         return self

@@ -118,6 +118,8 @@ class AlignedGroup(Theory[ShallowReLU]):
             "weak competitors",
             "1 means that the units that miss a point put out as much as it.",
             _competition_strain,
+            # one weak point of four: units that miss it are nearly as fast as those that do not
+            broken_by=lambda problem: OrthogonalReLU(labels=(1.0, 0.2, 1.0, -1.0), init_scale=0.1),
         ),
     )
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from ...mathematics.gated_flow import Field, GatedFlow, Units, gated_flow
 from ...mathematics.gated_growth import GatedGrowth, final_pattern, state_at
-from ...words.fields import scalar
+from ...words.fields import scalar, varied
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
@@ -81,7 +81,10 @@ class ClassFlow(Theory[ShallowReLU]):
         regime.FLOW,
         regime.ORTHOGONAL,
         Assumption(
-            "small start", "1 means that outputs reach one percent of the labels at the last switch-off.", _share_strain
+            "small start",
+            "1 means that outputs reach one percent of the labels at the last switch-off.",
+            _share_strain,
+            broken_by=varied(init_scale=0.3),
         ),
     )
 

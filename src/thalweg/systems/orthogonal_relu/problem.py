@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...rules import GradientFlow
-from ...words.fields import check_ranges, is_traced
+from ...rules import GradientDescent, GradientFlow
+from ...words.fields import check_ranges, is_traced, vary
 from ...words.problem import Event, Rule, scalar, size, vector
 from .readings import COMMON, NORM_GAP
 from .relu_network import Sample, ShallowReLU, check_labels
@@ -98,3 +98,8 @@ class OrthogonalReLU(ShallowReLU):
                 "another number of points is another problem."
             )
         return OrthogonalSample(**found)
+
+    @classmethod
+    def examples(cls) -> tuple["OrthogonalReLU", ...]:
+        first = cls(labels=(1.0, 0.7, -0.6), norms=(1.0, 1.2, 0.9), width=10, init_scale=1e-5)
+        return first, vary(first, {"width": 7, "balance": 0.6, "rule": GradientDescent(learning_rate=0.2)})

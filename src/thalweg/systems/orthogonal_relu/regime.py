@@ -10,12 +10,13 @@ from jaxtyping import Array, Bool, Float
 
 from ...data.two_layer import TwoLayer
 from ...mathematics.gated_growth import FinalPattern, GatedGrowth, final_pattern, gated_growth, state_at
-from ...rules.demands import followed_pace, plain_steps, stepped_strain
+from ...rules.demands import followed_pace, plain_steps, stepped_strain, under_adam
 from ...words.events import Final
+from ...words.fields import varied
 from ...words.theory import Assumption, Setting
 from .readings import group_norms
 from .user_inputs import ORTHOGONAL as ORTHOGONAL_COSINE
-from .user_inputs import worst_cosine
+from .user_inputs import UserInputsReLU, worst_cosine
 
 # strain 1 of "gradient flow": a descent step delays growth by five percent
 STEP_DELAY = 0.05
@@ -219,17 +220,24 @@ FLOW = Assumption(
     "gradient flow",
     "Gradient flow, or gradient descent with a small step: 1 means that eta |D| / ln(1 + eta |D|) exceeds 1 by 5 %.",
     _rule_strain,
+    broken_by=under_adam,
 )
 ORTHOGONAL = Assumption(
     "orthogonal inputs",
     "The strain is the worst cosine between two inputs over 1e-9: smaller ones revive no unit in any run of use.",
     _cosine_strain,
+    # two inputs at a cosine of 0.2, and a start in which no unit sees all points of a sign
+    broken_by=lambda problem: UserInputsReLU(inputs=[[1.0, 0.2], [0.0, 1.0]], labels=[1.0, -1.0]),
 )
 BALANCED = Assumption(
-    "balanced start", "1 means that a_j^2 and |w_j|^2 differ by a millionth of their sum.", _balance_strain
+    "balanced start",
+    "1 means that a_j^2 and |w_j|^2 differ by a millionth of their sum.",
+    _balance_strain,
+    broken_by=varied(balance=2.0),
 )
 FULL_UNITS = Assumption(
     "full units",
     "Some unit of each sign must see all points of its sign; strain 2/(1 + n_full), so that 1 means a single one.",
     _full_strain,
+    broken_by=varied(width=2),
 )

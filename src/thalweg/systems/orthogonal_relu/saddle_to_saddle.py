@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...mathematics.gated_growth import final_pattern
+from ...words.fields import varied
 from ...words.problem import Problem
 from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from . import regime
@@ -104,6 +105,7 @@ class SaddleToSaddle(Theory[ShallowReLU]):
             "separate jumps",
             "1 means that a unit grows no more from one jump to the next than the logarithms left out: ln(m)/2 + 1.",
             _tie_strain,
+            broken_by=varied(init_scale=0.5),
         ),
     )
 

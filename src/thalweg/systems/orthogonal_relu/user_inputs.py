@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...data.two_layer import TwoLayer
-from ...rules import GradientFlow
-from ...words.fields import check_ranges, is_traced
+from ...rules import GradientDescent, GradientFlow
+from ...words.fields import check_ranges, is_traced, vary
 from ...words.problem import Event, Remark, Rule, array, scalar, size
 from .problem import OrthogonalReLU
 from .readings import COMMON
@@ -120,6 +120,19 @@ class UserInputsReLU(ShallowReLU):
             )
         _check_inputs("data: inputs", inputs, labels.shape, 0)
         return _sample(inputs, labels)
+
+    @classmethod
+    def examples(cls) -> tuple["UserInputsReLU", ...]:
+        # three correlated points on a line, given a bias
+        first = cls(
+            inputs=np.array([[-1.0], [0.5], [2.0]]),
+            labels=np.array([0.7, -0.5, 0.4]),
+            bias=1,
+            width=6,
+            init_scale=1e-3,
+            rule=GradientFlow(1e-8, smallest_step=0.02),
+        )
+        return first, vary(first, {"width": 5, "bias": 0, "rule": GradientDescent()})
 
 
 def _sample(inputs: Any, labels: Any) -> InputSample:

@@ -11,6 +11,9 @@ from jaxtyping import Array, Float
 from ...mathematics.covariance_equivalent import contour_nodes
 from ...mathematics.held_out import HeldOut, act, without_each
 from ...mathematics.sampled_moments import noise_response, row_basis
+from ...rules import SGD
+from ...rules.demands import under_adam
+from ...words.fields import varied, vary
 from ...words.problem import Problem, seed_keys
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, structural
 from ..shared.least_squares import TableProblem, TrainingPart
@@ -64,19 +67,27 @@ LINEAR = structural(
     "linear rule",
     "The rule must be gradient flow, gradient descent, heavy ball, Nesterov or SGD; no other can be followed by modes.",
     _is_followed,
+    under_adam,
 )
 CALM = Assumption(
     "calm steps",
     "1 means that the rate of SGD is four fifths of the largest stable one (the least of eight splits, where none is "
     "given); beyond, the noise of few rows grows.",
     _noise_strain,
+    broken_by=lambda problem: vary(DatasetRegression.examples()[0], {"rule": SGD(learning_rate=0.3)}),
 )
 START = Assumption(
     "start of the bias",
     "1 means that taking the bias to start like the weights, where it starts at 0, may cost as much as the margin.",
     _start_strain,
+    broken_by=lambda problem: vary(DatasetClasses.examples()[0], {"init_variance": 3.0}),
 )
-ENOUGH = Assumption("enough points", "1 means that leaving one point out costs as much as the margin.", _size_strain)
+ENOUGH = Assumption(
+    "enough points",
+    "1 means that leaving one point out costs as much as the margin.",
+    _size_strain,
+    broken_by=varied(samples=8),
+)
 
 
 class HeldOutPath(NamedTuple):

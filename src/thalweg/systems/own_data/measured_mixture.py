@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ...words.fields import varied
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
 from ..shared.square_loss import FILTERED
@@ -84,6 +85,13 @@ def plug_in(setting: Setting) -> float:
     return understated * abs(0.5 * (found[1] + found[2]) - found[0]) / found[0] / problem.margins["test_loss"]
 
 
+def _few(**kind: bool) -> DatasetClassifier:
+    """Eight training points of an unusual table."""
+    from .examples import two_classes
+
+    return DatasetClassifier(**two_classes(**kind), samples=8, moments=20)
+
+
 class MeasuredMixture(Theory[ClassTable]):
     """Learning curves of real data as those of Gaussians, one a class, with measured means and covariances.
 
@@ -127,14 +135,26 @@ class MeasuredMixture(Theory[ClassTable]):
             "enough moment points",
             "1 means that the bias of measured moments changes the test loss by the margin.",
             plug_in,
+            broken_by=varied(samples=8, moments=20),
         ),
-        Assumption("Gaussian tails", "1 means that heavy tails change the fit by the margin.", tails),
+        Assumption(
+            "Gaussian tails",
+            "1 means that heavy tails change the fit by the margin.",
+            tails,
+            broken_by=lambda problem: _few(heavy=True),
+        ),
         Assumption(
             "many features",
             "1 means that one over the number of features is the margin (a covariance for each class).",
             few_features,
+            broken_by=lambda problem: DatasetClasses.examples()[0],
         ),
-        Assumption("one covariance", "1 means that unequal class covariances change the fit by the margin.", unequal),
+        Assumption(
+            "one covariance",
+            "1 means that unequal class covariances change the fit by the margin.",
+            unequal,
+            broken_by=lambda problem: _few(lopsided=True),
+        ),
     )
 
     def prepare(self, problem: ClassTable, times: np.ndarray) -> "MeasuredMixture":

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...data import columns
-from ...rules import GradientFlow
-from ...words.fields import check_ranges, is_traced
+from ...rules import GradientFlow, Nesterov
+from ...words.fields import check_ranges, is_traced, vary
 from ...words.problem import Event, Observable, Remark, Rule, always, array, scalar, size, starts_at_random
 from ..shared.least_squares import (
     COLUMN_REMARKS,
@@ -179,3 +179,10 @@ class DatasetRegression(TableProblem):
 
     def as_start(self, raw: Any) -> np.ndarray:
         return as_weights(raw, np.shape(self.inputs)[1])
+
+    @classmethod
+    def examples(cls) -> tuple["DatasetRegression", ...]:
+        from .examples import numbers
+
+        first = cls(**numbers(), samples=20)
+        return first, vary(first, {"samples": 6, "init_variance": 0.2, "rule": Nesterov(learning_rate=0.05)})

@@ -9,16 +9,27 @@ import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.sampled_moments import row_basis, sampled_moments
+from ...rules import SGD
+from ...words.fields import vary
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, structural
 from ..shared.least_squares import LeastSquaresProblem
 from ..shared.square_loss import REPLACED, SAMPLED, draw_rate
+from .regression_table import DatasetRegression
+from .several_classes import DatasetClasses
 
 QUADRATIC = ("train_loss", "test_loss", "overlap", "squared_norm")
 
 
+def _under_sgd(problem: Any, rate: float) -> Any:
+    return vary(problem, {"init_variance": 0.2, "weight_decay": 0.1, "rule": SGD(learning_rate=rate)})
+
+
 ONE_OUTPUT = structural(
-    "one output", "The problem must have one output, not one for each class.", lambda problem: problem.outputs == 1
+    "one output",
+    "The problem must have one output, not one for each class.",
+    lambda problem: problem.outputs == 1,
+    lambda problem: _under_sgd(DatasetClasses.examples()[0], 0.05),
 )
 
 
@@ -57,8 +68,13 @@ class SampledModes(Theory[LeastSquaresProblem]):
             "stable step",
             "1 means that the mean square is about to grow for ever: beyond it a few runs make the mean.",
             _stable_strain,
+            broken_by=lambda problem: _under_sgd(problem, 0.5),
         ),
     )
+
+    @classmethod
+    def example(cls) -> Problem:
+        return _under_sgd(DatasetRegression.examples()[0], 0.05)
 
     def prepare(self, problem: LeastSquaresProblem, times: np.ndarray) -> "SampledModes":
         return self

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...rules import GradientFlow
-from ...words.fields import check_ranges, floats, is_traced
+from ...rules import GradientDescent, GradientFlow
+from ...words.fields import check_ranges, floats, is_traced, vary
 from ...words.problem import Observable, Remark, Rule, array, scalar, size
 from ..shared.least_squares import TrainingPart, check_rows, sample_of
 from ..shared.square_loss import SQUARED_NORM, TEST_LOSS, TRAIN_LOSS
@@ -170,3 +170,10 @@ class DatasetClasses(ClassTable):
         if weights.shape != wanted or not np.all(np.isfinite(weights)):
             raise ValueError(f"start has shape {weights.shape}; {wanted} finite numbers are wanted, the bias last.")
         return weights
+
+    @classmethod
+    def examples(cls) -> tuple["DatasetClasses", ...]:
+        from .examples import three_classes
+
+        first = cls(**three_classes(), samples=20, deviation_floor=0.01)
+        return first, vary(first, {"samples": 12, "bias": 0, "init_variance": 0.2, "rule": GradientDescent()})

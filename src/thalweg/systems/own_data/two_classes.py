@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...rules import GradientFlow
-from ...words.fields import check_ranges, is_traced
+from ...rules import SGD, GradientFlow
+from ...words.fields import check_ranges, is_traced, vary
 from ...words.problem import Observable, Remark, Rule, array, scalar, size
 from ..shared.least_squares import TrainingPart, check_rows, sample_of
 from ..shared.square_loss import SQUARED_NORM, TEST_LOSS, TRAIN_LOSS, as_weights
@@ -136,3 +136,11 @@ class DatasetClassifier(ClassTable):
 
     def as_start(self, raw: Any) -> np.ndarray:
         return as_weights(raw, np.shape(self.inputs)[1])
+
+    @classmethod
+    def examples(cls) -> tuple["DatasetClassifier", ...]:
+        from .examples import two_classes
+
+        first = cls(**two_classes(), samples=20, deviation_floor=0.01)
+        shuffled = SGD(learning_rate=0.01, batch=3, replacement=False)
+        return first, vary(first, {"samples": 6, "moments": 60, "init_variance": 0.2, "rule": shuffled})

@@ -9,12 +9,13 @@ import numpy as np
 from jaxtyping import Array
 
 from ...mathematics import factored_minimum as law
+from ...words.fields import varied
 from ...words.problem import Axis, Problem
 from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
 from .problem import QuadraticNetwork
 from .readings import cosine
 from .regime import NO_DECAY, SOURCE_TIME, STABLE_STEP, rate_of
-from .starts import GaussianStart, Orthonormal
+from .starts import GaussianStart, Orthonormal, from_one_column
 
 STUDENT_WIDTH = Axis("student_width", lambda problem: np.arange(1, problem.dimension + 1), "width of the student")
 # share of a run after which a late rate is read
@@ -35,6 +36,7 @@ FULL_RANK = Assumption(
     "full rank start",
     "W must have rank min(dimension, width) at the start; a lower rank is kept for ever (RiccatiFlow follows it).",
     _rank_strain,
+    broken_by=from_one_column,
 )
 
 
@@ -142,6 +144,7 @@ REACHED = Assumption(
     "teacher within reach",
     "The teacher must be positive and of a rank that the width reaches: else it ends on a plateau (LongTimeLimit).",
     _reach_strain,
+    broken_by=varied(width=1),
 )
 
 

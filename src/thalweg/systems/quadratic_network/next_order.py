@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Array
 
-from ...words.fields import scalar
+from ...words.fields import scalar, vary
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
 from .high_dimensional import LOSS_LEFT, TRACE_LEFT, HighDimensionalFlow, curves, loss_left
@@ -18,6 +18,7 @@ WIDTHS_APART = Assumption(
     "Student and teacher width must differ by at least two units (strain 1): at equal widths late runs are ruled by "
     "their smallest eigenvalue, which no order in 1/dimension sees.",
     lambda setting: 2.0 / max(_apart(setting), 1e-300),
+    broken_by=lambda problem: vary(problem, {"width": problem.teacher_units() + 1}),
 )
 
 

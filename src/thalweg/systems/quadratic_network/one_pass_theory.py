@@ -10,8 +10,9 @@ from jaxtyping import Array, Float
 
 from ...mathematics.one_pass_quadratic import Law, Moments, gaps, velocity
 from ...mathematics.watched_flow import watched_flow
+from ...rules import OnePassSGD
 from ...rules.demands import ONE_PASS
-from ...words.fields import scalar
+from ...words.fields import scalar, varied
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
 from .problem import QuadraticNetwork
@@ -41,6 +42,7 @@ FEW_UNITS = Assumption(
     "few units",
     "Teacher rank and width must be small beside the dimension (strain 1: their sum is half of it).",
     _few_strain,
+    broken_by=varied(dimension=8, width=6),
 )
 
 
@@ -80,6 +82,11 @@ class OnePassQuadratic(Theory[QuadraticNetwork]):
     )  # fmt: skip
     shapes: ClassVar[tuple[str, ...]] = ("dimension", "width", "teacher_width")
     assumptions: ClassVar[tuple[Assumption, ...]] = (ONE_PASS, FEW_UNITS)
+
+    @classmethod
+    def example(cls) -> QuadraticNetwork:
+        rule = OnePassSGD(learning_rate=0.05)
+        return QuadraticNetwork(dimension=24, width=3, teacher_width=2, noise=0.3, rule=rule)
 
     def prepare(self, problem: QuadraticNetwork, times: np.ndarray) -> "OnePassQuadratic":
         known = problem.known_spectrum()

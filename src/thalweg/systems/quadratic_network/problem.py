@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...mathematics.normal_blocks import normal_block
-from ...rules import GradientFlow
+from ...rules import GradientFlow, OnePassSGD
 from ...rules.demands import one_pass, plain_steps
 from ...words.problem import (
     Event,
@@ -150,3 +150,10 @@ class QuadraticNetwork(Taught, StreamingProblem):
 
     def as_data(self, raw: Any) -> Teacher:
         return as_teacher(raw, self.dimension, self.known_spectrum(), min(self.teacher_units(), self.dimension))
+
+    @classmethod
+    def examples(cls) -> tuple["QuadraticNetwork", ...]:
+        return (
+            cls(dimension=8, width=4, teacher_width=2),
+            cls(dimension=5, width=6, teacher_width=3, rule=OnePassSGD(learning_rate=0.02)),
+        )

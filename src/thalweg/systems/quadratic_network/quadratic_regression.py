@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...rules import GradientFlow
+from ...rules import GradientDescent, GradientFlow
+from ...words.fields import vary
 from ...words.problem import Event, Observable, Rule, scalar, size, spread_times, vector
-from .forms import FormSample, InputLaw, VectorInputs, as_sample
+from .forms import FormSample, InputLaw, MatrixInputs, VectorInputs, as_sample
 from .readings import EFFECTIVE_RANK, FINAL_LOSS, OVERLAP, RECOVERY_TIME, SPECTRUM, TEST_LOSS, TRACE_GAP, TRACE_INTEGRAL
 from .starts import FactorLaw
 from .taught import Taught
@@ -92,3 +93,9 @@ class QuadraticRegression(Taught):
 
     def as_data(self, raw: Any) -> FormSample:
         return as_sample(raw, self)
+
+    @classmethod
+    def examples(cls) -> tuple["QuadraticRegression", ...]:
+        first = cls(dimension=6, samples=80, width=3, teacher_width=2, weight_decay=0.2)
+        other = {"dimension": 5, "samples": 60, "width": 6, "inputs": MatrixInputs(), "rule": GradientDescent(0.05)}
+        return first, vary(first, other)

@@ -19,7 +19,7 @@ from .problem import QuadraticNetwork
 from .readings import RECOVERED, cosine
 from .regime import SMALL_STEP, SOURCE_TIME, rate_of, source_times, step_share, teacher_rank
 from .riccati_flow import blocks_of, slow_rows
-from .starts import GaussianStart, Orthonormal
+from .starts import GaussianStart, Orthonormal, from_one_column
 
 
 def _law_strain(setting: Setting) -> float:
@@ -31,6 +31,7 @@ RANDOM_START = Assumption(
     "random start",
     "The start must be drawn, Haar (Orthonormal) or Gaussian; a given start has RiccatiFlow.",
     _law_strain,
+    broken_by=from_one_column,
 )
 
 

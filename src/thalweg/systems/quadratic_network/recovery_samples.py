@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.sensing_thresholds import with_vanishing_decay, without_decay
+from ...words.fields import varied
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
 from .long_time import FULL_RANK, REACHED
@@ -27,6 +28,7 @@ NO_NOISE = Assumption(
     "Label noise must be small beside the teacher's norm (strain 1: a tenth of it); with noise nothing is found "
     "exactly, see StateEvolution.",
     _noise_strain,
+    broken_by=varied(noise=0.5),
 )
 
 

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...rules.demands import flows, followed_pace, stepped_strain
+from ...rules.demands import flows, followed_pace, stepped_strain, under_descent
+from ...words.fields import varied, vary
 from ...words.theory import Assumption, Setting, structural
 from .problem import QuadraticNetwork
-from .starts import Orthonormal
+from .starts import GaussianStart, Orthonormal
 
 # the one place where clocks and losses meet: source time t = 2 flow time, source risk R = loss/2, 2 rho = weight_decay
 SOURCE_TIME = 2.0
@@ -21,6 +22,7 @@ FLOW = structural(
     "gradient flow",
     "The rule must be gradient flow; steps of descent of size eta differ from it by O(eta).",
     flows,
+    under_descent(0.1),
 )
 
 
@@ -50,6 +52,7 @@ SMALL_STEP = Assumption(
     "small steps",
     "The rule must be gradient flow, or descent with learning rate times largest curvature below 0.1 (strain 1).",
     lambda setting: step_share(setting.problem) / EDGE,
+    broken_by=under_descent(0.1),
 )
 
 
@@ -58,6 +61,7 @@ STABLE_STEP = Assumption(
     "The rule must be gradient flow, or descent with learning rate times largest curvature below 1 (strain 1; at 2 the "
     "teacher is no stable end any more: beyond it a small two-cycle may look like convergence).",
     lambda setting: step_share(setting.problem),
+    broken_by=under_descent(0.3),
 )
 
 
@@ -75,6 +79,7 @@ EQUAL_TRACES = Assumption(
     "tr WW' at the start must be that of the teacher (strain 1: 10 % off). Another scale adds a fast layer, "
     "of flow time about 1/trace; the scale c of both sets the clock, gamma = 2 c (flow time)/dimension.",
     _trace_strain,
+    broken_by=lambda problem: vary(problem, {"start": Orthonormal(trace=2.0)}),
 )
 
 
@@ -82,6 +87,7 @@ TRACE_TERM = structural(
     "trace term",
     "The limit needs the trace term of the loss, which a centred problem lacks; see RiccatiFlow or RandomStartFlow.",
     lambda problem: not problem.centred,
+    varied(centred=True),
 )
 
 
@@ -94,6 +100,7 @@ NO_DECAY = Assumption(
     "no decay",
     "Weight decay must be zero (strain 1: it shifts the trace integral by 0.1 within the default horizon).",
     _decay_strain,
+    broken_by=varied(weight_decay=0.1),
 )
 
 
@@ -112,6 +119,7 @@ FLAT_TEACHER = Assumption(
     "projector teacher",
     "The teacher must be positive with equal non-zero eigenvalues (strain 1: they spread by 10 %).",
     _teacher_strain,
+    broken_by=lambda problem: vary(problem, {"teacher": GaussianStart()}),
 )
 
 
@@ -129,4 +137,5 @@ ORTHONORMAL_START = Assumption(
     "orthonormal start",
     "The columns of W must be orthogonal and of equal norm, width <= dimension (strain 1: W'W spreads by 10 %).",
     _start_strain,
+    broken_by=lambda problem: vary(problem, {"start": GaussianStart()}),
 )

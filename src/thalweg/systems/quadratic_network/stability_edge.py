@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.factored_minimum import curvatures
+from ...rules.demands import under_adam
 from ...words.problem import Problem
 from ...words.theory import Assumption, FiniteSize, Source, Theory, structural
 from .long_time import REACHED
@@ -18,6 +19,7 @@ STEPS = structural(
     "rule with a known limit",
     "The rule must be gradient flow, descent, heavy ball or Nesterov.",
     lambda problem: problem.rule.filtered,
+    under_adam,
 )
 
 

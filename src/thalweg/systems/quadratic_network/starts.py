@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...words.fields import Parametrised
+from ...words.fields import Parametrised, vary
 from ...words.problem import scalar
 
 
@@ -60,6 +60,13 @@ class GaussianStart(FactorLaw):
 
     def mean_trace(self, dimension: Any, width: Any) -> Any:
         return dimension * width * self.variance(dimension, width)
+
+
+def from_one_column(problem: Any) -> Any:
+    """The same problem from a start of rank one, of no law that a theory knows."""
+    from .examples import one_column
+
+    return vary(problem, {"start": one_column()})
 
 
 def factor_spectrum(factor: Float[Array, "d m"]) -> Float[Array, " d"]:

@@ -10,10 +10,11 @@ import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.spectral_shrinkage import Equilibrium, Fit, Law, equilibrium
-from ...rules.demands import stepped_strain
+from ...rules.demands import stepped_strain, under_descent
+from ...words.fields import varied, vary
 from ...words.problem import Problem
 from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
-from .forms import MatrixInputs
+from .forms import MatrixInputs, VectorInputs
 from .long_time import FULL_RANK
 from .quadratic_regression import QuadraticRegression
 from .readings import cosine
@@ -24,6 +25,7 @@ NO_TRACE = structural(
     "Inputs must be centred, VectorInputs() or MatrixInputs(): with plain xx' a few samples fix the trace of the "
     "student and weight decay shrinks it no more.",
     lambda problem: not problem.input_law().has_trace(),
+    lambda problem: vary(problem, {"inputs": VectorInputs(centred=False)}),
 )
 
 
@@ -32,6 +34,7 @@ DECAYED = structural(
     "Weight decay must be positive: without it a run that has too few samples to recover the teacher ends where its "
     "start decides; RecoverySamples says how many are enough.",
     lambda problem: problem.weight_decay > 0,
+    varied(weight_decay=0.0),
 )
 
 # the noise that samples leave in the gradient is a sum of n matrices x_k x_k': its spectrum is a semicircle up to a
@@ -41,12 +44,15 @@ ENOUGH_SAMPLES = Assumption(
     "n too small for the state evolution: it needs samples of order dimension^2, and at least ten times the dimension "
     "(strain 1). With fewer the noise of the samples is no semicircle.",
     lambda setting: 10.0 * setting.problem.dimension / setting.problem.samples,
+    broken_by=varied(samples=20),
 )
 
 LONG_RUN = Assumption(
     "long run",
     "Weight decay times the flow time at the end must be at least 8 (strain 1): earlier the run is still on its way.",
     lambda setting: 8.0 / max(float(setting.problem.weight_decay) * _flow_end(setting), 1e-300),
+    # a hundred thousand steps, the longest default run, are not enough at this rate
+    broken_by=under_descent(1e-5),
 )
 
 
@@ -71,6 +77,7 @@ STABLE = Assumption(
     "The rule must be gradient flow, or descent whose learning rate is below 2/curvature (strain 1). Beyond it the "
     "loss oscillates at a plausible level: look at the training loss.",
     _step_strain,
+    broken_by=under_descent(2.0),
 )
 
 

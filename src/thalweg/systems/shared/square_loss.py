@@ -12,8 +12,10 @@ from jaxtyping import Array, Float
 from ...mathematics.extremum import integer_extremum, interior_extremum
 from ...mathematics.linear_equivalent import LinearLaw
 from ...mathematics.mean_square import mean_square_edge
-from ...rules import as_descent
+from ...rules import SGD, as_descent
+from ...rules.demands import under_adam, under_flow
 from ...words.events import Extremum, FromDraw
+from ...words.fields import vary
 from ...words.problem import Event, Observable
 from ...words.theory import structural
 from .least_squares import LeastSquaresProblem
@@ -85,6 +87,7 @@ FILTERED = structural(
     "linear rule",
     "The rule must be gradient flow, gradient descent, heavy ball or Nesterov; no other can be followed by modes.",
     lambda problem: problem.rule.filtered,
+    under_adam,
 )
 
 
@@ -98,12 +101,13 @@ def _draws_anew(problem: Any) -> bool:
     return not _is_sampled(problem) or rule.draws_anew or rule.descends(problem.samples)
 
 
-SAMPLED = structural("sampled steps", "The rule must be SGD on the stored samples.", _is_sampled)
+SAMPLED = structural("sampled steps", "The rule must be SGD on the stored samples.", _is_sampled, under_flow)
 REPLACED = structural(
     "with replacement",
     "Batches must be drawn anew at every step; a fresh permutation each epoch is another law, of which no theory here "
     "speaks (batch = samples apart, which is GradientDescent).",
     _draws_anew,
+    lambda problem: vary(problem, {"rule": SGD(0.01, batch=1, replacement=False)}),
 )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from thalweg._version import __version__
 from thalweg.catalogue.bibliography import bibliography, places_of
-from thalweg.catalogue.conventions import conventions, written
+from thalweg.catalogue.conventions_page import conventions, written
 
 ROOT = Path(__file__).parent.parent
 REFERENCES = sorted((ROOT / "src").rglob("references.bib"))

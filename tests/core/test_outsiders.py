@@ -29,7 +29,8 @@ def outside(tmp_path_factory):
     place = tmp_path_factory.mktemp("site")
     (place / "noisy_means").mkdir()
     (place / "noisy_means/__init__.py").write_text('"""Means of noisy numbers."""\nfrom .model import NoisyMean\n')
-    (place / "noisy_means/model.py").write_text(SKELETON)
+    (place / "noisy_means/model.py").write_text(SKELETON.replace("LiaoCouillet2018", "Gauss1809"))
+    (place / "noisy_means/references.bib").write_text("@book{Gauss1809,\n  title = {Theoria motus},\n}\n")
     (place / "noisy_means/published.py").write_text(SETTING)
     (place / "broken_waves.py").write_text("import no_such_library\n")
     for package, name, module in (("noisy-means", "means", "noisy_means"), ("broken-waves", "waves", "broken_waves")):
@@ -51,6 +52,8 @@ def run(outside, *command, fails=False):
 
 PYTHON = """
 import thalweg as tw
+from noisy_means.model import Relaxation
+from thalweg.testing.declared import check_declarations
 problem = tw.means.NoisyMean(samples=30)
 assert "means" in dir(tw) and "NoisyMean" not in dir(tw)
 told = tw.predict(problem, theory="Relaxation")
@@ -59,7 +62,8 @@ print(result.attrs["verdict"])
 tw.save(result, "means.nc")
 assert tw.rerun(tw.load("means.nc")).attrs["verdict"] == result.attrs["verdict"]
 tw.plot(result, "means.png")
-tw.report(result, "means.html")
+assert "@book{Gauss1809" in tw.report(result, "means.html").read_text()
+check_declarations(Relaxation())
 tw.sweep(problem, {"samples": [10, 20]}, [0, 1], seeds=2)
 print(sorted(tw.theories(problem)["theory"]))
 try:

@@ -8,7 +8,7 @@ import pkgutil
 from pathlib import Path
 
 from ..words.fields import Parametrised
-from . import conventions
+from . import conventions_page
 from .class_entries import entry_of, preset_entry
 from .names import root_stub, systems_stub
 from .registry import all_heirs, presets_known
@@ -34,7 +34,7 @@ def texts() -> dict[Path, str]:
         FOLDER / "catalogue" / FILE: written(map(entry_of, classes), settings),
         stub: root_stub(stub.read_text(encoding="utf-8")),
         FOLDER / "systems" / "__init__.pyi": systems_stub(),
-        page: conventions.written(page.read_text(encoding="utf-8")),
+        page: conventions_page.written(page.read_text(encoding="utf-8")),
     }
 
 

@@ -34,11 +34,11 @@ def files(place: Traversable) -> Iterator[Traversable]:
 def places_of(module: str) -> list[Path]:
     """Where the sources of a module stand: its folder, if it is a package, else the references.bib beside its file.
 
-    Empty for one that stands in no file, as in a notebook.
+    Empty for one that stands in no file, as in a notebook, or that cannot be found.
     """
     try:
         found = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
+    except Exception:  # whatever the packages around it raise while they are imported
         return []
     if found is None or not found.origin:
         return []

@@ -15,6 +15,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from ..catalogue import bibliography as sources
+from ..catalogue.outsiders import announced
 from ..words.phrases import counted, plain_number, pretty
 from . import again
 from .layout import NothingToDraw
@@ -75,7 +76,8 @@ def content(result: Any) -> dict[str, Any]:
     listed = main_parameters(described)
     told = list(_told(result))
     cited = list(dict.fromkeys(s for t in told for s in json.loads(t.attrs.get("source", "[]"))))
-    entries = {text for s in cited if (text := sources.entry(s))}
+    beside = [place for point in announced().values() for place in sources.places_of(point.module)]
+    entries = {text for s in cited if (text := sources.entry(s, beside))}
     times = _times(result)
     return {
         "title": described["class"],

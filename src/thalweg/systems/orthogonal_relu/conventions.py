@@ -1,6 +1,6 @@
 """Where sources on shallow ReLU networks differ from this library: rows of docs/conventions.md."""
 
-from ...words.conventions import Convention
+from ...words.conversion import Convention
 
 CONVENTIONS = (
     Convention(

@@ -5,7 +5,7 @@ import importlib.util
 import pkgutil
 import textwrap
 
-from ..words.conventions import Convention
+from ..words.conversion import Convention
 
 BEGIN = "<!-- rows of the families, written by `make catalogue` -->\n"
 END = "<!-- end of the rows -->\n"

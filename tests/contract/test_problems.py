@@ -73,21 +73,16 @@ def test_the_check_catches_a_bad_problem():
 
 
 def test_a_class_that_cannot_be_made_says_what_it_needs():
-    class _Demanding(_Careless):
-        """One that has a parameter without a default."""
-
-        strength: float = tw.scalar("strength")
-
-    with pytest.raises(ValueError, match=r"_Demanding cannot be made without strength; .*examples\(\)"):
+    with pytest.raises(ValueError, match=r"_Demanding cannot be made without rule; .*examples\(\)"):
         check_problem(_Demanding)
     with pytest.raises(AssertionError, match="share"):
-        check_problem(_Demanding(strength=1.0))
+        check_problem(_Demanding(rule=tw.GradientDescent(learning_rate=0.2)))
 
 
-class _Careless(tw.Problem):
-    """Declares a share in [0, 1] and returns 2."""
+class _Demanding(tw.Problem):
+    """Declares a share in [0, 1] and returns 2; wants to be told its rule."""
 
-    rule: tw.Rule = tw.GradientFlow()
+    rule: tw.Rule
     observables = (tw.Observable("share", "a share", low=0.0, high=1.0),)
 
     def draw(self, key):
@@ -110,3 +105,9 @@ class _Careless(tw.Problem):
 
     def as_start(self, raw):
         return raw
+
+
+class _Careless(_Demanding):
+    """The same, with a rule of its own."""
+
+    rule: tw.Rule = tw.GradientFlow()

@@ -39,8 +39,7 @@ def test_an_assumption_that_nothing_breaks_is_noticed(skeleton):
     broken = assumed.broken_by(problem)
 
     def breakable(by):
-        # a name with an underscore: no theory that others would find
-        return type("_Relaxation", (kind,), {"assumptions": (dataclasses.replace(assumed, broken_by=by),)})
+        return type("Relaxed", (kind,), {"assumptions": (dataclasses.replace(assumed, broken_by=by),)})
 
     with pytest.raises(AssertionError, match=r"nothing breaks its assumptions \['gradient flow'\]"):
         check_theory(breakable(None))

@@ -17,6 +17,8 @@ import thalweg as tw
 tw.predict({})
 families = {{m.split(".")[2] for m in sys.modules if m.startswith("thalweg.systems.")}}
 print(*sorted(families), *sorted({{"matplotlib", "sklearn", "diffrax", "optax", "torch"}} & set(sys.modules)))
+# what only tests and pages ask for
+print(*(m for m in sys.modules if m.startswith("thalweg.") and m.endswith((".examples", ".conventions"))), end="")
 """
 
 

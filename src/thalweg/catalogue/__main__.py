@@ -1,6 +1,7 @@
 """`python -m thalweg.catalogue`: write what is collected from the systems, after one was added or changed.
 
-It writes into a checkout: the stored catalogue, the stubs of public names, the rows of docs/conventions.md.
+It writes into a checkout: the stored catalogue, the stubs of public names, the rows of docs/conventions.md, the
+families' pages in docs/api.
 """
 
 import importlib
@@ -8,9 +9,9 @@ import pkgutil
 from pathlib import Path
 
 from ..words.fields import Parametrised
-from . import conventions_page
+from . import conventions_page, family_pages
 from .class_entries import entry_of, preset_entry
-from .names import root_stub, systems_stub
+from .names import families, root_stub, systems_stub
 from .registry import all_heirs, presets_known
 from .stored import FILE, written
 
@@ -30,12 +31,18 @@ def texts() -> dict[Path, str]:
     classes = [c for c in all_heirs(Parametrised) if c.__module__.startswith(own) and not c.__name__.startswith("_")]
     settings = [preset_entry(n, p) for n, p in presets_known().items() if p.build.__module__.startswith(own)]
     stub, page = FOLDER / "__init__.pyi", ROOT / "docs/conventions.md"
+    pages = {family: ROOT / f"docs/api/{family}.md" for family in families()}
     return {
         FOLDER / "catalogue" / FILE: written(map(entry_of, classes), settings),
         stub: root_stub(stub.read_text(encoding="utf-8")),
         FOLDER / "systems" / "__init__.pyi": systems_stub(),
         page: conventions_page.written(page.read_text(encoding="utf-8")),
+        **{place: family_pages.written(family, _text(place)) for family, place in pages.items()},
     }
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 if __name__ == "__main__":

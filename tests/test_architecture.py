@@ -1,6 +1,7 @@
 """The import directions: whoever reads a file knows what it can depend on."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -189,3 +190,82 @@ def test_the_name_rule_itself():
     assert named(text, names, strings_too=True) == names
     assert not named(text, names, strings_too=False)
     assert named("from thalweg import LinearClassifier", names, strings_too=False) == names
+
+
+# Names that several folders have, and what each means wherever it stands.
+SAME_MEANING = {
+    "__init__": "the folder",
+    "__main__": "what `python -m` runs",
+    "problem": "a problem: the word, or that of a family or of a user's network",
+    "presets": "published settings of a family",
+    "adviser": "what a family advises",
+    "readings": "observables and what events watch, of a family",
+    "regime": "assumptions of a family as numbers",
+    "starts": "laws of the start of a family",
+    "examples": "small problems of a family, for the contract",
+    "conventions": "rows of the table of conventions",
+}
+# verbs of the package: no module takes their names, so that each names one thing
+VERBS = ["predict", "train", "compare", "sweep", "plot", "report", "advise", "rerun", "replay", "save", "load", "solve"]
+RULES = "GradientFlow GradientDescent HeavyBall Nesterov SGD OnePassSGD OnePassNaturalGradient Optax Scheduled Averaged"
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    """Every function with its lines, the docstring apart."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            first = node.body[0]
+            told = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and first.value.value
+            words = first.end_lineno - first.lineno + 1 if isinstance(told, str) else 0
+            yield node.name, node.end_lineno - node.lineno + 1 - words
+
+
+def test_the_root_is_small_and_folders_are_two_deep():
+    package = SOURCE / "thalweg"
+    assert len([p for p in package.iterdir() if p.is_file()]) <= 8
+    assert max(len(p.relative_to(package).parts) for p in FILES) == 3
+
+
+def test_no_two_files_of_one_name_mean_different_things():
+    count = Counter(path.stem for path in FILES)
+    assert {name for name, times in count.items() if times > 1} == SAME_MEANING.keys()
+    assert not set(VERBS) & count.keys()
+
+
+def test_files_and_functions_are_short():
+    lines = {module_name(path): len(path.read_text().splitlines()) for path in FILES}
+    assert not {name: n for name, n in lines.items() if n >= 300}
+    long = {f"{module_name(path)}.{name}": n for path in FILES for name, n in functions(path) if n > 40}
+    assert not long
+
+
+def test_rules_are_asked_and_not_told_apart():
+    names = {*RULES.split(), "Minibatches", "LeafRates", "DiscreteRule"}
+    asked = [
+        (module_name(path), node.lineno)
+        for path in FILES
+        if part(module_name(path)) != "rules"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "isinstance"
+        and names & {n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name)}
+    ]
+    assert len(asked) < 10, asked
+
+
+def test_no_circles():
+    """Not within one folder either."""
+    names = {module_name(path) for path in FILES}
+    after: dict[str, set[str]] = {}
+    for path in FILES:
+        name = module_name(path)
+        found = imports(ast.parse(path.read_text()), name, path.name == "__init__.py")
+        targets = {one if one in names else one.rpartition(".")[0] for one in found}
+        # examples make what imports them when a test asks, and never otherwise
+        after[name] = {one for one in targets & names if not one.endswith(".examples")} - {name, "thalweg"}
+    while True:
+        ends = {name for name, targets in after.items() if not targets}
+        if not ends:
+            break
+        after = {name: targets - ends for name, targets in after.items() if name not in ends}
+    assert not after, f"these import each other in a circle, or one that does: {sorted(after)}"

@@ -130,44 +130,58 @@ def _row(
     family: int,
     exact: bool,
 ) -> Row:
-    name, times, good = functional.variable, told.result["time"].values, good_seeds(seen.result)
-    observable = measured_curve(problem, name)
-    wanted = measure(functional, told.values(name, observable), times, observable)
-    measured = measure(functional, seen.values(name, observable), times, observable)[good]
-    if "seed" in told.result[name].dims:
-        wanted = wanted[good]
-    change = sum(_tolerance(functional, runs, times, observable) for runs in (seen, told))
-    # where both runs are wrong alike (an error that swings through zero) they do not show it; no run is more accurate
-    # than it was asked to be, though
-    asked = sum(getattr(solver, "tolerance", 0.0) for solver in (problem.rule, theory))
-    floor = (ROUNDING + asked) * max(functional.scale, functional.sensitivity * functional.level)
+    observable, kind = measured_curve(problem, functional.variable), told.claim.kind
+    wanted, measured = _both_sides(functional, seen, told, observable, exact)
+    reach = _largest(functional, wanted) if exact else 1.0
     left_out = shared_too_little(functional.name, wanted, measured) if functional.measure == "event" else ""
-    if functional.measure == "half-time" and not exact and np.ndim(wanted) == 0:
-        # the half-time of a mean curve is not the mean half-time
-        measured = _of_the_mean(functional, seen.values(name, observable)[good], times, observable)
-    gaps, all_wanted = np.asarray(measured - wanted), wanted
-    gap, error = _statistics(gaps, family, exact, told.claim.kind)
-    wanted, measured = _as_judged(gaps, gap, wanted, measured, exact)
+    gaps = np.asarray(measured - wanted)
+    gap, error = _statistics(gaps, family, exact, kind)
+    predicted, found = _as_judged(gaps, gap, wanted, measured, exact)
     return Row(
         name=functional.name,
-        variable=name,
+        variable=functional.variable,
         measure=functional.measure,
-        claim=told.claim.kind,
-        predicted=_mean(wanted),
-        measured=_mean(measured),
+        claim=kind,
+        predicted=_mean(predicted),
+        measured=_mean(found),
         gap=gap,
-        finite_size=_finite_size(
-            functional, observable, size, told.result, _largest(functional, all_wanted) if exact else 1.0
-        ),
-        tolerance=SAFETY * change + floor,
+        finite_size=_finite_size(functional, observable, size, told.result, reach),
+        tolerance=_numerical(problem, theory, functional, (seen, told), observable),
         margin=problem.margins.get(functional.variable, 0.0) * functional.scale,
         error=error,
         scale=functional.scale,
         approach=float(told.claim.approach(problem)) if told.claim.approach else 0.0,
-        left_out=left_out,
         bluntness=functional.bluntness,
         grain=_grain(problem, functional),
+        left_out=left_out,
     )
+
+
+def _both_sides(
+    functional: Functional, seen: Runs, told: Runs, observable: Observable | None, exact: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """The functional as predicted and as measured, in the runs that ended well."""
+    name, times, good = functional.variable, told.result["time"].values, good_seeds(seen.result)
+    wanted = measure(functional, told.values(name, observable), times, observable)
+    if "seed" in told.result[name].dims:
+        wanted = wanted[good]
+    runs = seen.values(name, observable)
+    if functional.measure == "half-time" and not exact and np.ndim(wanted) == 0:
+        # the half-time of a mean curve is not the mean half-time
+        return wanted, _of_the_mean(functional, runs[good], times, observable)
+    return wanted, measure(functional, runs, times, observable)[good]
+
+
+def _numerical(
+    problem: Problem, theory: Theory, functional: Functional, runs: tuple[Runs, Runs], observable: Observable | None
+) -> float:
+    """What the integrators of training and theory may leave open."""
+    times = runs[1].result["time"].values
+    change = sum(_tolerance(functional, one, times, observable) for one in runs)
+    # where both runs are wrong alike (an error that swings through zero) they do not show it; no run is more accurate
+    # than it was asked to be, though
+    asked = sum(getattr(solver, "tolerance", 0.0) for solver in (problem.rule, theory))
+    return SAFETY * change + (ROUNDING + asked) * max(functional.scale, functional.sensitivity * functional.level)
 
 
 def _grain(problem: Problem, functional: Functional) -> float:

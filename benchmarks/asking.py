@@ -12,7 +12,7 @@ from timing import paired, show
 
 import thalweg as tw
 from thalweg.computing.skeleton import split
-from thalweg.verbs import predictions as solve
+from thalweg.running import evaluation
 from thalweg.words.fields import vary
 
 
@@ -46,13 +46,15 @@ def predictors() -> None:
         with jax.enable_x64():
             axis = problem.horizon()
             ready = theory.prepare(problem, axis)
-            loose = [split((ready, vary(problem, {name: v})), solve.loose_sizes(ready, problem)) for v in cycle.values]
+            loose = [
+                split((ready, vary(problem, {name: v})), evaluation.loose_sizes(ready, problem)) for v in cycle.values
+            ]
         turn = Cycle(*(span or (0.0, 1e-9)))
 
         def jitted(loose: list = loose, axis: np.ndarray = axis, turn: Cycle = turn) -> object:
             turn()
             with jax.enable_x64():
-                return jax.tree.map(np.asarray, solve._predict(*loose[turn.place], axis, None, None))
+                return jax.tree.map(np.asarray, evaluation._predict(*loose[turn.place], axis, None, None))
 
         ours, other, ratio = paired(lambda f=fast, n=name, c=cycle: f({n: c()}), jitted, 300)
         show(f"predictor / jitted function: {words}", ours, other, 1 / ratio)

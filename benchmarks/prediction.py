@@ -14,7 +14,9 @@ from scipy.integrate import quad
 from timing import paired, show
 
 import thalweg as tw
-from thalweg.verbs import single_runs as solve
+from thalweg.computing.skeleton import split
+from thalweg.running import evaluation
+from thalweg.running.request import Request
 
 PROBLEM = tw.LinearClassifier(dimension=256, samples=512, mean_norm=1.0, init_variance=0.1)
 TIMES = np.linspace(0.0, 10.0, 1000)
@@ -59,18 +61,18 @@ def main() -> None:
     with jax.enable_x64():
         ready = theory.prepare(PROBLEM, TIMES)
         fine = tw.MarchenkoPastur(nodes=4 * ready.nodes)
-        told, exact = (solve.evaluate(t, PROBLEM, TIMES, [0])[0] for t in (ready, fine))
+        told, exact = (evaluation.evaluate(t, Request(PROBLEM, TIMES)).values for t in (ready, fine))
         worst = max(float(np.nanmax(np.abs(told[k] - exact[k]))) for k in told if "flipped" not in k)
         print(f"nodes {ready.nodes}, largest difference to {fine.nodes} nodes: {worst:.1e}")
 
-        skeleton, loose = solve.split((ready, PROBLEM), frozenset({"dimension", "samples"}))
+        skeleton, loose = split((ready, PROBLEM), frozenset({"dimension", "samples"}))
         points = jnp.linspace(0.1, 3.0, ready.nodes + 2)
         # the sums are linear in exp(-t x) and exp(-2 t x)
         alone = jax.jit(lambda t, x: (jnp.exp(-t[:, None] * x), jnp.exp(-2 * t[:, None] * x)))
         times = jnp.asarray(TIMES)
 
         def array_level() -> None:
-            jax.block_until_ready(solve._predict(skeleton, loose, times, None, None))
+            jax.block_until_ready(evaluation._predict(skeleton, loose, times, None, None))
 
         def exponentials() -> None:
             jax.block_until_ready(alone(times, points))

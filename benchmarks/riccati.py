@@ -10,7 +10,9 @@ import numpy as np
 from timing import paired
 
 import thalweg as tw
-from thalweg.verbs import single_runs as solve
+from thalweg.computing.skeleton import split
+from thalweg.running import evaluation
+from thalweg.running.request import Request
 
 FULL = tw.QuadraticNetwork(
     dimension=400,
@@ -74,7 +76,8 @@ def large() -> None:
 def evaluated(problem, times, theory, start):
     with jax.enable_x64():
         data = problem.draw(jax.random.key(0))
-        return solve.evaluate(theory, problem, times, [0], data, problem.as_start(np.asarray(start)))[0]
+        asked = Request(problem, times, (0,), data, problem.as_start(np.asarray(start)))
+        return evaluation.evaluate(theory, asked).values
 
 
 def limit() -> None:
@@ -83,9 +86,9 @@ def limit() -> None:
     theory = tw.HighDimensionalFlow()
     with jax.enable_x64():
         sizes = frozenset({"dimension", "width", "teacher_width"})
-        skeleton, loose = solve.split((theory, problem), sizes)
+        skeleton, loose = split((theory, problem), sizes)
         inner = paired(
-            lambda: jax.block_until_ready(solve._predict(skeleton, loose, times, None, None)),
+            lambda: jax.block_until_ready(evaluation._predict(skeleton, loose, times, None, None)),
             lambda: tw.predict(problem, times, theory=theory),
             20,
         )

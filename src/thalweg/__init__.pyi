@@ -37,9 +37,9 @@ from .verbs.predictor import predictor as predictor
 from .verbs.rate_study import learning_rate_study as learning_rate_study
 from .verbs.rate_study import rate_table as rate_table
 from .verbs.reruns import rerun as rerun
-from .verbs.single_runs import predict as predict
-from .verbs.single_runs import replay as replay
-from .verbs.single_runs import train as train
+from .verbs.prediction import predict as predict
+from .verbs.real_runs import replay as replay
+from .verbs.real_runs import train as train
 from .verbs.sweeps import sweep as sweep
 from .words.problem import Axis as Axis
 from .words.problem import Event as Event

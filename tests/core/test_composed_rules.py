@@ -160,7 +160,7 @@ def drawn(rule, steps=STEPS):
     """The samples that each step of seed 0 takes, as the rule's source draws them."""
     with jax.enable_x64():
         key, block = seed_keys(0)[2], rule.source.block
-        many = [rule.source.supply(_Targets(), DATA, jax.random.fold_in(key, i)) for i in range(-(-steps // block))]
+        many = [rule.source.draw_block(_Targets(), DATA, jax.random.fold_in(key, i)) for i in range(-(-steps // block))]
     return np.concatenate([np.asarray(one) for one in many])[:steps]
 
 

@@ -9,7 +9,7 @@ import xarray as xr
 from axis_cases import SOURCE, Bowl
 
 import thalweg as tw
-from thalweg.catalogue import choice as audit
+from thalweg.catalogue import choice
 from thalweg.words.fields import vary
 from thalweg.words.theory import Setting
 
@@ -136,9 +136,9 @@ def test_bad_scalars(changes, words):
 
 def test_the_default_measures_the_winner_once_and_no_other(monkeypatch):
     asked = []
-    real = audit.strains
+    real = choice.strains
     monkeypatch.setattr(
-        audit, "strains", lambda theory, *given, **more: asked.append(theory) or real(theory, *given, **more)
+        choice, "strains", lambda theory, *given, **more: asked.append(theory) or real(theory, *given, **more)
     )
     assert tw.predict(SMALL, TIMES).attrs["theory"] == "MarchenkoPastur"
     assert len(asked) == 1
@@ -146,7 +146,7 @@ def test_the_default_measures_the_winner_once_and_no_other(monkeypatch):
 
 def test_strains_of_what_cannot_be_taken_end_at_the_first_that_is_broken():
     theory, setting = tw.DecoupledModes(), Setting(tw.DeepLinear(widths=(3, 6, 2)))
-    whole, brief = audit.strains(theory, setting), audit.strains(theory, setting, most=1.0)
+    whole, brief = choice.strains(theory, setting), choice.strains(theory, setting, most=1.0)
     names = list(whole)
     first = next(i for i, name in enumerate(names) if whole[name] > 1)
     assert first < len(names) - 1
@@ -158,5 +158,5 @@ def test_a_smaller_declared_error_comes_before_more_words():
     said = [kind for kind in (tw.LeaveOneOut, tw.MeasuredMixture)]
     assert len(said[0].speaks_of) < len(said[1].speaks_of)
     assert said[0].declared_error < said[1].declared_error
-    chosen = audit.choose(tw.DigitsClassifier(samples=60))
+    chosen = choice.choose(tw.DigitsClassifier(samples=60))
     assert type(chosen.theory) is tw.LeaveOneOut

@@ -10,8 +10,7 @@ import pytest
 import xarray as xr
 
 import thalweg as tw
-from thalweg.running import training
-from thalweg.verbs import single_runs as solve
+from thalweg.running import evaluation, training
 from thalweg.words import draws
 from thalweg.words.fields import vary
 
@@ -129,14 +128,14 @@ def test_optax_rule_descends_and_comes_back(tmp_path):
 def test_a_scalar_needs_no_new_compilation():
     tw.predict(SMALL, TIMES, theory=tw.MarchenkoPastur())
     tw.train(SMALL, TIMES, seeds=2)
-    before = solve._predict._cache_size(), training._train._cache_size(), draws._cases._cache_size()
+    before = evaluation._predict._cache_size(), training._train._cache_size(), draws._cases._cache_size()
     other = vary(SMALL, {"mean_norm": 1.7, "init_variance": 0.3, "weight_decay": 0.2, "rule.tolerance": 1e-7})
     tw.predict(other, TIMES, theory=tw.MarchenkoPastur())
     tw.train(other, TIMES, seeds=5)
-    assert (solve._predict._cache_size(), training._train._cache_size(), draws._cases._cache_size()) == before
+    assert (evaluation._predict._cache_size(), training._train._cache_size(), draws._cases._cache_size()) == before
     # the limit does not fix shapes by its sizes
     tw.predict(vary(other, {"dimension": 7, "samples": 11}), TIMES, theory=tw.MarchenkoPastur())
-    assert solve._predict._cache_size() == before[0]
+    assert evaluation._predict._cache_size() == before[0]
 
 
 def test_importing_changes_no_flag_and_results_are_float64():

@@ -10,8 +10,7 @@ import pytest
 
 import thalweg as tw
 from thalweg.catalogue.index import index
-from thalweg.faces import again, reading
-from thalweg.faces import rate_command as rate_advice
+from thalweg.faces import again, rate_command, reading
 from thalweg.faces.cli import Subject, cli
 from thalweg.faces.subject import build, options_of
 from thalweg.faces.values import read_grid
@@ -115,7 +114,7 @@ def test_a_result_says_its_parts_and_the_words_that_make_it_again():
 
 def test_a_seed_of_the_preset_is_not_that_of_the_advice(monkeypatch):
     asked = []
-    monkeypatch.setattr(rate_advice, "on_problem", lambda name, said, **more: asked.append((said["seed"], more)) or 0)
+    monkeypatch.setattr(rate_command, "on_problem", lambda name, said, **more: asked.append((said["seed"], more)) or 0)
     assert run("advise-rate", "JiTelgarsky2019.plane", "--seed", "3", "--steps", "7").exit_code == 0
     assert asked[0][0] == 3
     assert asked[0][1]["steps"] == 7

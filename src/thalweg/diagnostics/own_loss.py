@@ -16,7 +16,7 @@ from ..computing.parallel import map_seeds
 from ..computing.trees import check_finite, count_rows, rows_at
 from ..computing.trees import split as split_parameters
 from ..own_network.problem import StoredRows
-from ..rules import Averaged, Drop, Geometric, GradientDescent, Minibatches, Scheduled, Underway, whole_steps
+from ..rules import Averaged, Drop, Geometric, GradientDescent, Minibatches, RunState, Scheduled, whole_steps
 from ..running.training import Skeleton, split
 from ..words.problem import Observable, Problem, Rule
 from .as_loss import as_loss
@@ -178,13 +178,13 @@ def follow(task: Task, rules: Sequence[Any], ticks: Any, watched: int) -> Runs:
 
 
 @partial(jax.jit, static_argnums=0)
-def _set_out(skeleton: Skeleton, loose: list[Any], start: Any, data: Any) -> tuple[Underway, Array]:
+def _set_out(skeleton: Skeleton, loose: list[Any], start: Any, data: Any) -> tuple[RunState, Array]:
     problem = skeleton.join(loose)
     return problem.rule.set_out(problem, start, data), problem.observe(start, data)["train_loss"]
 
 
 @partial(jax.jit, static_argnums=0)
-def _go_on(skeleton: Skeleton, loose: list[Any], run: Underway, ticks: Array, data: Any, key: Array) -> Any:
+def _go_on(skeleton: Skeleton, loose: list[Any], run: RunState, ticks: Array, data: Any, key: Array) -> Any:
     problem = skeleton.join(loose)
     run, curves = problem.rule.go_on(problem, data, run, ticks, key)
     return run, curves["train_loss"]

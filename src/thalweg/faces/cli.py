@@ -11,8 +11,7 @@ from .._version import __version__
 from ..catalogue.entries import PresetEntry
 from ..catalogue.index import index
 from ..data.table_files import SKLEARN
-from . import rate_command as rate_advice
-from . import verbs
+from . import rate_command, verbs
 from .console import INTERRUPTED, Sentence, heed_termination, keep_compiled, note, spoken_warnings
 from .subject import entry_of, options_of
 
@@ -167,20 +166,20 @@ class Advice(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The network, then problems and presets."""
-        return [rate_advice.NETWORK, *index().subjects()]
+        return [rate_command.NETWORK, *index().subjects()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """The command about one of them; ValueError with the nearest name otherwise."""
-        common = rate_advice.common_options()
-        network = cmd_name == rate_advice.NETWORK
-        own, fields = (rate_advice.network_options(), []) if network else options_of(cmd_name)
+        common = rate_command.common_options()
+        network = cmd_name == rate_command.NETWORK
+        own, fields = (rate_command.network_options(), []) if network else options_of(cmd_name)
         # a field of the problem (the seed of a preset's data) goes before an option of the same name
         names = {p.name for p in [*own, *fields]}
         common = [p for p in common if p.name not in names]
 
         def callback(**said: Any) -> None:
             mine = {p.name: said.pop(p.name) for p in common if p.name}
-            told = rate_advice.on_network(said, **mine) if network else rate_advice.on_problem(cmd_name, said, **mine)
+            told = rate_command.on_network(said, **mine) if network else rate_command.on_problem(cmd_name, said, **mine)
             ctx.exit(told)
 
         words = "A small dense network on your own table." if network else entry_of(cmd_name).words
@@ -210,7 +209,7 @@ for _name in VERBS:
     cli.add_command(Verb(_name))
 
 
-cli.add_command(Advice("advise-rate", help=rate_advice.HELP, subcommand_metavar="NAME [OPTIONS]..."))
+cli.add_command(Advice("advise-rate", help=rate_command.HELP, subcommand_metavar="NAME [OPTIONS]..."))
 
 
 @cli.command("plot")

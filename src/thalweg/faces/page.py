@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ..catalogue import bibliography as sources
+from ..catalogue import bibliography
 from ..catalogue.outsiders import announced
 from ..words.phrases import counted, plain_number, pretty
 from . import again
@@ -76,8 +76,8 @@ def content(result: Any) -> dict[str, Any]:
     listed = main_parameters(described)
     told = list(_told(result))
     cited = list(dict.fromkeys(s for t in told for s in json.loads(t.attrs.get("source", "[]"))))
-    beside = [place for point in announced().values() for place in sources.places_of(point.module)]
-    entries = {text for s in cited if (text := sources.entry(s, beside))}
+    beside = [place for point in announced().values() for place in bibliography.places_of(point.module)]
+    entries = {text for s in cited if (text := bibliography.entry(s, beside))}
     times = _times(result)
     return {
         "title": described["class"],

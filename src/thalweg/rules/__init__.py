@@ -2,7 +2,7 @@
 
 from .composed import Averaged, Minibatches, Scheduled, whole_steps
 from .descent import GradientDescent, HeavyBall, Nesterov
-from .discrete import DiscreteRule, Step, Underway
+from .discrete import DiscreteRule, RunState, Step
 from .flow import GradientFlow
 from .leaf_rates import LeafRates
 from .one_pass import OnePassNaturalGradient, OnePassSGD
@@ -29,11 +29,11 @@ __all__ = [
     "OnePassSGD",
     "Optax",
     "PowerLaw",
+    "RunState",
     "Schedule",
     "Scheduled",
     "Source",
     "Step",
-    "Underway",
     "Whole",
     "as_descent",
     "whole_steps",

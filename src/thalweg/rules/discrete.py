@@ -115,19 +115,19 @@ class DiscreteRule(Rule):
         outcome = jnp.where(broken >= 0, 1, 0)
         return Trajectory(curves, events, outcome, jnp.where(broken >= 0, broken / unit, jnp.nan), end.params)
 
-    def set_out(self, problem: Problem, start: Any, data: Any) -> "Underway":
+    def set_out(self, problem: Problem, start: Any, data: Any) -> "RunState":
         """A run that has not moved yet."""
         folds = _begin_folds(problem, start, data)
-        return Underway(start, self.rest(problem, start, data), folds, jnp.asarray(-1), jnp.asarray(0))
+        return RunState(start, self.rest(problem, start, data), folds, jnp.asarray(-1), jnp.asarray(0))
 
     def go_on(
-        self, problem: Problem, data: Any, run: "Underway", ticks: Array, key: Array
-    ) -> tuple["Underway", dict[str, Array]]:
+        self, problem: Problem, data: Any, run: "RunState", ticks: Array, key: Array
+    ) -> tuple["RunState", dict[str, Array]]:
         """Take a run further, to ticks[-1] steps in all, and observe at `ticks`: the path is that of one long run."""
         names = tuple(o.name for o in problem.observables)
         unit = self.steps_per_unit(problem) or 1.0
 
-        def visit(carry: Underway, tick: Array) -> tuple[Underway, Any]:
+        def visit(carry: RunState, tick: Array) -> tuple[RunState, Any]:
             span = jnp.stack([carry.behind.astype(tick.dtype), tick])
             first, last = span[0] // self.block, -(-span[1] // self.block)
             carry = jax.lax.fori_loop(
@@ -139,14 +139,14 @@ class DiscreteRule(Rule):
         return jax.lax.scan(visit, run, ticks)
 
     def _advance(
-        self, problem: Problem, data: Any, key: Array, span: Array, unit: float, number: Any, now: "Underway"
-    ) -> "Underway":
+        self, problem: Problem, data: Any, key: Array, span: Array, unit: float, number: Any, now: "RunState"
+    ) -> "RunState":
         """The steps of one block that lie in a span; events are read, and the numbers tested, at its end."""
-        supply = self.source.supply(problem, data, jax.random.fold_in(key, number))
+        chance = self.source.draw_block(problem, data, jax.random.fold_in(key, number))
         begin, end = number * self.block, (number + 1) * self.block
 
         def one(count: Any, moved: tuple[Any, Any]) -> tuple[Any, Any]:
-            return self.step(problem, *moved, data, count, jax.tree.map(lambda leaf: leaf[count - begin], supply))
+            return self.step(problem, *moved, data, count, jax.tree.map(lambda leaf: leaf[count - begin], chance))
 
         def read_off(params: Any) -> tuple[Any, Any]:
             broken = jnp.where((now.broken < 0) & ~_finite(params), end, now.broken)
@@ -155,14 +155,14 @@ class DiscreteRule(Rule):
         if self.block == 1:
             params, state = one(number, (now.params, now.state))
             folds, broken = read_off(params)
-            return Underway(params, state, folds, broken, now.behind)
+            return RunState(params, state, folds, broken, now.behind)
         low, high = jnp.maximum(span[0], begin), jnp.minimum(span[1], end)
         params, state = jax.lax.fori_loop(low, high, one, (now.params, now.state))
         folds, broken = jax.lax.cond(high == end, read_off, lambda params: (now.folds, now.broken), params)
-        return Underway(params, state, folds, broken, now.behind)
+        return RunState(params, state, folds, broken, now.behind)
 
 
-class Underway(NamedTuple):
+class RunState(NamedTuple):
     """A run under way: its events so far, the step at which it left the finite numbers or -1, and the steps behind."""
 
     params: Any

@@ -30,8 +30,8 @@ class Source(abc.ABC):
         """What is remembered from step to step, before the first; nothing as a rule."""
         return ()
 
-    def supply(self, problem: Problem, data: Any, key: Array) -> Any:
-        """What the steps of one block consume, with a leading axis of `block`; None where nothing is random."""
+    def draw_block(self, problem: Problem, data: Any, key: Array) -> Any:
+        """What chance gives to the steps of one block: samples, indices, keys; (block, ...), None without chance."""
         return None
 
     @abc.abstractmethod
@@ -82,7 +82,7 @@ class Drawn(_Stored):
 
     random: ClassVar[bool] = True
 
-    def supply(self, problem: Problem, data: Any, key: Array) -> Any:
+    def draw_block(self, problem: Problem, data: Any, key: Array) -> Any:
         return jax.random.randint(key, (self.block, self.batch), 0, self.sampled(problem).sample_count(data))
 
     def slope(self, problem: Problem, data: Any, memory: Any, count: Any, fresh: Any) -> tuple[Slope, Any]:
@@ -109,7 +109,7 @@ class Shuffled(_Stored):
         self.steps_an_epoch(count)
         return jnp.arange(count)
 
-    def supply(self, problem: Problem, data: Any, key: Array) -> Any:
+    def draw_block(self, problem: Problem, data: Any, key: Array) -> Any:
         return jax.random.split(key, self.block)
 
     def slope(self, problem: Problem, data: Any, memory: Any, count: Any, fresh: Any) -> tuple[Slope, Any]:
@@ -156,7 +156,7 @@ class Fresh(Source):
     def steps_per_unit(self, problem: Problem) -> float:
         return float(self.streaming(problem).dimension)
 
-    def supply(self, problem: Problem, data: Any, key: Array) -> Any:
+    def draw_block(self, problem: Problem, data: Any, key: Array) -> Any:
         return self.streaming(problem).fresh(key, data, self.block)
 
     def slope(self, problem: Problem, data: Any, memory: Any, count: Any, fresh: Any) -> tuple[Slope, Any]:

@@ -62,6 +62,24 @@ def time_axis(problem: Problem, times: Any) -> np.ndarray:
     return axis
 
 
+def what_ended(done: Sequence[int] | None, wanted: Sequence[int], verb: str) -> str:
+    """Which seeds had ended when Ctrl-C came, and how to go on."""
+    if done is None or len(done) == len(wanted):
+        return f"the whole of {verb} is in `.finished`"
+    if not done:
+        return f"no seed of {verb} had ended; call it again"
+    rest = [s for s in wanted if s not in set(done)]
+    return (
+        f"{len(done)} of {len(wanted)} seeds are in `.finished`; {verb}(..., seeds={_short(rest)}) does the others "
+        "(xarray.concat joins them along seed)"
+    )
+
+
+def _short(seeds: Sequence[int]) -> str:
+    whole = list(range(seeds[0], seeds[-1] + 1))
+    return f"range({seeds[0]}, {seeds[-1] + 1})" if list(seeds) == whole else str(list(seeds))
+
+
 def ticks_of(problem: Problem, axis: np.ndarray) -> np.ndarray:
     """Flow times, or whole steps."""
     unit = problem.rule.steps_per_unit(problem)
@@ -155,7 +173,7 @@ class Request:
         return frozenset((parts - fixed) | ({"path"} if self.problem.rule.random else set()))
 
     @cached_property
-    def sure_data(self) -> Any:
+    def common_draw(self) -> Any:
         """The user's data, or the draw of a problem that has only one; None where draws differ."""
         if self.data is not None or "draw" in self.random:
             return self.data

@@ -18,11 +18,12 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array
 
-from ..catalogue import choice as audit
+from ..catalogue import choice
 from ..results.labels import axes
 from ..rules import GradientFlow
-from ..running import training
-from ..verbs import single_runs as solve
+from ..running import evaluation, training
+from ..verbs.prediction import predict
+from ..verbs.real_runs import replay, train
 from ..verdict.budget import ROUNDING, student
 from ..verdict.functionals import largest
 from ..words.fields import vary
@@ -51,7 +52,7 @@ def check_problem(problem: Problem | type[Problem], sizes: Sequence[Mapping[str,
     for one in (vary(example, chosen) for example in given for chosen in sizes):
         check_fields(one)
         check_axes(one)
-        seen = solve.train(one, short_axis(one), seeds=[0, 1, 2], strict=False)
+        seen = train(one, short_axis(one), seeds=[0, 1, 2], strict=False)
         check_observables(one, seen)
         check_round_trip(one, seen)
         check_random(one)
@@ -126,12 +127,12 @@ def check_random(problem: Problem) -> None:
 def check_seeds(problem: Problem, seen: xr.Dataset) -> None:
     """The same seed gives the same run again, in a batch as alone; other scalars run in the program that is there."""
     times = seen["time"].values
-    alone = [solve.train(problem, times, seeds=[int(s)], strict=False) for s in seen["seed"].values]
+    alone = [train(problem, times, seeds=[int(s)], strict=False) for s in seen["seed"].values]
     count = training._train._cache_size()  # pyright: ignore
-    again = solve.train(problem, times, seeds=[0], strict=False)
+    again = train(problem, times, seeds=[0], strict=False)
     demand(again.equals(alone[0]), problem, "the same seed gives another run.")
     other = vary(problem, {name: inside(p, v) for name, (p, v) in scalars(problem).items()})
-    solve.train(other, times, seeds=[0], strict=False)
+    train(other, times, seeds=[0], strict=False)
     more = training._train._cache_size() - count  # pyright: ignore
     demand(more == 0, problem, "another value of a scalar compiles anew.")
     for name in (str(n) for n in seen.data_vars if n != "outcome"):
@@ -148,7 +149,7 @@ def check_descent(problem: Problem) -> None:
         return  # a problem may be one of whole steps only
     with jax.enable_x64():
         setting = Setting(flow)
-        ends = [solve.replay(flow, np.linspace(0.0, t, 5)) for t in short_axis(flow)[1:]]
+        ends = [replay(flow, np.linspace(0.0, t, 5)) for t in short_axis(flow)[1:]]
         points = jax.tree.map(jnp.asarray, (setting.start, *ends))
         levels = np.asarray([flow.objective(w, setting.data) for w in points])
     rise, slack = np.max(np.diff(levels)), 10 * flow.rule.tolerance * np.max(np.abs(levels))  # pyright: ignore
@@ -158,7 +159,7 @@ def check_descent(problem: Problem) -> None:
 def check_assumptions(theory: Theory, problem: Problem, breaking: Mapping[str, Problem]) -> None:
     """Strains are finite here, and each assumption is reported where it is broken."""
     with jax.enable_x64():
-        found = audit.strains(theory, Setting(problem))
+        found = choice.strains(theory, Setting(problem))
     demand(all(map(math.isfinite, found.values())), theory, f"its strains are not finite: {found}.")
     demand(theory.applies(problem), theory, "`applies` says no where its strains are finite.")
     unknown = sorted(set(breaking) - set(found))
@@ -169,12 +170,12 @@ def check_assumptions(theory: Theory, problem: Problem, breaking: Mapping[str, P
     demand(not lost, theory, f"nothing breaks its assumptions {lost}; give each a broken_by, or name it in `breaking`.")
     for name, broken in known.items():
         with jax.enable_x64():
-            strain = audit.strains(theory, Setting(broken))[name]
+            strain = choice.strains(theory, Setting(broken))[name]
         demand(strain > 1, theory, f"{name!r} is strained to {strain} only where it should be broken.")
         told = not any(a.name == name and a.holds is not None for a in theory.assumptions) or not theory.applies(broken)
         demand(told, theory, f"`applies` says yes where {name!r} cannot hold.")
     for name, broken in [*known.items()][:1]:  # the table of all theories: it costs the strains of each
-        rows = audit.theories(broken).query("theory == @kind", local_dict={"kind": type(theory).__name__})
+        rows = choice.theories(broken).query("theory == @kind", local_dict={"kind": type(theory).__name__})
         demand(len(rows) == 1 and not rows["applies"].any(), theory, f"theories() hides that {name!r} fails.")
 
 
@@ -208,7 +209,7 @@ def _valued(theory: Theory, name: str) -> bool:
 def told_by(theory: Theory, problem: Problem, axis: np.ndarray, seeds: int) -> xr.Dataset:
     """The prediction; AssertionError where an array does not have the dims that are declared."""
     try:
-        return solve.predict(problem, axis, theory=theory, seeds=seeds)
+        return predict(problem, axis, theory=theory, seeds=seeds)
     except ValueError as refused:
         raise AssertionError(f"{type(theory).__name__}: {refused}") from refused
 
@@ -228,17 +229,17 @@ def _at_start(skeleton: training.Skeleton, loose: list[Any], seeds: Array) -> di
 
 def check_predicted_once(theory: Theory, problem: Problem, seeds: int) -> None:
     """Other values of all scalars are predicted by the program that is there already."""
-    programs: Any = (solve._predict, solve._predict_seeds)
+    programs: Any = (evaluation._predict, evaluation._predict_seeds)
     count = sum(program._cache_size() for program in programs)
     other = vary(problem, {name: inside(p, v) for name, (p, v) in scalars(problem).items()})
-    solve.predict(other, short_axis(problem), theory=theory, seeds=seeds)
+    predict(other, short_axis(problem), theory=theory, seeds=seeds)
     more = sum(program._cache_size() for program in programs) - count
     demand(more == 0, theory, "another value of a scalar compiles anew.")
 
 
 def check_single(theory: Theory, problem: Problem, axis: np.ndarray, fan: Mapping[str, np.ndarray]) -> None:
     """What a theory tells under vmap is what it tells through `predict`, for seed 0."""
-    alone = solve.predict(problem, axis, theory=theory, seeds=SEEDS)
+    alone = predict(problem, axis, theory=theory, seeds=SEEDS)
     alone = alone.isel(seed=0) if "seed" in alone.dims else alone
     for name in fan:
         whole, _, side = name.partition(": ")

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from ..results.serial import from_json, to_json
 from ..rules import DiscreteRule, GradientFlow
-from ..verbs.single_runs import train
+from ..verbs.real_runs import train
 from ..words.problem import FisherProblem, Observable, Rule, SampledProblem, array
 
 CURVATURES = (0.0, 0.5, 4.0)

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import xarray as xr
 
-from ..catalogue import choice as audit
+from ..catalogue import choice
 from ..computing.interrupts import Interrupted, answer, patient
 from ..computing.parallel import Progress
 from ..results.inputs import inputs
@@ -17,13 +17,13 @@ from ..results.labels import label
 from ..results.schema import stamp
 from ..results.serial import to_json
 from ..running import training
+from ..running.evaluation import Told, describe, evaluate, existing, remarks, trained
 from ..running.request import Request, Seeds
 from ..verdict.budget import TIGHTER, Row, rows
 from ..verdict.gaps import gap_curves
 from ..verdict.verdict import Verdict, judge
 from ..words.problem import Problem
 from ..words.theory import Theory
-from .single_runs import Told, describe, evaluate, existing, remarks, trained
 
 
 def compare(
@@ -82,15 +82,15 @@ class _Runs(NamedTuple):
     tighter: dict[str, Any] | None
 
 
-def _theories(request: Request, theory: Any) -> list[audit.Chosen]:
+def _theories(request: Request, theory: Any) -> list[choice.Chosen]:
     if theory is None:
-        return [audit.choose(request.problem, request.setting)]
+        return [choice.choose(request.problem, request.setting)]
     several = theory if isinstance(theory, list | tuple) else [theory]
-    found = [audit.as_theory(t) for t in several]
+    found = [choice.as_theory(t) for t in several]
     names = [type(t).__name__ for t in found]
     if not found or len(set(names)) < len(names):
         raise ValueError(f"theory = {names} is not allowed; give one theory, or a list without repeats.")
-    return [audit.Chosen(t, audit.check(t, request.problem, request.setting, quiet=True)) for t in found]
+    return [choice.Chosen(t, choice.check(t, request.problem, request.setting, quiet=True)) for t in found]
 
 
 def is_exact(theory: Theory, request: Request) -> bool:
@@ -98,7 +98,7 @@ def is_exact(theory: Theory, request: Request) -> bool:
     return bool(theory.conditions_on) and request.random <= set(theory.conditions_on) and not theory.estimates
 
 
-def _tighter(request: Request, theories: Sequence[audit.Chosen]) -> dict[str, Any] | None:
+def _tighter(request: Request, theories: Sequence[choice.Chosen]) -> dict[str, Any] | None:
     """Seeds again at ten times tighter tolerance: what the integrator leaves open. None if it has none."""
     tight = request.tightened(TIGHTER)
     if tight is None:
@@ -120,7 +120,7 @@ class _Judged(NamedTuple):
     verdict: Verdict
 
 
-def _judged(runs: _Runs, one: audit.Chosen, resolution: float) -> _Judged:
+def _judged(runs: _Runs, one: choice.Chosen, resolution: float) -> _Judged:
     """A theory beside what was seen."""
     theory, (request, seen, tight) = one.theory, runs
     problem, exact = request.problem, is_exact(theory, request)
@@ -129,7 +129,7 @@ def _judged(runs: _Runs, one: audit.Chosen, resolution: float) -> _Judged:
     tighter = None if sharper is None else _said(sharper, request if exact else request.only(request.seeds[:2])).values
     told = label(problem, existing(problem, said.values), request.axis, said.seeds, theory)
     budget = rows(problem, theory, told, seen, [tight, tighter], exact)
-    outcome = judge(budget, audit.worst(one.strains), resolution, seen.sizes["seed"], seen)
+    outcome = judge(budget, choice.worst(one.strains), resolution, seen.sizes["seed"], seen)
     told.attrs = describe("theory", problem, theory, one.strains, vars(outcome))
     return _Judged(theory, told, gap_curves(problem, theory, told, seen, budget), budget, outcome)
 

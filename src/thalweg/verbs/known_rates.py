@@ -6,13 +6,13 @@ import jax
 import numpy as np
 import xarray as xr
 
-from ..catalogue import choice as audit
+from ..catalogue import choice
 from ..diagnostics.as_loss import beginning
+from ..running.evaluation import evaluate
 from ..running.request import Request, given, time_axis
 from ..words.problem import Problem, draw_events
 from ..words.theory import Setting, Theory
 from .rate_study import learning_rate_study
-from .single_runs import evaluate
 
 # variables of theories and events that are learning rates, in the rule's own units
 RATES = ("largest_stable_rate", "critical_rate")
@@ -22,9 +22,9 @@ def known_rates(problem: Problem, data: Any, start: Any) -> dict[str, float]:
     """Stable rates of this draw that are known exactly: its own event, and the theories that apply, by name."""
     events = {n: v for n, v in draw_events(problem, data).items() if n in RATES}
     found = {f"{n.replace('_', ' ')} of the draw": float(v) for n, v in events.items() if np.isfinite(v)}
-    for theory, strains in audit.menu(problem, Setting(problem, data, start)):
+    for theory, strains in choice.menu(problem, Setting(problem, data, start)):
         names = [n for n in theory.speaks_of if n in RATES]
-        if names and audit.worst(strains)[1] <= 1:
+        if names and choice.worst(strains)[1] <= 1:
             found |= _told(problem, theory, names, data, start)
     return found
 

@@ -18,9 +18,9 @@ from ..computing.skeleton import Skeleton, signature, split
 from ..results.labels import label, lasting, relabelled
 from ..results.serial import digest, identity
 from ..results.storage import load, save
+from ..running.evaluation import Told, conditioned, describe, evaluate, existing, loose_sizes, remarks
 from ..running.request import Request
 from ..words.theory import Theory
-from .single_runs import Told, conditioned, describe, evaluate, existing, loose_sizes, remarks
 
 # points of one call of a compiled program: enough to pay, few enough to be interrupted between
 CHUNK = 64

@@ -11,11 +11,11 @@ from ..catalogue import choice as audit
 from ..computing.interrupts import answer, patient
 from ..results import serial
 from ..results.labels import label, lasting, relabelled
+from ..running.evaluation import Told, describe, evaluate, existing, remarks
 from ..running.request import Request, Seeds, time_axis
 from ..words.fields import parameters, unknown, vary
 from ..words.problem import Problem, scalars
 from ..words.theory import Theory
-from .single_runs import Told, describe, evaluate, existing, remarks
 
 
 class Predictor:

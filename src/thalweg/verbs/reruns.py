@@ -12,7 +12,8 @@ from ..results.inputs import in_form, kept
 from ..results.serial import from_json
 from ..results.storage import load
 from .comparison import compare
-from .single_runs import predict, train
+from .prediction import predict
+from .real_runs import train
 from .sweeps import grid_in, sweep
 
 

@@ -16,13 +16,13 @@ from ..computing.parallel import Progress
 from ..results.schema import stamp
 from ..results.serial import to_json
 from ..running import training
+from ..running.evaluation import trained
 from ..running.request import Request, Seeds
 from ..words.fields import vary
 from ..words.problem import Problem
 from ..words.theory import TheoryWarning
 from .grid import Grid, grid_of, revived, told_point, variants
 from .points import Folder, Point, described, key_of, predict_points
-from .single_runs import trained
 from .sweep_tables import side_by_side
 
 UNREACHED = "was not reached before the interruption"

@@ -58,8 +58,13 @@ from .words.problem import vector as vector
 from .words.recommendations import Adviser as Adviser
 from .words.recommendations import Recommendation as Recommendation
 from .words.theory import Assumption as Assumption
+from .words.theory import Asymptote as Asymptote
+from .words.theory import Certificate as Certificate
 from .words.theory import Claim as Claim
+from .words.theory import Estimate as Estimate
+from .words.theory import Exact as Exact
 from .words.theory import FiniteSize as FiniteSize
+from .words.theory import Limit as Limit
 from .words.theory import Setting as Setting
 from .words.theory import Source as Source
 from .words.theory import Theory as Theory

@@ -164,8 +164,8 @@ def _why_none(rows: list[Chosen], most: int = 3) -> str:
 def theories(problem: Problem) -> Any:
     """The theories that speak about a problem, the most trustworthy first: a data frame that prints as a page.
 
-    Columns: theory, applies, strain (of the worst assumption; 1 is the edge), assumption, why (what 1 means),
-    conditions_on, claims, speaks_of, source.
+    Columns: theory, kind (exact, a limit with a declared error, ...), applies, strain (of the worst assumption; 1 is
+    the edge), assumption, why (what 1 means), conditions_on, claims, speaks_of, source.
     """
     import jax
 
@@ -185,6 +185,7 @@ def theories(problem: Problem) -> Any:
         table.append(
             {
                 "theory": type(theory).__name__,
+                "kind": theory.standing,
                 "applies": strain <= 1,
                 "strain": strain,
                 "assumption": name,

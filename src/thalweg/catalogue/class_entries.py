@@ -40,6 +40,7 @@ def entry_of(kind: type) -> Entry:
         of=tuple(identity_of(k) for k in _declared(kind, "of")),
         source=tuple(str(s) for s in _declared(kind, "source")),
         conditions_on=tuple(_declared(kind, "conditions_on")),
+        standing=getattr(kind, "standing", ""),
         ancestors=tuple(identity_of(k) for k in line),
         concrete=is_concrete(kind),
     )

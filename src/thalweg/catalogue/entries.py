@@ -38,7 +38,7 @@ class Field:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A class: a problem, a part of one, a theory or an adviser (source and conditions_on are for theories).
+    """A class: a problem, a part of one, a theory or an adviser (source, conditions_on and standing are for theories).
 
     `ancestors`, `of` and the `family` of a field are classes by `module:qualname` as stored, and by the shortest name
     that no other class has in an Index.
@@ -53,6 +53,7 @@ class Entry:
     of: tuple[str, ...] = ()
     source: tuple[str, ...] = ()
     conditions_on: tuple[str, ...] = ()
+    standing: str = ""
     ancestors: tuple[str, ...] = ()
     concrete: bool = True
 

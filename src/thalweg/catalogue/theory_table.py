@@ -7,6 +7,7 @@ import pandas
 WIDTH = 118
 SHOWN = {
     "theory": "theory",
+    "kind": "kind",
     "applies": "applies",
     "strain": "strain",
     "assumption": "strained most",
@@ -16,7 +17,7 @@ SHOWN = {
 
 
 class Menu(pandas.DataFrame):
-    """A data frame whose text shows every theory: what strains it, what it is given, what it claims and of what.
+    """A data frame whose text shows every theory: kind, what strains it, what it is given, what it claims and of what.
 
     Slices and other results are plain data frames.
     """

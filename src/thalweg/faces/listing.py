@@ -48,7 +48,8 @@ def _theory_table(theories: list[Entry]) -> Any:
     table = _table("Theories", "name", "what it says", "about", "given the", "source")
     for entry in theories:
         given = " and ".join(entry.conditions_on) or "sizes alone"
-        table.add_row(entry.name, entry.words, "\n".join(entry.of), given, "\n".join(entry.source))
+        name = f"{entry.name}\n  {entry.standing}"
+        table.add_row(name, entry.words, "\n".join(entry.of), given, "\n".join(entry.source))
     return table
 
 

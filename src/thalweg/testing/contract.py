@@ -29,7 +29,7 @@ from ..verdict.functionals import largest
 from ..words.fields import vary
 from ..words.problem import Problem, now_and_now, present, random_parts, scalars, seed_keys
 from ..words.theory import Setting, Theory, TheoryWarning
-from .declared import check_axes, check_declarations, check_fields, demand, spread
+from .declared import check_axes, check_declarations, check_fields, check_kind, demand, spread
 from .round_trip import changes
 from .round_trip import same as same
 from .tried_values import inside, short_axis
@@ -69,14 +69,15 @@ def check_theory(
 ) -> None:
     """AssertionError unless a theory keeps what every verb relies on.
 
-    Its declarations fit its problems and its sources stand in a references.bib of the package, in the one beside its
-    file, or in `references`; strains are finite at `problem` (its own `example()` by default); each assumption is
+    Its declarations fit its problems and its kind, and its sources stand in a references.bib of the package, in the one
+    beside its file, or in `references`; strains are finite at `problem` (its own `example()` by default); each assumption is
     reported as broken at the problem that its `broken_by` makes of that one, or that `breaking` names for it; values
     claimed at time zero are those of the start; jit, vmap and jacfwd go through in every scalar.
     """
     one = theory() if isinstance(theory, type) else theory
     case = one.example() if problem is None else problem
     check_declarations(one, references)
+    check_kind(one, case)
     check_assumptions(one, case, breaking or {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TheoryWarning)  # what follows holds outside the regime too

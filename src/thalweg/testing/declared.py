@@ -101,6 +101,14 @@ def check_claims(theory: Theory) -> None:
         demand(name in curves or not timeless, theory, f"time=False is for curves, and {name} has no time anyway.")
 
 
+def check_kind(theory: Theory, problem: Problem) -> None:
+    """What its kind promises holds at this problem, and what a limit leaves out is about what the theory speaks of."""
+    for sentence in theory.broken_promises(problem):
+        demand(False, theory, sentence)
+    lost = sorted(set(theory.finite_size(problem)) - set(theory.speaks_of))
+    demand(not lost, theory, f"its finite_size is about {lost}, of which it does not speak.")
+
+
 def spread(values: Mapping[str, Any]) -> dict[str, Any]:
     """Arrays by name; those of several claims by name and kind (`train_loss: lower`)."""
     found: dict[str, Any] = {}

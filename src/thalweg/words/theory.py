@@ -20,7 +20,7 @@ else:
     from equinox import AbstractClassVar
 
 P = TypeVar("P", bound=Problem)
-Kind = Literal["value", "upper", "lower", "rate", "limit"]
+ClaimKind = Literal["value", "upper", "lower", "rate", "limit"]
 
 
 class TheoryWarning(UserWarning):
@@ -48,7 +48,7 @@ class Claim:
     is compared with the end of the run and drawn at all times.
     """
 
-    kind: Kind = "value"
+    kind: ClaimKind = "value"
     window: Callable[[Any, np.ndarray], tuple[float, float]] | None = None
     approach: Callable[[Any], float] | None = None
     time: bool = True
@@ -148,7 +148,14 @@ class Setting:
 
 
 class Theory(Parametrised, Generic[P]):
-    """A solver that never trains. Names its problems, source, assumptions, and what it conditions on."""
+    """A solver that never trains. Names its problems, source, assumptions, and what it conditions on.
+
+    Shipped theories inherit one of its kinds, which say what a reader may expect: Exact, Limit, Estimate, Certificate,
+    Asymptote. A theory that inherits this class alone declares all of it, term by term.
+    """
+
+    # its kind, in the words of whoever chooses a theory from a list
+    standing: ClassVar[str] = "as declared"
 
     of: AbstractClassVar[tuple[type[Problem], ...]]
     source: AbstractClassVar[tuple[Source, ...]]
@@ -163,9 +170,9 @@ class Theory(Parametrised, Generic[P]):
     declared_error: ClassVar[float] = 0.0
     own: ClassVar[tuple[Variable, ...]] = ()
 
-    @abc.abstractmethod
     def prepare(self, problem: P, times: np.ndarray) -> "Theory[P]":
         """A copy with all counts fixed (quadrature nodes) that this problem and these times ask for; often `self`."""
+        return self
 
     @abc.abstractmethod
     def predict(self, problem: P, data: Any, start: Any, times: Array) -> dict[str, Any]:
@@ -192,3 +199,99 @@ class Theory(Parametrised, Generic[P]):
         """How a variable is meant, one claim of each kind; a plain value unless declared."""
         found = cls.claims.get(name, VALUE)
         return found if isinstance(found, tuple) else (found,)
+
+    def broken_promises(self, problem: P) -> list[str]:
+        """Sentences about what this theory declares although its kind rules it out; none as a rule."""
+        return []
+
+    def _judged(self, problem: P, kind: ClaimKind) -> list[str]:
+        """The curves and events of a problem about which it makes a claim of this kind."""
+        names = [v.name for v in (*problem.observables, *problem.events) if v.name in self.speaks_of]
+        return [name for name in names if any(claim.kind == kind for claim in self.claims_of(name))]
+
+
+class Exact(Theory[P], Generic[P]):
+    """Right at every size: the run itself where draw and start are given, else its mean over what is not.
+
+    `compare` grants no finite-size term: only the tolerance of the integrators, a declared margin of the problem, and,
+    where a mean is claimed, the error of the mean over seeds.
+    """
+
+    standing: ClassVar[str] = "exact"
+
+    def finite_size(self, problem: P) -> Mapping[str, FiniteSize]:
+        return {}
+
+    def broken_promises(self, problem: P) -> list[str]:
+        left = sorted(self.finite_size(problem))
+        said = [f"it is Exact, but declares a finite-size term for {left}; inherit Limit."] if left else []
+        return said + (["it is Exact, but answers by an estimate; inherit Estimate."] if self.estimates else [])
+
+
+class Limit(Theory[P], Generic[P]):
+    """Right in a limit (many inputs, a wide network, small steps), with a declared term for what a case leaves of it.
+
+    `compare` adds `finite_size` to the allowance of each functional, so that a case far from the limit is hard to
+    confirm, but a disagreement beyond the term contradicts the theory. Without a term a variable is told for the eyes
+    or holds at every size.
+    """
+
+    standing: ClassVar[str] = "limit, error declared"
+
+    @abc.abstractmethod
+    def finite_size(self, problem: P) -> Mapping[str, FiniteSize]:
+        """Size and order of what the limit leaves out, by variable: derived or measured by an order test."""
+
+
+class Estimate(Theory[P], Generic[P]):
+    """An estimate from one draw: right in the mean over draws, and not for each.
+
+    `compare` judges the mean over seeds with its statistical error even where draw and start are given;
+    `declared_error` is the share by which values were measured to be off beyond that.
+    """
+
+    standing: ClassVar[str] = "estimate from the data"
+    estimates: ClassVar[bool] = True
+
+    def finite_size(self, problem: P) -> Mapping[str, FiniteSize]:
+        return {}
+
+    def broken_promises(self, problem: P) -> list[str]:
+        sound = self.estimates and "draw" in self.conditions_on
+        return [] if sound else ["it is an Estimate, but not `estimates` from the draw that it conditions on."]
+
+
+class Certificate(Theory[P], Generic[P]):
+    """A guarantee about every run, not its curve: upper and lower bounds, which may be far from what happens.
+
+    `compare` judges one side only: a run within a bound confirms nothing but the bound. It claims no curve or event of
+    a problem as a value, so that it never answers for one that does.
+    """
+
+    standing: ClassVar[str] = "guaranteed bound"
+
+    def finite_size(self, problem: P) -> Mapping[str, FiniteSize]:
+        return {}
+
+    def broken_promises(self, problem: P) -> list[str]:
+        values = self._judged(problem, "value")
+        bounds = self._judged(problem, "upper") or self._judged(problem, "lower")
+        said = [f"it is a Certificate, but claims the values of {values}; claim bounds."] if values else []
+        return said if bounds else [*said, "it is a Certificate, but bounds nothing that its problem shows."]
+
+
+class Asymptote(Theory[P], Generic[P]):
+    """Where runs end, or how fast they get there: limits and rates, reached late or at small scale.
+
+    `compare` reads a limit at the end of the run, within the `approach` that the claim declares ("consistent" while the
+    run is on its way), and a rate over the claim's window. It claims no curve or event of a problem as a value.
+    """
+
+    standing: ClassVar[str] = "asymptotic law"
+
+    def finite_size(self, problem: P) -> Mapping[str, FiniteSize]:
+        return {}
+
+    def broken_promises(self, problem: P) -> list[str]:
+        values = self._judged(problem, "value")
+        return [f"it is an Asymptote, but claims the values of {values}; claim limits or rates."] if values else []

@@ -12,7 +12,7 @@ from ...rules import Constant, InverseTime, OnePassSGD
 from ...rules.demands import one_pass
 from ...words.fields import varied, vary
 from ...words.problem import Problem
-from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
+from ...words.theory import Assumption, Asymptote, Claim, FiniteSize, Limit, Setting, Source, Variable, structural
 from .online import ON_LINE, STABLE, sizes, under_natural_gradient
 from .order_parameter_flow import begun
 from .plateau import attracting_plateau, identical_students, small_rate_plateau
@@ -100,7 +100,7 @@ def _plateaus(problem: CommitteeMachine) -> tuple[Any, Any]:
     return attracting_plateau(averages, units, rate), identical_students(averages, units, rate)
 
 
-class SymmetricPlateau(Theory[CommitteeMachine]):
+class SymmetricPlateau(Asymptote[CommitteeMachine]):
     """Loss on the plateau where no student has chosen its teacher, from the permutation-symmetric fixed point.
 
     K = M, orthonormal teacher, v = v* = 1, no noise. At small rates in closed form,
@@ -136,9 +136,6 @@ class SymmetricPlateau(Theory[CommitteeMachine]):
         STABLE,
     )
 
-    def prepare(self, problem: CommitteeMachine, times: np.ndarray) -> "SymmetricPlateau":
-        return self
-
     def predict(self, problem: CommitteeMachine, data: Any, start: Any, times: Array) -> dict[str, Array]:
         point, _ = _plateaus(problem)
         return {
@@ -146,11 +143,8 @@ class SymmetricPlateau(Theory[CommitteeMachine]):
             "small_rate_plateau": jnp.asarray(small_rate_plateau(problem.teacher_units).loss),
         }
 
-    def finite_size(self, problem: CommitteeMachine) -> Mapping[str, FiniteSize]:
-        return {}
 
-
-class CriticalRate(Theory[CommitteeMachine]):
+class CriticalRate(Limit[CommitteeMachine]):
     """Largest learning rate at which the perfect solution is stable.
 
     Perpendicular weight errors obey dq/dt = -eta (a q + q a) + eta^2 U[q]; the leading mode X I + Y (11' - I) leaves
@@ -169,15 +163,13 @@ class CriticalRate(Theory[CommitteeMachine]):
     shapes: ClassVar[tuple[str, ...]] = ("student_units", "teacher_units", "dimension")
     assumptions: ClassVar[tuple[Assumption, ...]] = (ON_LINE, _square(1), ORTHONORMAL)
 
-    def prepare(self, problem: CommitteeMachine, times: np.ndarray) -> "CriticalRate":
-        return self
-
     def predict(self, problem: CommitteeMachine, data: Any, start: Any, times: Array) -> dict[str, Array]:
         natural = by_fisher(problem.rule)
         found = (natural_critical_rate if natural else critical_rate)(problem.averages(), problem.student_units)
         return {"critical_rate": jnp.asarray(found)}
 
     def finite_size(self, problem: CommitteeMachine) -> Mapping[str, FiniteSize]:
+        """No run is judged by this number, a limit of many inputs: nothing is granted."""
         return {}
 
 
@@ -212,7 +204,7 @@ def _settled(setting: Setting) -> float:
     return 5.0 / reach if reach > 0 else 1e300
 
 
-class NoiseFloor(Theory[CommitteeMachine]):
+class NoiseFloor(Asymptote[CommitteeMachine]):
     """Loss at which label noise holds a run that has found its teacher.
 
     Gradient descent, K = M, finite rate and small noise: (2A - eta U)(X, Y) = eta noise^2 (m_2, m_1^2),
@@ -249,9 +241,6 @@ class NoiseFloor(Theory[CommitteeMachine]):
         ),
         STABLE,
     )
-
-    def prepare(self, problem: CommitteeMachine, times: np.ndarray) -> "NoiseFloor":
-        return self
 
     def predict(self, problem: CommitteeMachine, data: Any, start: Any, times: Array) -> dict[str, Array]:
         return {"final_loss": _floor(problem, jnp.asarray(times)[-1])}

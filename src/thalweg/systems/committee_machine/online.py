@@ -14,7 +14,7 @@ from ...rules import OnePassNaturalGradient, OnePassSGD
 from ...rules.demands import stable_share, under_adam
 from ...words.fields import scalar, varied, vary
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, structural
+from ...words.theory import Assumption, FiniteSize, Limit, Setting, Source, structural
 from .natural_gradient import metric
 from .order_parameter_flow import CURVES, EVENTS, at, begun, follow, follows
 from .order_parameters import State, Target
@@ -114,7 +114,7 @@ ASYMMETRIC = Assumption(
 )
 
 
-class OrderParameters(Theory[CommitteeMachine]):
+class OrderParameters(Limit[CommitteeMachine]):
     """Loss and overlaps of one-pass training in the limit of many inputs, from the overlaps of this very start.
 
     With fields u = (student, teacher), signed weights c = (v, -v*) and Gaussian averages over their covariance,
@@ -160,9 +160,6 @@ class OrderParameters(Theory[CommitteeMachine]):
         STABLE,
     )
 
-    def prepare(self, problem: CommitteeMachine, times: np.ndarray) -> "OrderParameters":
-        return self
-
     def predict(self, problem: CommitteeMachine, data: Any, start: Any, times: Array) -> dict[str, Array]:
         return follow(problem, *begun(data, start), jnp.asarray(times), self.tolerance, 1.0)
 
@@ -192,7 +189,7 @@ def _small_strain(setting: Setting) -> float:
     return float(problem.rule.learning_rate) / 0.1
 
 
-class SmallRate(Theory[CommitteeMachine]):
+class SmallRate(Limit[CommitteeMachine]):
     """The same equations without what is quadratic in the rate: gradient flow on the population loss, in time eta t.
 
     For every activation whose averages over three fields are known, the rectifier included. Label noise leaves no
@@ -218,9 +215,6 @@ class SmallRate(Theory[CommitteeMachine]):
             broken_by=lambda problem: vary(problem, {"rule": OnePassSGD(learning_rate=1.0)}),
         ),
     )
-
-    def prepare(self, problem: CommitteeMachine, times: np.ndarray) -> "SmallRate":
-        return self
 
     def predict(self, problem: CommitteeMachine, data: Any, start: Any, times: Array) -> dict[str, Array]:
         return follow(problem, *begun(data, start), jnp.asarray(times), self.tolerance, 0.0)

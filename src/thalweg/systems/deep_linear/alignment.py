@@ -1,7 +1,6 @@
 """Descent that keeps a network aligned: exact recursions of its modes, for free and for circulant layers."""
 
 import math
-from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -13,7 +12,7 @@ from ...rules import GradientDescent
 from ...rules.demands import descends, plain_steps, under_flow
 from ...words.fields import vary
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable, structural
+from ...words.theory import Assumption, Exact, Setting, Source, Variable, structural
 from . import regime
 from .layer_modes import aligned_strain, axes_of, off_share
 from .layers import Layers, filter_of, product
@@ -70,7 +69,7 @@ INVARIANT = Assumption(
 )
 
 
-class AlignmentInvariance(Theory[DeepLinear]):
+class AlignmentInvariance(Exact[DeepLinear]):
     """Exact gradient descent of aligned networks, any depth: every mode is a recursion of its layer values alone.
 
     SVDs W_j = U_j S_j V_j' with V_{j+1} = U_j stay so under descent iff V'E x x' V and U'E y x' V are diagonal
@@ -97,9 +96,6 @@ class AlignmentInvariance(Theory[DeepLinear]):
     def example(cls) -> DeepLinear:
         return vary(super().example(), {"start": AlignedLayers((0.5, 2.0)), "rule": GradientDescent(0.05)})
 
-    def prepare(self, problem: DeepLinear, times: np.ndarray) -> "AlignmentInvariance":
-        return self
-
     def predict(self, problem: DeepLinear, data: Any, start: Any, times: Array) -> dict[str, Array]:
         start = tuple(jnp.asarray(one) for one in start)
         follow = _circulant_case if problem.circulant else _free_case
@@ -124,9 +120,6 @@ class AlignmentInvariance(Theory[DeepLinear]):
             **jax.vmap(lambda now: problem.observe(params(now), data))(path),
             "largest_stable_rate": 2 / jnp.max(curvature),
         }
-
-    def finite_size(self, problem: DeepLinear) -> Mapping[str, FiniteSize]:
-        return {}
 
 
 def _others(values: Array) -> Array:

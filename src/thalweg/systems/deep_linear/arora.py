@@ -13,7 +13,7 @@ from ...rules import GradientDescent
 from ...rules.demands import stepped_strain
 from ...words.fields import scalar, varied, vary
 from ...words.problem import Problem
-from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
+from ...words.theory import Assumption, Certificate, Claim, FiniteSize, Setting, Source, Variable, structural
 from . import regime
 from .layers import imbalance_norms, product
 from .problem import DeepLinear
@@ -112,7 +112,7 @@ WIDE = structural(
 )
 
 
-class AroraCertificate(Theory[DeepLinear]):
+class AroraCertificate(Certificate[DeepLinear]):
     """Convergence promised for balanced starts with a margin, at any depth: an upper bound of the loss, and its price.
 
     White inputs, c = s_min(Z) - |W(0) - Z|_F (`margin`), `imbalance` |D_j|_F. Flow, balanced exactly:
@@ -158,9 +158,6 @@ class AroraCertificate(Theory[DeepLinear]):
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         regime.WHITE, regime.NO_DECAY, WIDE, MARGIN, NEAR_BALANCE, CERTIFIED_STEP,
     )  # fmt: skip
-
-    def prepare(self, problem: DeepLinear, times: np.ndarray) -> "AroraCertificate":
-        return self
 
     def predict(self, problem: DeepLinear, data: Any, start: Any, times: Array) -> dict[str, Array]:
         layers = tuple(jnp.asarray(layer) for layer in start)

@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from ...rules.demands import plain_steps, stepped_strain, under_descent
 from ...words.problem import Problem
-from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
+from ...words.theory import Assumption, Claim, FiniteSize, Limit, Setting, Source, Variable
 from . import regime
 from .layers import imbalance_norms, product
 from .problem import DeepLinear
@@ -52,7 +52,7 @@ GENTLE_STEPS = Assumption(
 )
 
 
-class ImbalanceConservation(Theory[DeepLinear]):
+class ImbalanceConservation(Limit[DeepLinear]):
     """D_j = W_{j+1}'W_{j+1} - W_jW_j' is conserved by the flow, for any data, depth and widths, and nearly so by steps.
 
     Flow: d D_j/dt = 0. Descent: D_j changes by eta^2 (G_{j+1}'G_{j+1} - G_jG_j') a step (`step_drift`), and since eta
@@ -72,9 +72,6 @@ class ImbalanceConservation(Theory[DeepLinear]):
     speaks_of: ClassVar[tuple[str, ...]] = ("imbalance", "imbalance_drift", "drift_bound")
     claims: ClassVar[Mapping[str, Claim]] = {"imbalance_drift": Claim("upper"), "drift_bound": Claim("upper")}
     assumptions: ClassVar[tuple[Assumption, ...]] = (GENTLE_STEPS, regime.FREE_LAYERS, regime.NO_DECAY)
-
-    def prepare(self, problem: DeepLinear, times: np.ndarray) -> "ImbalanceConservation":
-        return self
 
     def predict(self, problem: DeepLinear, data: Any, start: Any, times: Array) -> dict[str, Array]:
         layers = tuple(jnp.asarray(layer) for layer in start)

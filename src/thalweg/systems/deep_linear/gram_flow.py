@@ -1,15 +1,13 @@
 """Two layers on any data from any start: the closed flow of their Gram matrix, at a cost that forgets the width."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from ...words.fields import scalar
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Source, Theory
+from ...words.theory import Assumption, Exact, Source
 from . import regime
 from .layers import Layers
 from .problem import DeepLinear
@@ -32,7 +30,7 @@ def reduced(first: Any, second: Any) -> Layers:
     return both[:inputs].T, both[inputs:]
 
 
-class GramFlow(Theory[DeepLinear]):
+class GramFlow(Exact[DeepLinear]):
     """Exact flow of two layers on any data, from any start of any width, by a closed equation of its Gram matrix.
 
     With Q = [W_1'; W_2], G = QQ' ((d + o) x (d + o)), E = E y x' - W E x x':  G' = MG + GM, M = [[0, E'], [E, 0]]
@@ -52,9 +50,6 @@ class GramFlow(Theory[DeepLinear]):
     speaks_of: ClassVar[tuple[str, ...]] = (*CURVES, *EVENTS)
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.TWO_LAYERS)
 
-    def prepare(self, problem: DeepLinear, times: np.ndarray) -> "GramFlow":
-        return self
-
     def predict(self, problem: DeepLinear, data: Any, start: Any, times: Array) -> dict[str, Array]:
         covariance, correlation = data.covariance(), data.correlation()
         decays = problem.decays()
@@ -70,6 +65,3 @@ class GramFlow(Theory[DeepLinear]):
         return integrated(
             problem, data, velocity, begin, lambda state: state, jnp.asarray(times), self.tolerance, floor
         )
-
-    def finite_size(self, problem: DeepLinear) -> Mapping[str, FiniteSize]:
-        return {}

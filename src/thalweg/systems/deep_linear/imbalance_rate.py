@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from ...words.fields import varied
 from ...words.problem import Problem
-from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
+from ...words.theory import Assumption, Certificate, Claim, Setting, Source, Variable
 from . import regime
 from .problem import DeepLinear
 
@@ -76,7 +76,7 @@ POSITIVE_RATE = Assumption(
 )
 
 
-class ImbalanceRate(Theory[DeepLinear]):
+class ImbalanceRate(Certificate[DeepLinear]):
     """An exponential rate for two layers on any data, from the imbalance and the margin of the start: an upper bound.
 
     With U = W_1', V = W_2, X = A diag(sx) P_1' of rank r, L = U_1'U_1 - V'V (conserved; U_1 = P_1'U), l_k its k-th
@@ -107,9 +107,6 @@ class ImbalanceRate(Theory[DeepLinear]):
     }
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.TWO_LAYERS, regime.NO_DECAY, POSITIVE_RATE)
 
-    def prepare(self, problem: DeepLinear, times: np.ndarray) -> "ImbalanceRate":
-        return self
-
     def predict(self, problem: DeepLinear, data: Any, start: Any, times: Array) -> dict[str, Array]:
         first, second = (jnp.asarray(layer) for layer in start)
         found = rate_of(data, first, second)
@@ -121,6 +118,3 @@ class ImbalanceRate(Theory[DeepLinear]):
             "exponent_imbalance": 2 * found.variance * found.imbalance_alone,
             "margin": found.margin,
         }
-
-    def finite_size(self, problem: DeepLinear) -> Mapping[str, FiniteSize]:
-        return {}

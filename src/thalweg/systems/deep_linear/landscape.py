@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from ...words.fields import varied, vary
 from ...words.problem import Axis, Problem
-from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
+from ...words.theory import Assumption, Asymptote, Claim, Setting, Source, Variable
 from . import regime
 from .critical import Branches, branches_of, critical_layers, degenerate_value, global_value
 from .problem import LATE, DeepLinear
@@ -56,7 +56,7 @@ NOT_DEGENERATE = Assumption(
 )
 
 
-class RegularisedLandscape(Theory[DeepLinear]):
+class RegularisedLandscape(Asymptote[DeepLinear]):
     """All critical points of a deep linear network with weight decay, their kind, and the error bound near the best.
 
     objective = (1/2)|W - Z|_F^2 + (1/2) sum_l lambda_l |W_l|_F^2, L layers, Lam = prod lambda_l. At a critical point
@@ -102,9 +102,6 @@ class RegularisedLandscape(Theory[DeepLinear]):
     def example(cls) -> DeepLinear:
         return vary(super().example(), {"weight_decay": (0.1, 0.2)})
 
-    def prepare(self, problem: DeepLinear, times: np.ndarray) -> "RegularisedLandscape":
-        return self
-
     def predict(self, problem: DeepLinear, data: Any, start: Any, times: Array) -> dict[str, Array]:
         found = branches_of(problem, data)
         ends = jnp.where(found.chosen, found.products[:, 2], 0.0)
@@ -122,9 +119,6 @@ class RegularisedLandscape(Theory[DeepLinear]):
             "global_threshold": global_value(found.depth, found.strength),
             "error_bound_constant": error_bound_constant(problem, data, found),
         }
-
-    def finite_size(self, problem: DeepLinear) -> Mapping[str, FiniteSize]:
-        return {}
 
 
 def _minima(found: Branches, gains: Float[Array, " k"]) -> Float[Array, " counts"]:

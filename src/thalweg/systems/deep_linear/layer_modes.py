@@ -1,6 +1,5 @@
 """Networks aligned with their data: every mode moves for itself, at any depth."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
@@ -11,7 +10,7 @@ from ...mathematics import half_angle
 from ...mathematics.power_growth import growth_curve
 from ...words.fields import vary
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
+from ...words.theory import Assumption, Exact, Setting, Source, Variable
 from . import regime
 from .layers import Layers, product
 from .problem import DeepLinear
@@ -73,7 +72,7 @@ ALIGNED = Assumption(
 )
 
 
-class DecoupledModes(Theory[DeepLinear]):
+class DecoupledModes(Exact[DeepLinear]):
     """Exact flow of a balanced network of any depth N that is aligned with its data, mode by mode.
 
     With u = product of the layer values of a mode, mu = its part of E y x', lambda = its input variance (1 for white
@@ -99,9 +98,6 @@ class DecoupledModes(Theory[DeepLinear]):
     def example(cls) -> DeepLinear:
         return vary(super().example(), {"start": AlignedLayers()})
 
-    def prepare(self, problem: DeepLinear, times: np.ndarray) -> "DecoupledModes":
-        return self
-
     def predict(self, problem: DeepLinear, data: Any, start: Any, times: Array) -> dict[str, Array]:
         depth = len(start)
         whole = product([jnp.asarray(layer) for layer in start])
@@ -119,9 +115,6 @@ class DecoupledModes(Theory[DeepLinear]):
             **closed_form(problem, data, at, jnp.asarray(times)),
             "mode_targets": jnp.where(learned, ends, 0.0),
         }
-
-    def finite_size(self, problem: DeepLinear) -> Mapping[str, FiniteSize]:
-        return {}
 
 
 def mode_layers(axes: ModeAxes, modes: Float[Array, " k"], depth: int) -> Layers:
@@ -165,7 +158,7 @@ SINGLE_UNITS = Assumption(
 )
 
 
-class UnbalancedModes(Theory[DeepLinear]):
+class UnbalancedModes(Exact[DeepLinear]):
     """Exact flow of two layers aligned with their data, each mode with layer values a, b of its own, balanced or not.
 
     a' = b (mu - lambda ab), b' = a (mu - lambda ab); b^2 - a^2 is conserved. In the form that never loses digits, with
@@ -191,9 +184,6 @@ class UnbalancedModes(Theory[DeepLinear]):
     def example(cls) -> DeepLinear:
         return vary(super().example(), {"start": AlignedLayers((0.5, 2.0))})
 
-    def prepare(self, problem: DeepLinear, times: np.ndarray) -> "UnbalancedModes":
-        return self
-
     def predict(self, problem: DeepLinear, data: Any, start: Any, times: Array) -> dict[str, Array]:
         first, second = (jnp.asarray(layer) for layer in start)
         axes, square_in, square_out, modes = _pairs(data, first, second, jnp)
@@ -205,9 +195,6 @@ class UnbalancedModes(Theory[DeepLinear]):
             return a[:, None] * axes.right.T, axes.left * b[None, :]
 
         return {**closed_form(problem, data, at, jnp.asarray(times)), "conserved": square_out - square_in}
-
-    def finite_size(self, problem: DeepLinear) -> Mapping[str, FiniteSize]:
-        return {}
 
 
 def paired_values(

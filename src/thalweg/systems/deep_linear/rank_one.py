@@ -1,6 +1,5 @@
 """Balanced starts of rank one, at any depth and width: an exact flow of two numbers."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
@@ -9,7 +8,7 @@ from jaxtyping import Array, Float
 
 from ...words.fields import scalar, vary
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
+from ...words.theory import Assumption, Exact, Setting, Source, Variable
 from . import regime
 from .layers import Layers, product
 from .problem import DeepLinear
@@ -122,7 +121,7 @@ def turning(target: Float[Any, "o d"], whole: Float[Any, "o d"]) -> Turning:
     return Turning(size, targets, left, right, *rests, outputs, inputs.T)
 
 
-class RankOneFlow(Theory[DeepLinear]):
+class RankOneFlow(Exact[DeepLinear]):
     """Exact flow from a balanced start of rank one, W(0) = s0 u0 v0', at any depth N >= 2 and any widths.
 
     With M = [[0, Z], [Z', 0]], x0 = (u0, v0)/sqrt 2, internal time d tau = s^(1 - 2/N) dt and R = |e^{M tau} x0|:
@@ -160,9 +159,6 @@ class RankOneFlow(Theory[DeepLinear]):
     def example(cls) -> DeepLinear:
         return vary(super().example(), {"start": BalancedLayers(rank=1)})
 
-    def prepare(self, problem: DeepLinear, times: np.ndarray) -> "RankOneFlow":
-        return self
-
     def predict(self, problem: DeepLinear, data: Any, start: Any, times: Array) -> dict[str, Array]:
         depth = len(start)
         case = turning(data.correlation(), product([jnp.asarray(layer) for layer in start]))
@@ -181,6 +177,3 @@ class RankOneFlow(Theory[DeepLinear]):
         begin = jnp.zeros(()), jnp.log(case.size)
         told = integrated(problem, data, velocity, begin, layers, jnp.asarray(times), self.tolerance, 1.0)
         return {**told, **_ends(case, depth, data.floor)}
-
-    def finite_size(self, problem: DeepLinear) -> Mapping[str, FiniteSize]:
-        return {}

@@ -1,11 +1,10 @@
 """Two layers from a lambda-balanced start: the closed Riccati solution."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ...mathematics import half_angle
@@ -13,7 +12,7 @@ from ...mathematics.linear_riccati import is_short, riccati_factors, riccati_row
 from ...mathematics.riccati import Echelon, echelon
 from ...words.fields import vary
 from ...words.problem import Axis, Problem
-from ...words.theory import Assumption, FiniteSize, Source, Theory, Variable
+from ...words.theory import Assumption, Exact, Source, Variable
 from . import regime
 from .layers import Layers, product
 from .problem import DeepLinear
@@ -67,7 +66,7 @@ def pencil(target: Float[Any, "o d"], balance: Any) -> Pencil:
     return Pencil(growth[order], vectors[:, order], learns[order], jnp.argsort(order), low, high)
 
 
-class TwoLayerRiccati(Theory[DeepLinear]):
+class TwoLayerRiccati(Exact[DeepLinear]):
     """Exact flow of two layers from a lambda-balanced start, any target, any hidden width, any rank.
 
     With W_2'W_2 - W_1W_1' = lambda I, Q = [W_1'; W_2] ((d + o) x h), F = [[-lambda/2 I, Z'], [Z, lambda/2 I]]:
@@ -105,9 +104,6 @@ class TwoLayerRiccati(Theory[DeepLinear]):
     def example(cls) -> DeepLinear:
         return vary(super().example(), {"start": BalancedLayers()})
 
-    def prepare(self, problem: DeepLinear, times: np.ndarray) -> "TwoLayerRiccati":
-        return self
-
     def predict(self, problem: DeepLinear, data: Any, start: Any, times: Array) -> dict[str, Array]:
         solved = solution(problem, data, start)
         learned = jnp.where(solved.kept, solved.frame.learns, 0.0)
@@ -121,9 +117,6 @@ class TwoLayerRiccati(Theory[DeepLinear]):
             "limit_strengths": -jnp.sort(-learned)[:modes],
             "approach_rate": _approach_rate(solved),
         }
-
-    def finite_size(self, problem: DeepLinear) -> Mapping[str, FiniteSize]:
-        return {}
 
 
 def _approach_rate(solved: "Solved") -> Float[Array, ""]:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from ...words.fields import varied, vary
 from ...words.problem import Problem
-from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
+from ...words.theory import Assumption, Claim, Estimate, FiniteSize, Setting, Source, Variable
 from . import regime
 from .problem import LATE, DeepLinear
 from .starts import BalancedLayers, GaussianLayers
@@ -48,7 +48,7 @@ WIDE = Assumption(
 )
 
 
-class MinimumNormWidth(Theory[DeepLinear]):
+class MinimumNormWidth(Estimate[DeepLinear]):
     """Distance of the flow's limit to the solution of least norm, for wide two-layer networks from Gaussian starts.
 
     Entries of deviation sigma = init_scale, hidden width h, kappa^2 = h sigma^2, inputs of rank r < d: only what W does
@@ -65,7 +65,6 @@ class MinimumNormWidth(Theory[DeepLinear]):
     of: ClassVar[tuple[type[Problem], ...]] = (DeepLinear,)
     source: ClassVar[tuple[Source, ...]] = (Source("Min2021", "theorem 2, its order; the constant derived"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
-    estimates: ClassVar[bool] = True
     own: ClassVar[tuple[Variable, ...]] = (
         Variable("distance_deviation", "standard deviation over starts of the distance at the end"),
     )
@@ -81,9 +80,6 @@ class MinimumNormWidth(Theory[DeepLinear]):
     def example(cls) -> DeepLinear:
         # fewer samples than inputs: a distance that is not zero
         return vary(super().example(), {"widths": (3, 9, 2), "samples": 2})
-
-    def prepare(self, problem: DeepLinear, times: np.ndarray) -> "MinimumNormWidth":
-        return self
 
     def predict(self, problem: DeepLinear, data: Any, start: Any, times: Array) -> dict[str, Array]:
         inputs, hidden, outputs = problem.widths

@@ -1,22 +1,20 @@
 """The linear classifier solved exactly for a given draw and start."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.sample_modes import sample_modes
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Source, Theory
+from ...words.theory import Assumption, Exact, Source
 from ..shared.square_loss import FILTERED
 from ..shared.two_class_outputs import ratio_cdf
 from .marchenko_pastur import CURVES, EVENTS, FLIPS, best_times
 from .problem import LinearClassifier
 
 
-class Eigenmodes(Theory[LinearClassifier]):
+class Eigenmodes(Exact[LinearClassifier]):
     """Exact curves of this very data set and start, from one eigendecomposition of the sample covariance.
 
     S = X'X/n = U diag(x) U', b = X'y/n; every first-order rule with fixed coefficients gives
@@ -34,9 +32,6 @@ class Eigenmodes(Theory[LinearClassifier]):
     speaks_of: ClassVar[tuple[str, ...]] = (*CURVES, *FLIPS, *EVENTS)
     shapes: ClassVar[tuple[str, ...]] = ("dimension", "samples")
     assumptions: ClassVar[tuple[Assumption, ...]] = (FILTERED,)
-
-    def prepare(self, problem: LinearClassifier, times: np.ndarray) -> "Eigenmodes":
-        return self
 
     def predict(self, problem: LinearClassifier, data: Any, start: Any, times: Array) -> dict[str, Array]:
         times = jnp.asarray(times)
@@ -66,9 +61,6 @@ class Eigenmodes(Theory[LinearClassifier]):
             **best_times(problem, searched, times[-1]),
             "largest_stable_rate": problem.rule.stable_rate(modes.values[-1] + problem.weight_decay),
         }
-
-    def finite_size(self, problem: LinearClassifier) -> Mapping[str, FiniteSize]:
-        return {}
 
 
 class _Modes(NamedTuple):

@@ -14,7 +14,7 @@ from ...mathematics.extremum import interior_extrema
 from ...rules.demands import stable_share, under_descent
 from ...words.fields import varied
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
+from ...words.theory import Assumption, FiniteSize, Limit, Setting, Source
 from ..shared.square_loss import FILTERED, best_time
 from ..shared.two_class_outputs import ratio_cdf
 from .problem import LinearClassifier
@@ -118,7 +118,7 @@ def best_times(problem: Any, curves: Any, horizon: Array) -> dict[str, Array]:
     return {"best_time_loss": loss, "best_time_accuracy": accuracy}
 
 
-class MarchenkoPastur(Theory[LinearClassifier]):
+class MarchenkoPastur(Limit[LinearClassifier]):
     """Learning curves in the limit of many features and samples at a fixed ratio c = dimension/samples.
 
     With rho = mean_norm^2, <.>_MP the average over the Marchenko-Pastur law, <.>_T over the signal measure, and the

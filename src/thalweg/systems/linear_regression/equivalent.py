@@ -12,7 +12,7 @@ from ...mathematics.covariance_equivalent import contour, contour_nodes, largest
 from ...mathematics.linear_equivalent import Kernels, LinearLaw, linear_averages, linear_kernels
 from ...rules.demands import stable_share, under_descent
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
+from ...words.theory import Assumption, FiniteSize, Limit, Setting, Source
 from ..shared.square_loss import FILTERED, SquareLossProblem
 from .isotropic import CURVES, EVENTS, STABLE, best_values, size_terms
 from .problem import LinearRegression
@@ -70,7 +70,7 @@ def equivalent_curves(problem: SquareLossProblem, loop: Loop, rule: Any, times: 
     return {name: jnp.where(sound, value, jnp.nan) for name, value in found.items()}
 
 
-class DeterministicEquivalent(Theory[LinearRegression]):
+class DeterministicEquivalent(Limit[LinearRegression]):
     """Learning curves for inputs of any covariance in the limit of many features and samples, by contour integrals.
 
     With l_i the eigenvalues of C, beta_i the teacher's coefficients, Q_i(z) = 1/(a l_i - z), a = 1/(1 + delta),

@@ -13,7 +13,7 @@ from ...mathematics.linear_equivalent import LinearLaw
 from ...rules.demands import stable_share, under_descent
 from ...words.fields import vary
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
+from ...words.theory import Assumption, FiniteSize, Limit, Setting, Source
 from ..shared.square_loss import FILTERED, best_time
 from .problem import LinearRegression
 
@@ -48,7 +48,7 @@ def best_values(problem: Any, curve: Callable[[Array], Array], horizon: Array) -
     return {"best_time_loss": best, "least_loss": curve(best[None])[0]}
 
 
-class IsotropicLimit(Theory[LinearRegression]):
+class IsotropicLimit(Limit[LinearRegression]):
     """Learning curves in the limit of many features and samples at a fixed ratio c = dimension/samples, C = I.
 
     With r2 = signal_norm^2, s = noise^2, v = init_variance, <.> the average over the Marchenko-Pastur law, the rule's

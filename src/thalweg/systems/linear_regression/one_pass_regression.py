@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.one_pass_linear import one_pass_edge, one_pass_end, one_pass_means, one_pass_start
@@ -12,7 +11,7 @@ from ...rules import Constant, OnePassSGD
 from ...rules.demands import ONE_PASS, stable_share
 from ...words.fields import vary
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
+from ...words.theory import Assumption, FiniteSize, Limit, Setting, Source, Variable
 from .isotropic import effective_dimension, scaled_terms
 from .problem import LinearRegression
 
@@ -25,7 +24,7 @@ def _rate_strain(setting: Setting) -> float:
     return stable_share(problem.rule, lambda: limit)
 
 
-class OnePassRegression(Theory[LinearRegression]):
+class OnePassRegression(Limit[LinearRegression]):
     """Exact mean of one-pass SGD over samples, noise and starts, for Gaussian inputs of any covariance and any size.
 
     With h = learning_rate * schedule / dimension, gamma = weight_decay, l_i the eigenvalues of the covariance,
@@ -61,9 +60,6 @@ class OnePassRegression(Theory[LinearRegression]):
     @classmethod
     def example(cls) -> LinearRegression:
         return vary(super().example(), {"rule": OnePassSGD(0.4)})
-
-    def prepare(self, problem: LinearRegression, times: np.ndarray) -> "OnePassRegression":
-        return self
 
     def predict(self, problem: LinearRegression, data: Any, start: Any, times: Array) -> dict[str, Array]:
         rule: Any = problem.rule

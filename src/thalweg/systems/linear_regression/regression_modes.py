@@ -1,21 +1,19 @@
 """Linear regression solved exactly for a given draw and start."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.sample_modes import sample_modes
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Source, Theory
+from ...words.theory import Assumption, Exact, Source
 from ..shared.square_loss import FILTERED
 from .isotropic import CURVES, EVENTS, best_values
 from .problem import LinearRegression
 
 
-class RegressionModes(Theory[LinearRegression]):
+class RegressionModes(Exact[LinearRegression]):
     """Exact curves of this very data set and start, from one eigendecomposition of the sample covariance.
 
     S = X'X/n = U diag(x) U', b = X'y/n; every first-order rule with fixed coefficients gives
@@ -33,9 +31,6 @@ class RegressionModes(Theory[LinearRegression]):
     speaks_of: ClassVar[tuple[str, ...]] = (*CURVES, *EVENTS, "largest_stable_rate")
     shapes: ClassVar[tuple[str, ...]] = ("dimension", "samples")
     assumptions: ClassVar[tuple[Assumption, ...]] = (FILTERED,)
-
-    def prepare(self, problem: LinearRegression, times: np.ndarray) -> "RegressionModes":
-        return self
 
     def predict(self, problem: LinearRegression, data: Any, start: Any, times: Array) -> dict[str, Array]:
         times = jnp.asarray(times)
@@ -61,6 +56,3 @@ class RegressionModes(Theory[LinearRegression]):
             **best_values(problem, test_loss, times[-1]),
             "largest_stable_rate": problem.rule.stable_rate(values[-1] + problem.weight_decay),
         }
-
-    def finite_size(self, problem: LinearRegression) -> Mapping[str, FiniteSize]:
-        return {}

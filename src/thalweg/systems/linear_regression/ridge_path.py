@@ -13,7 +13,7 @@ from ...mathematics.static_ridge import best_ridge, ridge_excess
 from ...rules.demands import flows, under_descent
 from ...words.fields import varied, vary
 from ...words.problem import Problem
-from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
+from ...words.theory import Assumption, Certificate, Claim, FiniteSize, Setting, Source, Variable, structural
 from .equivalent import equivalent_curves, loop_of, top
 from .isotropic import best_values, size_terms
 from .problem import LinearRegression
@@ -40,7 +40,7 @@ def _teacher_strain(setting: Setting) -> float:
     return float(np.max(np.abs(share / share.mean() - 1))) / 0.1
 
 
-class RidgePath(Theory[LinearRegression]):
+class RidgePath(Certificate[LinearRegression]):
     """Ridge regression beside gradient flow, in the limit of many features and samples: a bound, and prices.
 
     `ridge_loss` (time) is the test loss of the ridge solution (S + lambda)^-1 b at lambda = 1/t, S = X'X/n,

@@ -15,7 +15,7 @@ from ...mathematics.static_ridge import effective_ridge
 from ...rules import SGD, GradientFlow
 from ...words.fields import vary
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
+from ...words.theory import Assumption, FiniteSize, Limit, Setting, Source
 from ..shared.square_loss import REPLACED, SAMPLED, SquareLossProblem
 from .equivalent import Loop, equivalent_curves, loop_of, top
 from .isotropic import CURVES, effective_dimension, scaled_terms
@@ -57,7 +57,7 @@ def _correlated(problem: Any) -> Any:
     return vary(found, {"correlation": 0.2, "rule": SGD()})
 
 
-class VolterraSGD(Theory[SquareLossProblem]):
+class VolterraSGD(Limit[SquareLossProblem]):
     """Mean curves of SGD with replacement on a stored data set, in the limit of many features and samples.
 
     Steps of rate eta on batches of B samples act as gradient flow, tau = eta k, with noise whose power is the training

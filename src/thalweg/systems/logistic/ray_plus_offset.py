@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from ...rules.demands import under_adam
 from ...words.problem import Axis, Problem
-from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
+from ...words.theory import Assumption, Asymptote, Claim, Setting, Source, Variable
 from .late_times import beside, default_reach, early, second_order, stable, unsure
 from .problem import DatasetLogistic
 
@@ -54,7 +54,7 @@ def _none(setting: Setting) -> float:
     return float("inf") if np.any(np.asarray(setting.data.separable) > 0) else 0.0
 
 
-class RayPlusOffset(Theory[DatasetLogistic]):
+class RayPlusOffset(Asymptote[DatasetLogistic]):
     """Where descent on separable or partly separable data goes: w(T) = offset + (ray/margin) ln T + log_offset + o(1).
 
     Flow time T. The separable rows, the ray (largest margin on them, orthogonal to the span S of the others), the
@@ -110,9 +110,6 @@ class RayPlusOffset(Theory[DatasetLogistic]):
         ),
     )
 
-    def prepare(self, problem: DatasetLogistic, times: np.ndarray) -> "RayPlusOffset":
-        return self
-
     def predict(self, problem: DatasetLogistic, data: Any, start: Any, times: Array) -> dict[str, Array]:
         given = problem.draw(jax.random.key(0)) if data is None else data
         found = second_order(given)
@@ -141,16 +138,13 @@ class RayPlusOffset(Theory[DatasetLogistic]):
             "second_order_direction_error": jnp.where(told, off, jnp.nan),
         }
 
-    def finite_size(self, problem: DatasetLogistic) -> Mapping[str, FiniteSize]:
-        return {}
-
 
 def _away(setting: Setting) -> Callable[[Any], float]:
     far = float(np.linalg.norm(np.asarray(setting.data.offset)))
     return lambda left: left.offset_error / far if far > 0 else 0.0
 
 
-class FiniteOptimum(Theory[DatasetLogistic]):
+class FiniteOptimum(Asymptote[DatasetLogistic]):
     """Where descent on data without a separable row ends: at the minimiser of the loss in the span of the rows.
 
     Claims, limits told without time axis: train_loss -> risk_infimum, norm -> |offset|, offset_error -> 0. Declared
@@ -197,9 +191,6 @@ class FiniteOptimum(Theory[DatasetLogistic]):
     def example(cls) -> DatasetLogistic:
         return _one("overlapping")
 
-    def prepare(self, problem: DatasetLogistic, times: np.ndarray) -> "FiniteOptimum":
-        return self
-
     def predict(self, problem: DatasetLogistic, data: Any, start: Any, times: Array) -> dict[str, Array]:
         given = problem.draw(jax.random.key(0)) if data is None else data
         inside = given.inputs @ given.basis
@@ -211,6 +202,3 @@ class FiniteOptimum(Theory[DatasetLogistic]):
             "offset_error": jnp.zeros(()),
             "decay_rate": jnp.linalg.eigvalsh(bend)[0] if inside.shape[1] else jnp.asarray(jnp.nan),
         }
-
-    def finite_size(self, problem: DatasetLogistic) -> Mapping[str, FiniteSize]:
-        return {}

@@ -12,7 +12,7 @@ from ...mathematics.gated_flow import Field, Units, gated_flow
 from ...mathematics.gated_growth import FinalPattern, final_pattern
 from ...words.fields import scalar
 from ...words.problem import Problem
-from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
+from ...words.theory import Assumption, Asymptote, Claim, FiniteSize, Limit, Setting, Source, Variable
 from . import regime
 from .problem import OrthogonalReLU
 from .regime import Reduced
@@ -76,7 +76,7 @@ def _competition_strain(setting: Setting) -> float:
     return float(_share_of_others(regime.reduced(setting.data, setting.start)))
 
 
-class AlignedGroup(Theory[ShallowReLU]):
+class AlignedGroup(Limit[ShallowReLU]):
     """Growth of the group of full units of each sign, as one aligned balanced unit.
 
     c^2 = sum of c_j^2 over the units that see all points of sign s when the early phase is over. With equal norms xi,
@@ -122,9 +122,6 @@ class AlignedGroup(Theory[ShallowReLU]):
             broken_by=lambda problem: OrthogonalReLU(labels=(1.0, 0.2, 1.0, -1.0), init_scale=0.1),
         ),
     )
-
-    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "AlignedGroup":
-        return self
 
     def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         flow = regime.flow_clock(problem, jnp.asarray(times))
@@ -227,7 +224,7 @@ def _offset(problem: ShallowReLU, side: int) -> float:
     return 0.5 * share * labels.size / rate / per_step
 
 
-class GrowthLaw(Theory[ShallowReLU]):
+class GrowthLaw(Asymptote[ShallowReLU]):
     """The leading law of times: quarter time of sign s ~ ln(1/c_s) / |D_s|, c_s^2 = sum of c_j^2 over full units.
 
     A limit: the ratio of the two sides tends to 1 as the scale falls, their difference stays O(1). The declared offset
@@ -247,9 +244,6 @@ class GrowthLaw(Theory[ShallowReLU]):
     shapes: ClassVar[tuple[str, ...]] = ("width", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, regime.FULL_UNITS)
 
-    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "GrowthLaw":
-        return self
-
     def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         data = regime.sample(problem, data)
         case = regime.reduced(data, start)
@@ -258,6 +252,3 @@ class GrowthLaw(Theory[ShallowReLU]):
         when = -jnp.where(has, groups.log_amplitude, 0.0) / jnp.where(groups.rate > 0, groups.rate, 1.0)
         when = regime.rule_clock(problem, jnp.where(has & (when > 0), when, jnp.nan))
         return {"quarter_time_positive": when[0], "quarter_time_negative": when[1]}
-
-    def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
-        return {}

@@ -12,7 +12,7 @@ from ...mathematics.gated_flow import Field, GatedFlow, Units, gated_flow
 from ...mathematics.gated_growth import GatedGrowth, final_pattern, state_at
 from ...words.fields import scalar, varied
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
+from ...words.theory import Assumption, FiniteSize, Limit, Setting, Source, Variable
 from . import regime
 from .aligned_group import gap_lag
 from .problem import OrthogonalReLU
@@ -38,7 +38,7 @@ def _share_strain(setting: Setting) -> float:
     return min(share / regime.SHARE, 1e300)
 
 
-class ClassFlow(Theory[ShallowReLU]):
+class ClassFlow(Limit[ShallowReLU]):
     """Loss, outputs, norms and event times at finite scale, from a handful of equations whatever the width.
 
     After the last switch-off units move linearly, z_j' = G z_j for z_j = (a_j, u_j on its pattern A), with

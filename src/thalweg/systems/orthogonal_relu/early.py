@@ -5,12 +5,11 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.gated_growth import final_pattern, state_at
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
+from ...words.theory import Assumption, FiniteSize, Limit, Setting, Source, Variable
 from . import regime
 from .problem import OrthogonalReLU
 from .relu_network import SAMPLE, UNIT, ShallowReLU
@@ -47,7 +46,7 @@ NEGLECTED = (
 )
 
 
-class EarlyAlignment(Theory[ShallowReLU]):
+class EarlyAlignment(Limit[ShallowReLU]):
     """Every unit alone, exactly, while outputs are negligible: hyperbolic growth between switch-offs.
 
     With b_k = xi_k y_k / n over a unit's active points, |D| = sqrt(sum b_k^2), q = sum u_k b_k / |D| and tau the time
@@ -88,9 +87,6 @@ class EarlyAlignment(Theory[ShallowReLU]):
     shapes: ClassVar[tuple[str, ...]] = ("width", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, SMALL_OUTPUTS)
 
-    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "EarlyAlignment":
-        return self
-
     def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         flow = regime.flow_clock(problem, jnp.asarray(times))
         data = regime.sample(problem, data)
@@ -126,7 +122,7 @@ class EarlyAlignment(Theory[ShallowReLU]):
         return {**norms, "neuron_norm": size(1.0, True), "alignment": size(2.0, False), "balance": size(2.0, False)}
 
 
-class AlignmentLaw(Theory[ShallowReLU]):
+class AlignmentLaw(Limit[ShallowReLU]):
     """How a unit turns towards its own target while outputs are negligible.
 
     Between switch-offs, for a balanced unit of sign s and target D (its own active points),
@@ -149,9 +145,6 @@ class AlignmentLaw(Theory[ShallowReLU]):
         regime.BALANCED,
         SMALL_OUTPUTS,
     )
-
-    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "AlignmentLaw":
-        return self
 
     def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         flow = regime.flow_clock(problem, jnp.asarray(times))

@@ -5,14 +5,13 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.gated_flow import Field, Units, gated_flow
 from ...mathematics.gated_growth import state_at
 from ...words.fields import scalar
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Source, Theory, Variable
+from ...words.theory import Assumption, FiniteSize, Limit, Source, Variable
 from . import regime
 from .aligned_group import gap_lag
 from .problem import OrthogonalReLU
@@ -23,7 +22,7 @@ from .user_inputs import UserInputsReLU
 NEGLIGIBLE = 10.0
 
 
-class EventFlow(Theory[ShallowReLU]):
+class EventFlow(Limit[ShallowReLU]):
     """The flow of this very start, exactly: every observable, and the time at which each unit loses each point.
 
     While outputs are below ten times `tolerance` of the labels, the closed form of EarlyAlignment holds (it knows all
@@ -58,9 +57,6 @@ class EventFlow(Theory[ShallowReLU]):
     )
     shapes: ClassVar[tuple[str, ...]] = ("width", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL)
-
-    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "EventFlow":
-        return self
 
     def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         flow = regime.flow_clock(problem, jnp.asarray(times))

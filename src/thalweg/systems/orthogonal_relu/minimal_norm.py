@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
-import numpy as np
 from jax.scipy.special import gammaln
 from jaxtyping import Array
 
 from ...words.problem import Problem
-from ...words.theory import Assumption, Claim, FiniteSize, Source, Theory, Variable
+from ...words.theory import Assumption, Asymptote, Claim, Exact, Source, Variable
 from . import regime
 from .aligned_group import scale_exponents
 from .problem import OrthogonalReLU
@@ -24,7 +23,7 @@ def _approach(problem: ShallowReLU) -> float:
     return float(sum(n * scale**e for n, e in zip(sides, scale_exponents(problem), strict=True)))
 
 
-class MinimalVariationNorm(Theory[ShallowReLU]):
+class MinimalVariationNorm(Asymptote[ShallowReLU]):
     """The end of training as the scale falls: interpolation with the least norm.
 
     min (1/2)|theta|^2 = min sum |a_j| |w_j| at zero loss is N_+ + N_-, N_s = sqrt(sum_{sign s} (y_k/xi_k)^2): one
@@ -55,9 +54,6 @@ class MinimalVariationNorm(Theory[ShallowReLU]):
     shapes: ClassVar[tuple[str, ...]] = ("bias",)
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, regime.FULL_UNITS)
 
-    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "MinimalVariationNorm":
-        return self
-
     def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         given = regime.sample(problem, data)
         labels, norms = jnp.asarray(given.labels), jnp.asarray(given.norms)
@@ -71,11 +67,8 @@ class MinimalVariationNorm(Theory[ShallowReLU]):
             "certificate": labels / (norms**2 * own),
         }
 
-    def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
-        return {}
 
-
-class ScaleRate(Theory[ShallowReLU]):
+class ScaleRate(Asymptote[ShallowReLU]):
     """How fast the limit of small scale is reached: errors fall like init_scale^(2 (1 - rho)).
 
     rho_s = (largest |D_j| of the units of sign s that miss a point) / |D_s|, from the patterns of this start; a unit
@@ -99,9 +92,6 @@ class ScaleRate(Theory[ShallowReLU]):
     shapes: ClassVar[tuple[str, ...]] = ("width", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, regime.FULL_UNITS)
 
-    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "ScaleRate":
-        return self
-
     def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         data = regime.sample(problem, data)
         case = regime.reduced(data, start)
@@ -116,11 +106,8 @@ class ScaleRate(Theory[ShallowReLU]):
             "slower_rate": jnp.where(some, slower, jnp.nan),
         }
 
-    def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
-        return {}
 
-
-class Coverage(Theory[ShallowReLU]):
+class Coverage(Exact[ShallowReLU]):
     """How often a random start of this width can interpolate, and how often the limit theorem applies.
 
     Signs of units fair coins, weights symmetric, labels fixed, n_+ and n_- points of each sign, width m:
@@ -142,9 +129,6 @@ class Coverage(Theory[ShallowReLU]):
     shapes: ClassVar[tuple[str, ...]] = ("width", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, regime.BALANCED)
 
-    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "Coverage":
-        return self
-
     def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         labels = jnp.asarray(regime.points(problem).labels)
         plus, minus = jnp.sum(labels > 0) * 1.0, jnp.sum(labels < 0) * 1.0
@@ -159,6 +143,3 @@ class Coverage(Theory[ShallowReLU]):
             "covered_probability": covered,
             "full_probability": jnp.where((plus > 0) & (minus > 0), both, alone),
         }
-
-    def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
-        return {}

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from ...mathematics.gated_growth import final_pattern
 from ...words.fields import varied
 from ...words.problem import Problem
-from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
+from ...words.theory import Assumption, Asymptote, Claim, FiniteSize, Setting, Source, Variable
 from . import regime
 from .problem import OrthogonalReLU
 from .readings import PLATEAU
@@ -55,7 +55,7 @@ VISIBLE = 1.65
 NEAR = 1.08
 
 
-class SaddleToSaddle(Theory[ShallowReLU]):
+class SaddleToSaddle(Asymptote[ShallowReLU]):
     """Jumps from saddle to saddle: the limit of small scale at any width, whether the network can interpolate or not.
 
     Clock s = t / ln(1/init_scale). A_j: the points of its own sign that unit j sees after the early phase; all start at
@@ -108,9 +108,6 @@ class SaddleToSaddle(Theory[ShallowReLU]):
             broken_by=varied(init_scale=0.5),
         ),
     )
-
-    def prepare(self, problem: ShallowReLU, times: np.ndarray) -> "SaddleToSaddle":
-        return self
 
     def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         data = regime.sample(problem, data)

@@ -1,6 +1,5 @@
 """Ridge, noise, signal and what more points would buy, from the training points alone."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -11,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from ...mathematics.held_out import ridge_errors, scatter
 from ...mathematics.ridge_equivalent import at_other_size, equivalent, noise_variance
 from ...words.problem import Axis, Problem
-from ...words.theory import Assumption, FiniteSize, Source, Theory, Variable
+from ...words.theory import Assumption, Estimate, Source, Variable
 from ..shared.least_squares import TableProblem
 from .leave_one_out import ENOUGH
 from .regression_table import DatasetRegression
@@ -102,7 +101,7 @@ def ridge_table(inputs: Float[Array, "n p"], targets: Float[Array, " n *outputs"
     return RidgeTable(errors, best, jnp.sqrt(noise), jnp.sqrt(jnp.maximum(total - noise, 0.0)), learning)
 
 
-class HeldOutRidge(Theory[TableProblem]):
+class HeldOutRidge(Estimate[TableProblem]):
     """Ridge regression on each training point held out; noise, signal and the learning curve that follow from it.
 
     Ridge of strength lambda minimises (1/2n) sum (y - x.w)^2 + (lambda/2)|w|^2: the end of the path at weight_decay =
@@ -124,7 +123,6 @@ class HeldOutRidge(Theory[TableProblem]):
     of: ClassVar[tuple[type[Problem], ...]] = (DatasetClassifier, DatasetRegression, DatasetClasses)
     source: ClassVar[tuple[Source, ...]] = (Source("Allen1974"), Source("WeiHuSteinhardt2022"))
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
-    estimates: ClassVar[bool] = True
     own: ClassVar[tuple[Variable, ...]] = (
         Variable("ridge_loss", "test loss of ridge", "targets squared", (RIDGE,)),
         Variable("best_ridge", "strength of the least test loss"),
@@ -144,9 +142,6 @@ class HeldOutRidge(Theory[TableProblem]):
     shapes: ClassVar[tuple[str, ...]] = ("samples", "moments", "classes", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (ENOUGH,)
 
-    def prepare(self, problem: TableProblem, times: np.ndarray) -> "HeldOutRidge":
-        return self
-
     def predict(self, problem: TableProblem, data: Any, start: Any, times: Array) -> dict[str, Array]:
         inputs, targets = problem.training(data)
         found = ridge_table(inputs, targets, problem.centred)
@@ -159,6 +154,3 @@ class HeldOutRidge(Theory[TableProblem]):
             "learning_samples": jnp.round(jnp.asarray(SIZES) * inputs.shape[0]),
             "learning_loss": found.learning,
         }
-
-    def finite_size(self, problem: TableProblem) -> Mapping[str, FiniteSize]:
-        return {}

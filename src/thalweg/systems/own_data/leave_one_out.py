@@ -1,6 +1,5 @@
 """The test curve and the best stopping time from the training points alone."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -15,7 +14,7 @@ from ...rules import SGD
 from ...rules.demands import under_adam
 from ...words.fields import varied, vary
 from ...words.problem import Problem, seed_keys
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, structural
+from ...words.theory import Assumption, Estimate, Setting, Source, structural
 from ..shared.least_squares import TableProblem, TrainingPart
 from ..shared.square_loss import REPLACED, best_time, draw_rate
 from .regression_table import DatasetRegression
@@ -175,7 +174,7 @@ def sound(problem: TableProblem, z: Array, kernels: HeldOut, times: Array) -> Ar
     return jnp.abs(told - jnp.sum(known)) <= 1e-7 * jnp.sum(jnp.abs(known))
 
 
-class LeaveOneOut(Theory[TableProblem]):
+class LeaveOneOut(Estimate[TableProblem]):
     """Test loss along the path by holding each training point out in turn, exactly, without training.
 
     For point i, S_i = sum_{j != i} x_j x_j'/(n-1) and b_i = sum_{j != i} y_j x_j/(n-1), of rows and targets centred
@@ -203,7 +202,6 @@ class LeaveOneOut(Theory[TableProblem]):
         Source("Allen1974", "the closed form of ridge"),
     )
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
-    estimates: ClassVar[bool] = True
     # measured: 1 % on digits, at most 2 % on tables under SGD
     declared_error: ClassVar[float] = 0.02
     speaks_of: ClassVar[tuple[str, ...]] = ("test_loss", "test_accuracy", "best_time_loss")
@@ -232,9 +230,6 @@ class LeaveOneOut(Theory[TableProblem]):
             found["test_accuracy"] = _accuracy(problem, z, kernels, times)
         fits = sound(problem, z, kernels, times)
         return {name: jnp.where(fits, value, jnp.nan) for name, value in found.items()}
-
-    def finite_size(self, problem: TableProblem) -> Mapping[str, FiniteSize]:
-        return {}
 
 
 def _accuracy(problem: TableProblem, z: Array, kernels: HeldOut, times: Array) -> Array:

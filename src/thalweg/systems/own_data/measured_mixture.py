@@ -1,6 +1,5 @@
 """Real classes seen as a mixture of Gaussians with measured means and covariances."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -9,7 +8,7 @@ from jaxtyping import Array
 
 from ...words.fields import varied
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
+from ...words.theory import Assumption, Estimate, Setting, Source
 from ..shared.square_loss import FILTERED
 from .class_table import ClassTable
 from .mixture_curves import contour_size, end_loss, mixture_curves, moments_of
@@ -92,7 +91,7 @@ def _few(**kind: bool) -> DatasetClassifier:
     return DatasetClassifier(**two_classes(**kind), samples=8, moments=20)
 
 
-class MeasuredMixture(Theory[ClassTable]):
+class MeasuredMixture(Estimate[ClassTable]):
     """Learning curves of real data as those of Gaussians, one a class, with measured means and covariances.
 
     Moments (means m_k, covariances C_k, fractions pi_k) come from the moment part, which shares no point with training
@@ -118,7 +117,6 @@ class MeasuredMixture(Theory[ClassTable]):
     of: ClassVar[tuple[type[Problem], ...]] = (DatasetClassifier, DatasetClasses)
     source: ClassVar[tuple[Source, ...]] = (Source("CouilletLiao2022", "section 5.2"), Source("LouartCouillet2018"))
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
-    estimates: ClassVar[bool] = True
     # measured on real digits, 100 draws
     declared_error: ClassVar[float] = 0.08
     speaks_of: ClassVar[tuple[str, ...]] = (
@@ -163,6 +161,3 @@ class MeasuredMixture(Theory[ClassTable]):
     def predict(self, problem: ClassTable, data: Any, start: Any, times: Array) -> dict[str, Array]:
         assert self.nodes is not None
         return mixture_curves(problem, moments_of(problem, data), jnp.asarray(times), self.nodes)
-
-    def finite_size(self, problem: ClassTable) -> Mapping[str, FiniteSize]:
-        return {}

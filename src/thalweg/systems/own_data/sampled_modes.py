@@ -1,18 +1,16 @@
 """SGD on given rows: the exact mean over its draws, for a user's table, for regression and for classes alike."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.sampled_moments import row_basis, sampled_moments
 from ...rules import SGD
 from ...words.fields import vary
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, structural
+from ...words.theory import Assumption, Exact, Setting, Source, structural
 from ..shared.least_squares import LeastSquaresProblem
 from ..shared.square_loss import REPLACED, SAMPLED, draw_rate
 from .regression_table import DatasetRegression
@@ -38,7 +36,7 @@ def _stable_strain(setting: Setting) -> float:
     return float(problem.rule.learning_rate / draw_rate(problem, setting.data))
 
 
-class SampledModes(Theory[LeastSquaresProblem]):
+class SampledModes(Exact[LeastSquaresProblem]):
     """Exact mean curves of SGD on this very data set and start, averaged over the rows that the steps draw.
 
     The gradient is linear in the weights, so that their mean m(k) and covariance M(k) move by a closed recursion
@@ -76,9 +74,6 @@ class SampledModes(Theory[LeastSquaresProblem]):
     def example(cls) -> Problem:
         return _under_sgd(DatasetRegression.examples()[0], 0.05)
 
-    def prepare(self, problem: LeastSquaresProblem, times: np.ndarray) -> "SampledModes":
-        return self
-
     def predict(self, problem: LeastSquaresProblem, data: Any, start: Any, times: Array) -> dict[str, Array]:
         inputs, targets = problem.training(data)
         known = [o.name for o in problem.observables if o.name in QUADRATIC]
@@ -105,6 +100,3 @@ class SampledModes(Theory[LeastSquaresProblem]):
         curves = jax.vmap(read)(found.means) + 0.5 * found.traces
         told = {name: curves[:, i] for i, name in enumerate(known)}
         return {**told, "largest_stable_rate": draw_rate(problem, data)}
-
-    def finite_size(self, problem: LeastSquaresProblem) -> Mapping[str, FiniteSize]:
-        return {}

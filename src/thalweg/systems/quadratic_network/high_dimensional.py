@@ -11,7 +11,7 @@ from jaxtyping import Array
 from ...mathematics.projector_flow import crossing, follow, observe, velocity
 from ...words.fields import scalar
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Source, Theory, Variable
+from ...words.theory import Assumption, FiniteSize, Limit, Source, Variable
 from .problem import QuadraticNetwork
 from .readings import RECOVERED
 from .regime import (
@@ -58,7 +58,7 @@ LOSS_LEFT, TRACE_LEFT = 55.0, 13.0
 CLOSE_LEFT = 11.0
 
 
-class HighDimensionalFlow(Theory[QuadraticNetwork]):
+class HighDimensionalFlow(Limit[QuadraticNetwork]):
     """Curves of a typical run in the limit of large dimension, for orthonormal student and teacher of equal trace c.
 
     With a = width/dimension, b = teacher width/dimension in (0, 1] and gamma = c t/dimension, t = 2 flow time, the
@@ -95,9 +95,6 @@ class HighDimensionalFlow(Theory[QuadraticNetwork]):
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         SMALL_STEP, TRACE_TERM, ORTHONORMAL_START, FLAT_TEACHER, EQUAL_TRACES, NO_DECAY,
     )  # fmt: skip
-
-    def prepare(self, problem: QuadraticNetwork, times: np.ndarray) -> "HighDimensionalFlow":
-        return self
 
     def predict(self, problem: QuadraticNetwork, data: Any, start: Any, times: Array) -> dict[str, Array]:
         told = curves(problem, data, times, self.tolerance)

@@ -11,7 +11,7 @@ from jaxtyping import Array
 from ...mathematics import factored_minimum as law
 from ...words.fields import varied
 from ...words.problem import Axis, Problem
-from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable
+from ...words.theory import Assumption, Asymptote, Claim, FiniteSize, Setting, Source, Variable
 from .problem import QuadraticNetwork
 from .readings import cosine
 from .regime import NO_DECAY, SOURCE_TIME, STABLE_STEP, rate_of
@@ -69,7 +69,7 @@ def _relative_way(problem: Any) -> float:
     return _way(problem) / (float(jnp.sqrt(jnp.sum(Setting(problem).data.values ** 2))) or 1.0)
 
 
-class LongTimeLimit(Theory[QuadraticNetwork]):
+class LongTimeLimit(Asymptote[QuadraticNetwork]):
     """Where the flow ends from a generic start of full rank, for any teacher and decay.
 
     With lam_1 >= lam_2 >= ... the teacher's eigenvalues, rho = weight_decay/2, T = sum_{i > nu} lam_i and
@@ -104,9 +104,6 @@ class LongTimeLimit(Theory[QuadraticNetwork]):
     )
     assumptions: ClassVar[tuple[Assumption, ...]] = (STABLE_STEP, FULL_RANK)
 
-    def prepare(self, problem: QuadraticNetwork, times: np.ndarray) -> "LongTimeLimit":
-        return self
-
     def predict(self, problem: QuadraticNetwork, data: Any, start: Any, times: Array) -> dict[str, Array]:
         found = limit_of(problem, data)
         lam = jnp.asarray(data.values)
@@ -124,9 +121,6 @@ class LongTimeLimit(Theory[QuadraticNetwork]):
             "plateau_loss": 2 * ends.risk,
             "plateau_overlap": cosine(ends.product, ends.square, jnp.sum(lam**2)),
         }
-
-    def finite_size(self, problem: QuadraticNetwork) -> Mapping[str, FiniteSize]:
-        return {}
 
 
 def _late_window(problem: Any, times: np.ndarray) -> tuple[float, float]:
@@ -148,7 +142,7 @@ REACHED = Assumption(
 )
 
 
-class LongTimeRate(Theory[QuadraticNetwork]):
+class LongTimeRate(Asymptote[QuadraticNetwork]):
     """How fast the loss vanishes at late times, where the width reaches the rank r of a positive teacher.
 
     With mu = min(dimension, width), in the source's clock t = 2 flow time (loss = 2 R):
@@ -174,9 +168,6 @@ class LongTimeRate(Theory[QuadraticNetwork]):
         Variable("early_share", "what the next order leaves in the logarithm of the loss where the late rate begins"),
     )
     assumptions: ClassVar[tuple[Assumption, ...]] = (STABLE_STEP, FULL_RANK, REACHED, NO_DECAY)
-
-    def prepare(self, problem: QuadraticNetwork, times: np.ndarray) -> "LongTimeRate":
-        return self
 
     def predict(self, problem: QuadraticNetwork, data: Any, start: Any, times: Array) -> dict[str, Array]:
         lam = jnp.asarray(data.values)

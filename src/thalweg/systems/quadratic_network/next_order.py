@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 from jaxtyping import Array
 
 from ...words.fields import scalar, vary
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
+from ...words.theory import Assumption, FiniteSize, Limit, Setting, Source
 from .high_dimensional import LOSS_LEFT, TRACE_LEFT, HighDimensionalFlow, curves, loss_left
 from .problem import QuadraticNetwork
 from .regime import step_share, teacher_rank
@@ -26,7 +25,7 @@ def _apart(setting: Setting) -> float:
     return float(abs(setting.problem.width - teacher_rank(setting.problem)))
 
 
-class NextOrderFlow(Theory[QuadraticNetwork]):
+class NextOrderFlow(Limit[QuadraticNetwork]):
     """Mean curves of orthonormal families at finite dimension, up to an error of order 1/dimension^2.
 
     HighDimensionalFlow with the two things that it leaves out in the first order. The mean spectrum of two real random
@@ -47,9 +46,6 @@ class NextOrderFlow(Theory[QuadraticNetwork]):
         "test_loss", "overlap", "trace_integral", "effective_rank", "recovery_time", "final_loss",
     )  # fmt: skip
     assumptions: ClassVar[tuple[Assumption, ...]] = (*HighDimensionalFlow.assumptions, WIDTHS_APART)
-
-    def prepare(self, problem: QuadraticNetwork, times: np.ndarray) -> "NextOrderFlow":
-        return self
 
     def predict(self, problem: QuadraticNetwork, data: Any, start: Any, times: Array) -> dict[str, Array]:
         told = curves(problem, data, times, self.tolerance, next_order=True)

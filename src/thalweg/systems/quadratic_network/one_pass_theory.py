@@ -14,7 +14,7 @@ from ...rules import OnePassSGD
 from ...rules.demands import ONE_PASS
 from ...words.fields import scalar, varied
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
+from ...words.theory import Assumption, FiniteSize, Limit, Setting, Source
 from .problem import QuadraticNetwork
 from .readings import RECOVERED, cosine
 from .regime import SOURCE_TIME, teacher_rank
@@ -53,7 +53,7 @@ class Followed(NamedTuple):
     trace_integral: Float[Array, ""]
 
 
-class OnePassQuadratic(Theory[QuadraticNetwork]):
+class OnePassQuadratic(Limit[QuadraticNetwork]):
     """Curves of one-pass training in the limit of large dimension, from the overlaps of this very start.
 
     With lam the r eigenvalues of the teacher that are not zero, A (r, m) the rows of W along their eigenvectors,

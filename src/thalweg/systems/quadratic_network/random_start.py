@@ -14,7 +14,7 @@ from ...mathematics.random_factor import log_scale
 from ...mathematics.riccati import krylov
 from ...words.fields import scalar
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory
+from ...words.theory import Assumption, FiniteSize, Limit, Setting, Source
 from .problem import QuadraticNetwork
 from .readings import RECOVERED, cosine
 from .regime import SMALL_STEP, SOURCE_TIME, rate_of, source_times, step_share, teacher_rank
@@ -67,7 +67,7 @@ class Case(NamedTuple):
     haar: bool
 
 
-class RandomStartFlow(Theory[QuadraticNetwork]):
+class RandomStartFlow(Limit[QuadraticNetwork]):
     """Typical curves from a Haar or Gaussian start for any teacher spectrum, at finite dimension up to O(1/dimension).
 
     In the source's clock t = 2 flow time, rho = weight_decay/2, l = lam - rho/2 and Z0 = w U U' or (w/m) N N':

@@ -11,7 +11,7 @@ from jaxtyping import Array
 from ...mathematics.sensing_thresholds import with_vanishing_decay, without_decay
 from ...words.fields import varied
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Setting, Source, Theory, Variable
+from ...words.theory import Assumption, FiniteSize, Limit, Setting, Source, Variable
 from .long_time import FULL_RANK, REACHED
 from .quadratic_regression import QuadraticRegression
 from .regime import teacher_rank
@@ -32,7 +32,7 @@ NO_NOISE = Assumption(
 )
 
 
-class RecoverySamples(Theory[QuadraticRegression]):
+class RecoverySamples(Limit[QuadraticRegression]):
     """Least number of noiseless samples with which training finds a positive teacher of rank r exactly.
 
     With kappa = width/d, kappa* = r/d, in units of d(d + 1):
@@ -70,4 +70,5 @@ class RecoverySamples(Theory[QuadraticRegression]):
         }
 
     def finite_size(self, problem: QuadraticRegression) -> Mapping[str, FiniteSize]:
+        """No run is judged by these counts, limits of large dimension: nothing is granted."""
         return {}

@@ -1,6 +1,5 @@
 """The flow of a quadratic network solved exactly at finite size, for a given teacher and start."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
@@ -12,7 +11,7 @@ from ...mathematics.memory_flow import Flow, Kernels, integrate
 from ...mathematics.riccati import Echelon, compress, echelon, krylov, square_root, trace
 from ...words.fields import scalar
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Source, Theory
+from ...words.theory import Assumption, Exact, Source
 from .decay_rate import late_rate
 from .problem import QuadraticNetwork
 from .readings import RECOVERED, cosine
@@ -95,7 +94,7 @@ def _reduce_long(fast: int, data: Teacher, weights: Float[Any, "d m"]) -> Reduce
     return Reduced(few, np.arange(few.shape[0]), factor, jnp.sum(values), jnp.sum(values**2), lost)
 
 
-class RiccatiFlow(Theory[QuadraticNetwork]):
+class RiccatiFlow(Exact[QuadraticNetwork]):
     """Exact flow of this very teacher and start at finite size; nothing is left out but the solver's tolerance.
 
     In the source's clock t = 2 flow time, with Z* = diag(lam), rho = weight_decay/2, E = exp(2 (Z* - rho/2) t):
@@ -147,9 +146,6 @@ class RiccatiFlow(Theory[QuadraticNetwork]):
             "final_loss": told["test_loss"][-1],
             "late_rate": late_rate(told["test_loss"][-1], slopes[-1], told["test_loss"][0]),
         }
-
-    def finite_size(self, problem: QuadraticNetwork) -> Mapping[str, FiniteSize]:
-        return {}
 
 
 def _overlap(case: Reduced, root: Float[Array, "n c"]) -> Array:

@@ -1,16 +1,14 @@
 """How large a step of descent may be."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from ...mathematics.factored_minimum import curvatures
 from ...rules.demands import under_adam
 from ...words.problem import Problem
-from ...words.theory import Assumption, FiniteSize, Source, Theory, structural
+from ...words.theory import Assumption, Exact, Source, structural
 from .long_time import REACHED
 from .problem import QuadraticNetwork
 from .regime import NO_DECAY
@@ -23,7 +21,7 @@ STEPS = structural(
 )
 
 
-class StabilityEdge(Theory[QuadraticNetwork]):
+class StabilityEdge(Exact[QuadraticNetwork]):
     """Largest learning rate at which the teacher is a stable end of descent.
 
     The largest curvature of the loss at Z = Z* is twice the largest eigenvalue of M = 4 diag(lam) + 2 sqrt(lam)
@@ -41,13 +39,7 @@ class StabilityEdge(Theory[QuadraticNetwork]):
     shapes: ClassVar[tuple[str, ...]] = ("dimension", "width", "teacher_width")
     assumptions: ClassVar[tuple[Assumption, ...]] = (STEPS, REACHED, NO_DECAY)
 
-    def prepare(self, problem: QuadraticNetwork, times: np.ndarray) -> "StabilityEdge":
-        return self
-
     def predict(self, problem: QuadraticNetwork, data: Any, start: Any, times: Array) -> dict[str, Array]:
         lam = jnp.asarray(data.values)
         top = curvatures(lam, lam > 0, problem.centred)[1]
         return {"largest_stable_rate": problem.rule.stable_rate(2 * top)}
-
-    def finite_size(self, problem: QuadraticNetwork) -> Mapping[str, FiniteSize]:
-        return {}

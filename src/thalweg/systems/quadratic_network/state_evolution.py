@@ -13,7 +13,7 @@ from ...mathematics.spectral_shrinkage import Equilibrium, Fit, Law, equilibrium
 from ...rules.demands import stepped_strain, under_descent
 from ...words.fields import varied, vary
 from ...words.problem import Problem
-from ...words.theory import Assumption, Claim, FiniteSize, Setting, Source, Theory, Variable, structural
+from ...words.theory import Assumption, Claim, Estimate, FiniteSize, Setting, Source, Variable, structural
 from .forms import MatrixInputs, VectorInputs
 from .long_time import FULL_RANK
 from .quadratic_regression import QuadraticRegression
@@ -81,7 +81,7 @@ STABLE = Assumption(
 )
 
 
-class StateEvolution(Theory[QuadraticRegression]):
+class StateEvolution(Estimate[QuadraticRegression]):
     """Where training with weight decay ends on n = alpha d^2 samples: a teacher seen through a noise of its own making.
 
     In units of the teacher's norm s = |Z*|, with lambda = weight_decay sqrt(d)/(4 s), Delta = (noise/s)^2 and
@@ -104,7 +104,6 @@ class StateEvolution(Theory[QuadraticRegression]):
     of: ClassVar[tuple[type[Problem], ...]] = (QuadraticRegression,)
     source: ClassVar[tuple[Source, ...]] = (Source("MartinBiroliBach2026", "the regularised long-time state"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("draw",)
-    estimates: ClassVar[bool] = True
     speaks_of: ClassVar[tuple[str, ...]] = (
         "test_loss", "train_loss", "overlap", "trace_gap", "effective_rank",
         "noise_spread", "shrinkage", "rank_share", "clean_train_loss",

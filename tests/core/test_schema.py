@@ -12,8 +12,10 @@ from click.testing import CliRunner
 
 import thalweg as tw
 from thalweg.faces.cli import cli
+from thalweg.faces.summary import lines, summary
 from thalweg.results.checks import check
-from thalweg.results.schema import FORMAT, KINDS, SCHEMA, Entry, Node
+from thalweg.results.kinds import KINDS, ResultKind, kind_of
+from thalweg.results.schema import ATTRIBUTE_KINDS, FORMAT, Entry, Node
 
 DOCUMENT = Path(__file__).parents[2] / "docs/results.md"
 SMALL = tw.LinearClassifier(dimension=6, samples=9)
@@ -25,7 +27,7 @@ def rows(node: Node) -> list[str]:
     """The lines of the document's table about a node."""
 
     def line(what: str, one: Entry) -> str:
-        kind = KINDS[one.kind][1] if what == "attribute" else one.kind
+        kind = ATTRIBUTE_KINDS[one.kind][1] if what == "attribute" else one.kind
         dims = f" ({', '.join(one.dims)})" if one.dims else ""
         return f"| {what} | `{one.name}` | {kind}{dims} | {'' if one.needed else 'where known'} | {one.words} |"
 
@@ -36,9 +38,9 @@ def rows(node: Node) -> list[str]:
 def document() -> str:
     """The part of the document that lists nodes, as the code has them."""
     said = []
-    for verb, nodes in SCHEMA.items():
+    for verb, kind in KINDS.items():
         said += [f"## {verb}", ""]
-        for node in nodes:
+        for node in kind.nodes:
             filled = " At least one variable of numbers." if node.filled else ""
             said += [f"`{node.path}`: {node.words}.{filled}", ""]
             if rows(node):
@@ -69,15 +71,15 @@ def parts(result):
 
 def places(node: Node, verb: str) -> list[str]:
     names = ("Eigenmodes", "MarchenkoPastur") if verb == "compare" else ()
-    several = node.path in ("/theory", "/gap", "/budget") and names
+    several = node.each and names
     return [f"{node.path}/{name}" for name in names] if several else [node.path]
 
 
 NEEDED = [
     (verb, place, what, one.name)
-    for verb, nodes in SCHEMA.items()
+    for verb, kind in KINDS.items()
     if verb != "learning_rate_study"
-    for node in nodes
+    for node in kind.nodes
     for what in ("attributes", "coordinates", "variables")
     for one in getattr(node, what)
     if one.needed
@@ -87,7 +89,7 @@ NEEDED = [
 
 def back(content, verb):
     tree = xr.DataTree.from_dict(content)
-    return tree.to_dataset() if verb in ("predict", "train") else tree
+    return tree.to_dataset() if KINDS[verb].container is xr.Dataset else tree
 
 
 @pytest.mark.parametrize(("verb", "place", "what", "name"), NEEDED)
@@ -108,10 +110,10 @@ JSON_ATTRIBUTES = [
     (verb, place, one.name)
     for verb, place, what, name in NEEDED
     if what == "attributes"
-    for node in SCHEMA[verb]
+    for node in KINDS[verb].nodes
     if place in places(node, verb)
     for one in node.attributes
-    if one.name == name and KINDS[one.kind][0]
+    if one.name == name and ATTRIBUTE_KINDS[one.kind][0]
 ]
 
 
@@ -200,10 +202,64 @@ def test_save_refuses_what_load_would(results, tmp_path):
     for verb, result in results.items():
         broken = result.copy()
         del broken.attrs["verb"]
-        with pytest.raises(ValueError, match="attribute 'verb' of this result is None; it must be one of"):
+        with pytest.raises(ValueError, match=r"attribute 'verb' of this result is None; it must be one of"):
             tw.save(broken, tmp_path / f"{verb}.nc")
     assert not list(tmp_path.iterdir())
 
 
 def test_the_format_is_named_in_the_document():
     assert re.search(r"thalweg-result-1", DOCUMENT.read_text())
+
+
+TASKS = ("check", "picture", "lines", "report", "rerun")
+
+
+@pytest.mark.parametrize("verb", KINDS)
+def test_each_kind_names_functions_that_are_there(verb):
+    kind = KINDS[verb]
+    assert kind.nodes[0].path == "/"
+    for task in TASKS:
+        if getattr(kind, task):
+            assert callable(kind.ask(task))
+        else:
+            with pytest.raises(ValueError, match=rf"there is no {task} of what {verb} returns; give a result of \w+"):
+                kind.ask(task)
+
+
+@pytest.mark.parametrize("verb", ["dream", "", None, 7, ["predict"]])
+def test_an_unknown_kind_is_one_sentence(results, verb, tmp_path):
+    strange = results["predict"].assign_attrs(verb=verb)
+    for ask in (kind_of, check, tw.plot, tw.rerun, lambda one: tw.report(one, tmp_path / "page.html")):
+        with pytest.raises(ValueError, match=r"attribute 'verb' of this result is .*one of predict, train, ") as caught:
+            ask(strange)
+        assert str(caught.value).count(".") == 1
+
+
+def test_a_verb_more_is_one_row(results, monkeypatch, tmp_path):
+    """A kind of its own, made of another's functions: written, read, drawn, told, reported and made again."""
+    row = ResultKind(
+        "foresee", xr.Dataset, KINDS["predict"].nodes, "faces.picture:one_picture", "faces.summary:value_lines",
+        "verbs.reruns:predict_again", report="faces.page:told_theories", views=True,
+    )  # fmt: skip
+    made = results["predict"].assign_attrs(verb="foresee")
+    with pytest.raises(ValueError, match="'foresee'; it must be one of"):
+        check(made)
+    monkeypatch.setitem(KINDS, "foresee", row)
+    back = tw.load(tw.save(made, tmp_path / "run.nc"))
+    assert isinstance(back, xr.Dataset)
+    assert tw.plot(back).axes
+    assert lines(back) == lines(results["predict"])
+    assert "MarchenkoPastur" in tw.report(back, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert tw.rerun(back).drop_attrs().equals(results["predict"].drop_attrs())
+
+
+def test_a_study_is_told_but_not_reported(tmp_path):
+    study = tw.rate_study_of(tw.LinearClassifier(dimension=4, samples=7, rule=tw.GradientDescent()), steps=9)
+    said = lines(study)
+    assert said[0] == study.attrs["title"]
+    assert any(line.startswith("  largest stable rate of the draw at ") for line in said)
+    assert summary(study)["verb"] == "learning_rate_study"
+    with pytest.raises(ValueError, match="no report of what learning_rate_study returns; give a result of predict"):
+        tw.report(study, tmp_path / "page.html")
+    with pytest.raises(ValueError, match="no views of its own"):
+        tw.plot(study, view="growth")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..catalogue.index import index
+from ..results.kinds import kind_of
 from .reading import problem_of
 
 
@@ -59,7 +60,7 @@ def _seeds(listed: list[int]) -> int | list[int]:
 def python(result: Any, times: np.ndarray) -> str:
     """A few lines that make this result again."""
     described = problem_of(result)
-    if _arrays(described["fields"]) or even(times) is None or result.attrs["verb"] != "compare":
+    if _arrays(described["fields"]) or even(times) is None or not kind_of(result).spelled:
         return 'import thalweg as tw\n\nresult = tw.rerun("run.nc")'
     start, stop, count = even(times) or (0.0, 0.0, 1)
     theories = [construct(one) for one in json.loads(result.attrs["theory_json"])]
@@ -93,7 +94,7 @@ def command(result: Any, times: np.ndarray) -> str:
     """The command that makes this result again; from the file where it cannot be said in words."""
     described, span = problem_of(result), even(times)
     own = described["module"].split(".")[0] == "thalweg"
-    if _arrays(described["fields"]) or span is None or not own or result.attrs["verb"] != "compare":
+    if _arrays(described["fields"]) or span is None or not own or not kind_of(result).spelled:
         return "thalweg rerun run.nc --out again"
     words = ["thalweg", "compare", described["class"], *_flags(described)]
     words += ["--times", f"{span[0]:g}:{span[1]:g}:{span[2]}"]

@@ -115,6 +115,7 @@ def finish(work: Callable[[], Any], target: Path) -> Any:
 
     The file is written before anything else can be interrupted: no finished work is lost on the way to it.
     """
+    from ..results.kinds import kind_of
     from ..results.storage import save
 
     try:
@@ -128,7 +129,7 @@ def finish(work: Callable[[], Any], target: Path) -> Any:
         else:
             with patient():
                 place = save(finished, target / RESULT)
-            more = "; the same command goes on from there" if finished.attrs["verb"] == "sweep" else ""
+            more = "; the same command goes on from there" if kind_of(finished).resumes else ""
             note(f"interrupted; what had finished is in {place}{more}.")
         raise click.exceptions.Exit(INTERRUPTED) from None
     if stop.pressed:

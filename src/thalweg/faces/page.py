@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from ..catalogue import bibliography
 from ..catalogue.outsiders import announced
+from ..results.kinds import kind_of, parts
 from ..words.phrases import counted, plain_number, pretty
 from . import again
 from .layout import NothingToDraw
@@ -72,10 +73,11 @@ def render(result: Any) -> str:
 
 def content(result: Any) -> dict[str, Any]:
     """All that the page says, as plain data."""
+    kind = kind_of(result)
+    theories = kind.ask("report")(result)
     described = problem_of(result)
     listed = main_parameters(described)
-    told = list(_told(result))
-    cited = list(dict.fromkeys(s for t in told for s in json.loads(t.attrs.get("source", "[]"))))
+    cited = list(dict.fromkeys(s for t in parts(result, "theory") for s in json.loads(t.attrs.get("source", "[]"))))
     beside = [place for point in announced().values() for place in bibliography.places_of(point.module)]
     entries = {text for s in cited if (text := bibliography.entry(s, beside))}
     times = _times(result)
@@ -85,8 +87,8 @@ def content(result: Any) -> dict[str, Any]:
             filter(None, [", ".join(p.text for p in listed), *own_parts(described), rule_of(described)])
         ),
         "whole_title": title_of(result),
-        "verb": result.attrs["verb"],
-        "theories": _theories(result),
+        "judged": kind.judged,
+        "theories": theories,
         "resolution": result.attrs.get("resolution"),
         "pictures": _pictures(result),
         "parameters": parameters(described),
@@ -120,19 +122,15 @@ def picture(draw: Callable[..., Figure], *shown: Any) -> str:
     return re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
 
 
-def _told(result: Any) -> list[xr.Dataset]:
-    if result.attrs["verb"] == "compare":
-        return [t.told for t in Comparison(result).theories]
-    if result.attrs["verb"] == "sweep":
-        return [result["theory"].to_dataset()] if "theory" in result.children else []
-    return [result] if result.attrs["verb"] == "predict" else []
+def judged_theories(result: xr.DataTree) -> list[dict[str, Any]]:
+    """Verdict, budget and assumptions of each theory."""
+    found = Comparison(result)
+    return [_theory(part, found.curves()) for part in found.theories]
 
 
-def _theories(result: Any) -> list[dict[str, Any]]:
-    if result.attrs["verb"] == "compare":
-        found = Comparison(result)
-        return [_theory(part, found.curves()) for part in found.theories]
-    return [{"name": t.attrs.get("theory", ""), "assumptions": _assumptions(t)} for t in _told(result)]
+def told_theories(result: Any) -> list[dict[str, Any]]:
+    """Name and assumptions of each theory."""
+    return [{"name": t.attrs.get("theory", ""), "assumptions": _assumptions(t)} for t in parts(result, "theory")]
 
 
 def _theory(part: TheoryPart, curves: list[str]) -> dict[str, Any]:

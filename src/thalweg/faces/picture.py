@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..results.kinds import kind_of, parts
 from ..words.phrases import counted
 from .layout import COLUMNS, Parts, columns_for, empty_for, grid, select
 from .marks import marks
@@ -53,22 +54,7 @@ def plot(
 
 def drawn(result: Any, chosen: Sequence[str] | None = None, titled: bool = True) -> Figure:
     """The figure of a loaded result; without title and verdict for a page that says them itself."""
-    if result.attrs["verb"] == "compare":
-        figure, said, listed = _comparison(result, chosen)
-    elif result.attrs["verb"] == "sweep":
-        from .sweep_picture import sweep_picture
-
-        figure, said, listed = sweep_picture(result, chosen)
-    elif result.attrs["verb"] == "learning_rate_study":
-        from .rate_picture import rate_picture
-
-        if chosen is not None:
-            raise ValueError("a learning-rate study is one picture; leave observables out.")
-        figure, said, listed = rate_picture(result)
-        header(figure, result.attrs["title"] if titled else "", said if titled else [], listed)
-        return figure
-    else:
-        figure, said, listed = _alone(result, chosen)
+    figure, said, listed = kind_of(result).ask("picture")(result, chosen)
     header(figure, title_of(result) if titled else "", said if titled else [], listed)
     return figure
 
@@ -93,7 +79,8 @@ def _levels(result: Any, curve: str) -> list[str]:
     return [e.name for e in getattr(kind, "events", ()) if e.level_of == curve and e.name in held]
 
 
-def _comparison(result: xr.DataTree, chosen: Sequence[str] | None) -> Parts:
+def comparison_picture(result: xr.DataTree, chosen: Sequence[str] | None) -> Parts:
+    """A panel a curve: theory, training and, below, their gap in units of its budget."""
     found = Comparison(result)
     chosen = select(found.curves(), chosen)
     names = [name for name in chosen if not is_two_time(found.training[name])]
@@ -127,11 +114,11 @@ def _draw_curves(figure: Figure, place: Any, found: Comparison, result: xr.DataT
     return marked
 
 
-def _alone(result: xr.Dataset, chosen: Sequence[str] | None) -> Parts:
+def one_picture(result: xr.Dataset, chosen: Sequence[str] | None) -> Parts:
     """What predict or train returned: the mean, and behind it every seed (at most a few dozen)."""
     names = select(curves_of(result), chosen)
     figure = empty_for(len(names))
-    theory = result.attrs["verb"] == "predict"
+    theory = bool(parts(result, "theory"))
     style = look(0) if theory else {"color": INK, "linestyle": "-"}
     whole, result = result, result.isel(time=visible(result["time"].values))
     times = result["time"].values

@@ -1,13 +1,14 @@
 """The picture of a learning-rate study: losses against the rate, and every mark on the same axis."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from .layout import Parts
 from .style import COLOURS, GREY, INK, PALE, blank
 
 REGIMES = {"convergent": COLOURS[2], "chaotic": COLOURS[4], "divergent": COLOURS[1]}
@@ -15,8 +16,10 @@ AFTER = {"fine_tuned_loss": ("then a small rate", COLOURS[0]), "averaged_loss": 
 EXACT = "known exactly"
 
 
-def rate_picture(study: xr.Dataset) -> tuple[Figure, list[tuple[str, str]], list[Any]]:
+def rate_picture(study: xr.Dataset, chosen: Sequence[str] | None = None) -> Parts:
     """Above: the sweep, and the loss after a short run at each rate, by regime; below: one row a mark."""
+    if chosen is not None:
+        raise ValueError("a learning-rate study is one picture; leave observables out.")
     marks = _marks(study)
     figure = blank(2, 3.4 + 0.21 * max(len(marks), 1) + 0.7)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3.4, 0.21 * max(len(marks), 1) + 0.4])

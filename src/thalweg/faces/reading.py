@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..results.kinds import held, kind_of
 from ..words.phrases import counted, plain_number, pretty
 
 
@@ -81,13 +82,20 @@ class Comparison:
     @property
     def good(self) -> xr.Dataset:
         """The runs that ended well (all, where none did): those that the comparison looks at."""
-        ended = np.asarray(self.training["outcome"].values == "ok")
-        return self.training.isel(seed=ended) if ended.any() else self.training
+        return good_runs(self.training)
 
     def curves(self) -> list[str]:
         """Curves that training and some theory share, in the order of the training."""
         shared = {str(n) for t in self.theories for n in t.told.data_vars}
         return [n for n in curves_of(self.training, self) if n in shared]
+
+
+def good_runs(seen: xr.Dataset) -> xr.Dataset:
+    """The runs that ended well; all, where none did or it is not told."""
+    if "outcome" not in seen or "seed" not in seen.dims:
+        return seen
+    ended = np.asarray(seen["outcome"].values == "ok")
+    return seen.isel(seed=ended) if ended.any() else seen
 
 
 def is_curve(values: xr.DataArray) -> bool:
@@ -134,14 +142,17 @@ def mean_over_seeds(values: xr.DataArray) -> xr.DataArray:
 
 
 def parts_of(result: Any, read: Callable[[xr.Dataset], Any]) -> dict[str, Any]:
-    """`read` of every data set in a result, under the names of the verbs."""
-    verb = result.attrs["verb"]
-    if verb == "compare":
-        found = Comparison(result)
-        return {"theories": [read(t.told) for t in found.theories], "training": read(found.training)}
-    if verb == "sweep":
-        return {name: read(node.to_dataset()) for name, node in result.children.items()}
-    return {"theory" if verb == "predict" else "training": read(result)}
+    """`read` of every data set in a result, by its role; those of a comparison's theories in a list."""
+    found: dict[str, Any] = {}
+    for node in kind_of(result).nodes:
+        if node.role not in ("theory", "training"):
+            continue
+        several = [read(content) for _, content in held(result, node)]
+        if node.each:
+            found["theories"] = several
+        elif several:
+            found[node.role] = several[0]
+    return found
 
 
 def problem_of(result: Any) -> dict[str, Any]:
@@ -236,7 +247,9 @@ def own_parts(described: dict[str, Any]) -> list[str]:
 
 
 def title_of(result: Any) -> str:
-    """Problem, main parameters, rule and number of seeds in one line."""
+    """Problem, main parameters, rule and number of seeds in one line; the own title of a result without a problem."""
+    if "problem" not in result.attrs:
+        return str(result.attrs["title"])
     described = problem_of(result)
     numbers = ", ".join(p.text for p in main_parameters(described))
     listed = [described["class"], numbers, *own_parts(described), rule_of(described)]

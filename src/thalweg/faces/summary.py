@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from ..results.kinds import kind_of, parts
 from ..words.phrases import plain_number
 from .reading import Comparison, is_curve, is_two_time, mean_over_seeds, parts_of, sides, title_of
 
@@ -60,32 +61,44 @@ def summary(result: Any, files: dict[str, str] | None = None) -> dict[str, Any]:
     said: dict[str, Any] = {k: clean(attrs[k]) for k in kept if k in attrs}
     said |= {k: json.loads(attrs[k]) for k in ("problem", "remarks", "seeds", "over") if k in attrs}
     said |= parts_of(result, _part)
-    if attrs["verb"] == "compare":
-        for told, theory in zip(said["theories"], Comparison(result).theories, strict=True):
-            rows = theory.budget.to_dataframe().reset_index()
-            told["budget"] = [clean(row) for row in rows.to_dict("records")]
+    if kind_of(result).judged:
+        for told, budget in zip(said["theories"], parts(result, "budget"), strict=True):
+            told["budget"] = [clean(row) for row in budget.to_dataframe().reset_index().to_dict("records")]
     return {**said, "files": files or {}}
 
 
 def lines(result: Any) -> list[str]:
     """The same for people: the verdict or the last values, and what must be said beside them."""
-    said: list[str] = []
-    theories: list[Any] = []
-    if result.attrs["verb"] == "compare":
-        theories = Comparison(result).theories
-        prefix = len(theories) > 1
-        said += [(f"{t.name}: " if prefix else "") + t.sentence for t in theories]
-    said.append(title_of(result))
-    if result.attrs["verb"] == "compare" and len(theories) == 1:
-        said.append(f"theory: {theories[0].name}")
-    if result.attrs["verb"] in ("predict", "train"):
-        said += _values(result)
-    if result.attrs["verb"] == "sweep":
-        said += [f"  {n} = {', '.join(map(plain_number, v))}" for n, v in json.loads(result.attrs["over"]).items()]
-        for kind, node in result.children.items():
-            said += [*(["training:"] if kind == "training" else []), *_values(node.to_dataset())]
     remarks = json.loads(result.attrs.get("remarks", "[]"))
-    return said + [f"  {remark}" for remark in remarks]
+    return kind_of(result).ask("lines")(result) + [f"  {remark}" for remark in remarks]
+
+
+def verdict_lines(result: Any) -> list[str]:
+    """The verdict on each theory, and what was compared."""
+    theories = Comparison(result).theories
+    if len(theories) == 1:
+        return [theories[0].sentence, title_of(result), f"theory: {theories[0].name}"]
+    return [*(f"{theory.name}: {theory.sentence}" for theory in theories), title_of(result)]
+
+
+def value_lines(result: Any) -> list[str]:
+    """Curves at their end, and events."""
+    return [title_of(result), *_values(result)]
+
+
+def sweep_lines(result: Any) -> list[str]:
+    """What was swept, and the values at all points."""
+    said = [f"  {n} = {', '.join(map(plain_number, v))}" for n, v in json.loads(result.attrs["over"]).items()]
+    told = [line for part in parts(result, "theory") for line in _values(part)]
+    seen = [line for part in parts(result, "training") for line in ["training:", *_values(part)]]
+    return [title_of(result), *said, *told, *seen]
+
+
+def study_lines(study: Any) -> list[str]:
+    """The learning rates that were marked, the smallest first."""
+    marks = zip(study["mark"].values, study["mark_rate"].values, study["mark_words"].values, strict=True)
+    known = sorted((float(rate), str(name), str(words)) for name, rate, words in marks if math.isfinite(rate))
+    return [title_of(study), *(f"  {name} at {_short(rate)} ({words})" for rate, name, words in known)]
 
 
 def _values(dataset: Any) -> list[str]:

@@ -211,6 +211,7 @@ def rerun(path: str, out: str, as_json: bool) -> int:
 
 def deliver(result: Any, out: str, as_json: bool) -> int:
     """The picture of a saved result and (for a comparison) its report; print it; say the exit code."""
+    from ..results.kinds import kind_of
     from .layout import NothingToDraw
     from .page import report
     from .picture import plot
@@ -225,7 +226,7 @@ def deliver(result: Any, out: str, as_json: bool) -> int:
     for view in views_in(result):
         files[view.name] = str(target / f"{view.name}.png")
         plot(result, files[view.name], view=view.name)
-    if result.attrs["verb"] == "compare":
+    if kind_of(result).judged:
         files["report"] = str(report(result, target / "report.html"))
     if as_json:
         click.echo(json.dumps(summary(result, files), indent=1))

@@ -11,10 +11,11 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..results.kinds import kind_of, parts
 from ..words.phrases import pretty, unknown
 from ..words.views import Growth, Matrices, Paths, View, views_of
 from .panels import clock_of, name_axes
-from .reading import Comparison, class_of, is_curve, problem_of
+from .reading import class_of, good_runs, is_curve, problem_of
 from .style import DOTTED, GREY, INK, band_colour, blank, scale_time, visible
 
 Entries = list[Any]
@@ -23,13 +24,9 @@ MOST_LINES = 200
 
 def runs_of(result: Any) -> list[tuple[str, xr.Dataset]]:
     """Training and theories of one run, the first seed: (name, values of one time without dim `seed`)."""
-    if result.attrs["verb"] == "compare":
-        found = Comparison(result)
-        parts = [("training", found.good), *((part.name, part.told) for part in found.theories)]
-    else:
-        name = result.attrs.get("theory", "theory") if result.attrs["verb"] == "predict" else "training"
-        parts = [(name, result)]
-    return [(name, _plain(part.isel(seed=0) if "seed" in part.dims else part)) for name, part in parts]
+    seen = [("training", good_runs(part)) for part in parts(result, "training")]
+    told = [(str(part.attrs["theory"]), part) for part in parts(result, "theory")]
+    return [(name, _plain(part.isel(seed=0) if "seed" in part.dims else part)) for name, part in seen + told]
 
 
 def _plain(part: xr.Dataset) -> xr.Dataset:
@@ -39,7 +36,7 @@ def _plain(part: xr.Dataset) -> xr.Dataset:
 
 def views_in(result: Any) -> list[View]:
     """The views of a result's problem for which a single run holds all that they need."""
-    if result.attrs["verb"] == "sweep":
+    if not kind_of(result).views:
         return []
     held = set.union(*({str(n) for n, v in part.data_vars.items() if is_curve(v)} for _, part in runs_of(result)))
     return views_of(class_of(problem_of(result)), held)

@@ -1,14 +1,12 @@
 """check: whether a result follows the written schema."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import xarray as xr
 
-from .schema import FORMAT, KINDS, OLDER, SCHEMA, TYPES, Entry, Node, parsed
-
-REPAIR = "give one that predict, train, compare or sweep returned, or a file that save wrote"
+from .kinds import held, kind_of
+from .schema import ATTRIBUTE_KINDS, FORMAT, OLDER, REPAIR, TYPES, Entry, Node, parsed
 
 
 def check(result: Any) -> None:
@@ -22,52 +20,23 @@ def check(result: Any) -> None:
             f"this is no thalweg result (format {found if found is None else str(found)!r:.40}, wanted {FORMAT!r}); "
             + ("a later thalweg wrote it: install that one." if later else f"{REPAIR}.")
         )
-    verb = result.attrs.get("verb")
-    if not isinstance(verb, str) or verb not in SCHEMA:
-        raise ValueError(
-            f"attribute 'verb' of this result is {verb!r:.40}; it must be one of {', '.join(SCHEMA)}: {REPAIR}."
-        )
-    for node, place, content in _nodes(result, verb):
-        _check_node(node, place, content)
-    if verb == "sweep":
-        _check_grid(result)
-
-
-def _nodes(result: Any, verb: str) -> Iterator[tuple[Node, str, xr.Dataset]]:
-    """Nodes of the schema with the data sets that they describe: a theory's are several where there are several."""
-    for node in SCHEMA[verb]:
-        if node.path == "/":
-            # what the rest is looked for by must be right first
-            root = result if isinstance(result, xr.Dataset) else result.to_dataset(inherit=False)
-            yield node, "this result", root
-            continue
-        if verb == "sweep" and node.path[1:] not in getattr(result, "children", ()):
-            continue
-        names = json.loads(result.attrs["theories"]) if verb == "compare" else []
-        several = node.path in ("/theory", "/gap", "/budget") and len(names) > 1
-        for path in [f"{node.path}/{name}" for name in names] if several else [node.path]:
-            yield node, f"node {path}", _at(result, path)
-
-
-def _at(result: Any, path: str) -> xr.Dataset:
-    found = result
-    for name in path.strip("/").split("/"):
-        children = getattr(found, "children", {})
-        if name not in children:
-            raise ValueError(f"this result has no node {path}: {REPAIR}.")
-        found = children[name]
-    return found.to_dataset()
+    kind = kind_of(result)
+    for node in kind.nodes:
+        for path, content in held(result, node):
+            _check_node(node, "this result" if path == "/" else f"node {path}", content)
+    if kind.check:
+        kind.ask("check")(result)
 
 
 def _check_node(node: Node, place: str, content: xr.Dataset) -> None:
     for one in node.attributes:
         _check_attribute(one, place, content.attrs)
-    for what, entries, held in (
+    for what, entries, values in (
         ("coordinate", node.coordinates, content.coords),
         ("variable", node.variables, content.data_vars),
     ):
         for one in entries:
-            if one.name in held:
+            if one.name in values:
                 _check_values(one, what, place, content)
             elif one.needed:
                 raise ValueError(f"{what} {one.name!r} of {place} is missing ({one.words}): {REPAIR}.")
@@ -80,7 +49,7 @@ def _check_attribute(one: Entry, place: str, attrs: Any) -> None:
         if one.needed:
             raise ValueError(f"attribute {one.name!r} of {place} is missing ({one.words}): {REPAIR}.")
         return
-    value, (as_json, words, test) = attrs[one.name], KINDS[one.kind]
+    value, (as_json, words, test) = attrs[one.name], ATTRIBUTE_KINDS[one.kind]
     try:
         fits = test(parsed(value) if as_json else value)
     except ValueError:
@@ -102,7 +71,8 @@ def _check_values(one: Entry, what: str, place: str, content: xr.Dataset) -> Non
         raise ValueError(f"{what} {one.name!r} of {place} has dims {values.dims}; {one.dims} are wanted: {REPAIR}.")
 
 
-def _check_grid(result: Any) -> None:
+def check_grid(result: Any) -> None:
+    """ValueError unless a sweep holds a theory or a training, over all that was swept."""
     over = json.loads(result.attrs["over"])
     nodes = {name: node for name, node in getattr(result, "children", {}).items() if name in ("theory", "training")}
     if not nodes:

@@ -1,4 +1,4 @@
-"""The written schema of results (docs/results.md): nodes, coordinates, variables and attributes of each verb."""
+"""The words in which the schema of results is written (docs/results.md): nodes, and their entries of each kind."""
 
 import dataclasses
 import json
@@ -14,11 +14,12 @@ FORMAT = "thalweg-result-2"
 OLDER = ("thalweg-result-1",)
 # parts within parts of a problem, and lists within lists, that an attribute may hold
 DEEPEST = 32
+REPAIR = "give one that predict, train, compare or sweep returned, or a file that save wrote"
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """An attribute, coordinate or variable: its name, of which kind it is (KINDS, TYPES), and what it says.
+    """An attribute, coordinate or variable: its name, of which kind it is (ATTRIBUTE_KINDS, TYPES), and what it says.
 
     One that is not `needed` may be missing; where it stands, it is of that kind. `dims` are those it ends with.
     """
@@ -32,7 +33,11 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """One data set of a result. `filled`: it has at least one variable of numbers."""
+    """One data set of a result. `filled`: it has at least one variable of numbers.
+
+    `role` says what it is to whoever draws or tells the result: theory, training, gap or budget. Of one for `each` of
+    several theories there are children by their names; one that is not `needed` may be missing.
+    """
 
     path: str
     words: str
@@ -40,6 +45,9 @@ class Node:
     coordinates: tuple[Entry, ...] = ()
     variables: tuple[Entry, ...] = ()
     filled: bool = True
+    role: str = ""
+    each: bool = False
+    needed: bool = True
 
 
 def _depth_within(value: Any, limit: int) -> bool:
@@ -122,7 +130,7 @@ def _is_strains(value: Any) -> bool:
 
 
 # kinds of attributes: whether they are JSON, in words, and the test
-KINDS: dict[str, tuple[bool, str, Callable[[Any], bool]]] = {
+ATTRIBUTE_KINDS: dict[str, tuple[bool, str, Callable[[Any], bool]]] = {
     "text": (False, "a text", _is_text),
     "number": (False, "a number", _is_number),
     "module": (True, 'JSON: {"class", "module", "fields"}', _is_module),
@@ -136,118 +144,6 @@ KINDS: dict[str, tuple[bool, str, Callable[[Any], bool]]] = {
 }
 # kinds of coordinates and variables: NumPy's kinds of numbers
 TYPES = {"float": "f", "whole": "iu", "text": "OUS", "number": "fiub", "float or whole": "fiu"}
-
-_HEAD = (
-    Entry("format", "text", f"`{FORMAT}`"),
-    Entry("verb", "text", "which verb made it"),
-    Entry("thalweg", "text", "version of thalweg", False),
-    Entry("jax", "text", "version of jax", False),
-    Entry("precision", "text", "type of the numbers computed with", False),
-)
-_PROBLEM = (
-    Entry("problem", "module", "class and fields of the problem"),
-    Entry("remarks", "texts", "sentences that belong beside the result", False),
-)
-_GIVEN = (Entry("given", "texts", 'what the user gave: "data", "start"', False),)
-_SEEDS = (Entry("seeds", "seeds", "the seeds that were trained"),)
-_THEORY = (
-    Entry("theory", "text", "class of the theory"),
-    Entry("theory_json", "module", "class and fields of the theory"),
-    Entry("strains", "strains", "how hard the problem presses on each assumption", False),
-    Entry("source", "texts", "sources of the theory: a key of references.bib and a place", False),
-)
-_VERDICT = (
-    Entry("verdict", "text", "the verdict in a word"),
-    Entry("sentence", "text", "the verdict with both of its numbers"),
-    Entry("agreement", "number", "worst gap, as a share of its scale"),
-    Entry("sensitivity", "number", "worst allowance and error, as a share of its scale"),
-)
-_TIME = (
-    Entry("time", "float or whole", "the rule's clock", True, ("time",)),
-    Entry("flow_time", "float", "sum of learning rates; NaN where it has no meaning", False, ("time",)),
-)
-# points of a sweep over rules have a flow time each
-_SWEPT_TIME = (_TIME[0], dataclasses.replace(_TIME[1], dims=None))
-_SEED = (Entry("seed", "whole", "seed of each run", True, ("seed",)),)
-_SEED_IF = (Entry("seed", "whole", "seed of each run, where the theory speaks of single runs", False, ("seed",)),)
-_OUTCOME = (Entry("outcome", "text", "how each run ended, in a sentence", False, ("seed",)),)
-_OPTIONAL_THEORY = tuple(dataclasses.replace(one, needed=False) for one in _THEORY)
-_BUDGET = (
-    *(Entry(n, "text", w, True, ("functional",)) for n, w in (
-        ("variable", "the curve or event"), ("measure", "what is read from it"), ("claim", "how it is meant"),
-    )),
-    *(Entry(n, "float", w, True, ("functional",)) for n, w in (
-        ("predicted", "by the theory"), ("measured", "in training"), ("gap", "their difference"),
-        ("finite_size", "what the limit leaves out"), ("tolerance", "what the integrators leave open"),
-        ("margin", "granted beforehand"), ("error", "what chance leaves open"), ("allowance", "sum of the three"),
-        ("scale", "what percentages refer to"),
-    )),
-    *(Entry(n, "whole", w, True, ("functional",)) for n, w in (
-        ("agrees", "1 where the gap lies within allowance and error"), ("resolved", "1 where seen as sharply as asked"),
-    )),
-)  # fmt: skip
-_STUDY = (
-    Entry("rule", "module", "class and fields of the rule"),
-    Entry("title", "text", "a line about the network"),
-    Entry("order", "text", "order of the minibatches"),
-    *(Entry(n, "number", w) for n, w in (("cost", "gradients of a minibatch"), ("steps", "of a short run"),
-                                         ("then", "steps of the second part"))),
-)  # fmt: skip
-
-SCHEMA: dict[str, tuple[Node, ...]] = {
-    "predict": (Node("/", "what a theory says", _HEAD + _PROBLEM + _THEORY + _GIVEN, _TIME + _SEED_IF),),
-    "train": (Node("/", "what was seen", _HEAD + _PROBLEM + _SEEDS + _GIVEN, _TIME + _SEED, _OUTCOME),),
-    "compare": (
-        Node("/", "the verdict of the first theory", (
-            *_HEAD, *_PROBLEM,
-            Entry("theories", "names", "the theories, by the names of their nodes"),
-            Entry("theory_json", "modules", "class and fields of each theory"),
-            *_VERDICT,
-            Entry("resolution", "number", "what share of a scale the run was asked to see"),
-            *_SEEDS,
-        ), filled=False),
-        Node("/training", "what was seen", _SEEDS, _TIME + _SEED, (dataclasses.replace(_OUTCOME[0], needed=True),)),
-        Node("/theory", "what a theory says, with its own verdict", _THEORY + _VERDICT, _TIME + _SEED_IF),
-        Node("/gap", "mean gap, error and allowance of the common curves, for the eyes", filled=False),
-        Node("/budget", "the error budget, a line for each functional", (), (
-            Entry("functional", "text", "name of the functional", True, ("functional",)),
-        ), _BUDGET, filled=False),
-        Node("/inputs", "what the user gave as arrays, and the problem's own (`problem.` before their paths)", (), (), (
-            Entry("times", "float or whole", "the times looked at", True, ("times_axis0",)),
-        )),
-    ),
-    "sweep": (
-        Node("/", "the grid", (
-            *_HEAD, *_PROBLEM, Entry("over", "grid", "the values of each swept name, which is a dim of the nodes"),
-            Entry("grid", "axes", "fields and values of each dim, tied ones together, parts as modules", False),
-            Entry("chosen", "text", "there where no theory was named and each point took its own", False),
-        ), filled=False),
-        Node("/theory", "what a theory says at every point", _OPTIONAL_THEORY, _SWEPT_TIME + _SEED_IF, (
-            Entry("strain", "float", "strain of the worst assumption of each point", False),
-        )),
-        Node("/training", "what was seen at every point",
-             (dataclasses.replace(_SEEDS[0], needed=False),), _SWEPT_TIME + _SEED_IF, _OUTCOME),
-    ),
-    "learning_rate_study": (
-        Node("/", "losses and marks on one axis of learning rates", _HEAD + _STUDY, (
-            Entry("rate", "float", "learning rates of the short runs", True, ("rate",)),
-            Entry("step", "float or whole", "steps of a short run", True, ("step",)),
-            Entry("sweep_rate", "float", "learning rates of the one run of growing rate", True, ("sweep",)),
-            Entry("mark", "text", "names of the marks", True, ("mark",)),
-        ), (
-            Entry("loss", "float", "of the short runs", True, ("rate", "step")),
-            Entry("final_loss", "float", "at their end", True, ("rate",)),
-            Entry("regime", "text", "convergent, chaotic or divergent", True, ("rate",)),
-            Entry("sweep_loss", "float", "of the run of growing rate", True, ("sweep",)),
-            *(Entry(f"mark_{n}", "float", w, True, ("mark",)) for n, w in (
-                ("rate", "the rate"), ("low", "smallest over batches"), ("high", "largest over batches"),
-                ("cost", "gradients of a minibatch"))),
-            Entry("mark_words", "text", "what the mark means", True, ("mark",)),
-        )),
-    ),
-}  # fmt: skip
-# verbs whose result is one data set, not a tree
-ALONE = ("predict", "train", "learning_rate_study")
 
 
 def stamp(**attrs: Any) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import xarray as xr
 from .attributes import packed, unpacked, unwritable
 from .checks import check
 from .inputs import renamed
-from .schema import ALONE, FORMAT, OLDER
+from .kinds import kind_of
+from .schema import FORMAT, OLDER
 
 # after the end of the netCDF data, where no reader of netCDF looks
 SEAL = b"thalweg sha256 "
@@ -155,7 +156,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         if tree.attrs.get("format") in OLDER:
             tree = _brought_on(tree)
         check(tree)
-    return tree.to_dataset() if tree.attrs["verb"] in ALONE else tree
+    return tree.to_dataset() if kind_of(tree).container is xr.Dataset else tree
 
 
 @contextlib.contextmanager

@@ -70,9 +70,9 @@ def check_theory(
     """AssertionError unless a theory keeps what every verb relies on.
 
     Its declarations fit its problems and its kind, and its sources stand in a references.bib of the package, in the one
-    beside its file, or in `references`; strains are finite at `problem` (its own `example()` by default); each assumption is
-    reported as broken at the problem that its `broken_by` makes of that one, or that `breaking` names for it; values
-    claimed at time zero are those of the start; jit, vmap and jacfwd go through in every scalar.
+    beside its file, or in `references`; strains are finite at `problem` (its own `example()` by default); each
+    assumption is reported as broken at the problem that its `broken_by` makes of that one, or that `breaking` names for
+    it; values claimed at time zero are those of the start; jit, vmap and jacfwd go through in every scalar.
     """
     one = theory() if isinstance(theory, type) else theory
     case = one.example() if problem is None else problem

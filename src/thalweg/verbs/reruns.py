@@ -9,6 +9,7 @@ import xarray as xr
 from ..computing.parallel import Progress
 from ..results.checks import check
 from ..results.inputs import in_form, kept
+from ..results.kinds import kind_of
 from ..results.serial import from_json
 from ..results.storage import load
 from .comparison import compare
@@ -25,26 +26,43 @@ def rerun(result: Any, *, progress: Progress | None = None) -> Any:
     """
     found = load(result) if isinstance(result, str | os.PathLike) else result
     check(found)
-    verb = found.attrs["verb"]
-    if verb == "learning_rate_study":
-        raise ValueError("a learning-rate study is about a loss of your own, which no file keeps; call it again.")
-    if verb == "compare":
-        return _compare(found, progress)
-    problem = from_json(found.attrs["problem"], {})
+    return kind_of(found).ask("rerun")(found, progress)
+
+
+def _problem(found: Any) -> Any:
+    """The problem of a result that keeps no arrays beside it; ValueError where there were some."""
     if json.loads(found.attrs.get("given", "[]")):
         raise ValueError(
             "this result was made with data= or start=, of which only compare keeps a copy; call it again."
         )
-    if verb == "sweep":
-        source = found["theory"].ds if "theory" in found.children else found["training"].ds
-        seeds = found["training"]["seed"].values.tolist() if "training" in found.children else None
-        theory = _swept_theory(found) if "theory" in found.children else False
-        return sweep(problem, grid_in(found), source["time"].values, theory=theory, seeds=seeds, progress=progress)
-    times = found["time"].values
-    if verb == "train":
-        return train(problem, times, seeds=json.loads(found.attrs["seeds"]), strict=False, progress=progress)
+    return from_json(found.attrs["problem"], {})
+
+
+def predict_again(found: xr.Dataset, progress: Progress | None) -> xr.Dataset:
+    """The same prediction."""
+    problem, theory = _problem(found), from_json(found.attrs["theory_json"], {})
     seeds = found["seed"].values.tolist() if "seed" in found.dims else 1
-    return predict(problem, times, theory=from_json(found.attrs["theory_json"], {}), seeds=seeds, progress=progress)
+    return predict(problem, found["time"].values, theory=theory, seeds=seeds, progress=progress)
+
+
+def train_again(found: xr.Dataset, progress: Progress | None) -> xr.Dataset:
+    """The same runs."""
+    problem, seeds = _problem(found), json.loads(found.attrs["seeds"])
+    return train(problem, found["time"].values, seeds=seeds, strict=False, progress=progress)
+
+
+def refuse_study(found: xr.Dataset, progress: Progress | None) -> xr.Dataset:
+    """ValueError: nothing that could be run again is kept."""
+    raise ValueError("a learning-rate study is about a loss of your own, which no file keeps; call it again.")
+
+
+def sweep_again(found: Any, progress: Progress | None) -> xr.DataTree:
+    """The same points."""
+    problem = _problem(found)
+    source = found["theory"].ds if "theory" in found.children else found["training"].ds
+    seeds = found["training"]["seed"].values.tolist() if "training" in found.children else None
+    theory = _swept_theory(found) if "theory" in found.children else False
+    return sweep(problem, grid_in(found), source["time"].values, theory=theory, seeds=seeds, progress=progress)
 
 
 def _swept_theory(found: xr.DataTree) -> Any:
@@ -53,7 +71,8 @@ def _swept_theory(found: xr.DataTree) -> Any:
     return None if told is None or "chosen" in found.attrs else from_json(told, {})
 
 
-def _compare(found: xr.DataTree, progress: Progress | None) -> xr.DataTree:
+def compare_again(found: xr.DataTree, progress: Progress | None) -> xr.DataTree:
+    """The same comparison, on the arrays that it kept."""
     own = kept(found["inputs"].to_dataset())
     problem = from_json(found.attrs["problem"], own.problem)
     data, start = in_form(problem, own)

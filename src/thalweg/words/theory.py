@@ -210,7 +210,14 @@ class Theory(Parametrised, Generic[P]):
         return [name for name in names if any(claim.kind == kind for claim in self.claims_of(name))]
 
 
-class Exact(Theory[P], Generic[P]):
+class _Termless(Theory[P], Generic[P]):
+    """No finite-size term unless an heir declares one, as a bound or an estimate in a limit does."""
+
+    def finite_size(self, problem: P) -> Mapping[str, FiniteSize]:
+        return {}
+
+
+class Exact(_Termless[P], Generic[P]):
     """Right at every size: the run itself where draw and start are given, else its mean over what is not.
 
     `compare` grants no finite-size term: only the tolerance of the integrators, a declared margin of the problem, and,
@@ -218,9 +225,6 @@ class Exact(Theory[P], Generic[P]):
     """
 
     standing: ClassVar[str] = "exact"
-
-    def finite_size(self, problem: P) -> Mapping[str, FiniteSize]:
-        return {}
 
     def broken_promises(self, problem: P) -> list[str]:
         left = sorted(self.finite_size(problem))
@@ -243,7 +247,7 @@ class Limit(Theory[P], Generic[P]):
         """Size and order of what the limit leaves out, by variable: derived or measured by an order test."""
 
 
-class Estimate(Theory[P], Generic[P]):
+class Estimate(_Termless[P], Generic[P]):
     """An estimate from one draw: right in the mean over draws, and not for each.
 
     `compare` judges the mean over seeds with its statistical error even where draw and start are given;
@@ -253,25 +257,19 @@ class Estimate(Theory[P], Generic[P]):
     standing: ClassVar[str] = "estimate from the data"
     estimates: ClassVar[bool] = True
 
-    def finite_size(self, problem: P) -> Mapping[str, FiniteSize]:
-        return {}
-
     def broken_promises(self, problem: P) -> list[str]:
         sound = self.estimates and "draw" in self.conditions_on
         return [] if sound else ["it is an Estimate, but not `estimates` from the draw that it conditions on."]
 
 
-class Certificate(Theory[P], Generic[P]):
+class Certificate(_Termless[P], Generic[P]):
     """A guarantee about every run, not its curve: upper and lower bounds, which may be far from what happens.
 
     `compare` judges one side only: a run within a bound confirms nothing but the bound. It claims no curve or event of
-    a problem as a value, so that it never answers for one that does.
+    a problem as a value; where no theory is named, those that do are asked before it.
     """
 
     standing: ClassVar[str] = "guaranteed bound"
-
-    def finite_size(self, problem: P) -> Mapping[str, FiniteSize]:
-        return {}
 
     def broken_promises(self, problem: P) -> list[str]:
         values = self._judged(problem, "value")
@@ -280,7 +278,7 @@ class Certificate(Theory[P], Generic[P]):
         return said if bounds else [*said, "it is a Certificate, but bounds nothing that its problem shows."]
 
 
-class Asymptote(Theory[P], Generic[P]):
+class Asymptote(_Termless[P], Generic[P]):
     """Where runs end, or how fast they get there: limits and rates, reached late or at small scale.
 
     `compare` reads a limit at the end of the run, within the `approach` that the claim declares ("consistent" while the
@@ -288,9 +286,6 @@ class Asymptote(Theory[P], Generic[P]):
     """
 
     standing: ClassVar[str] = "asymptotic law"
-
-    def finite_size(self, problem: P) -> Mapping[str, FiniteSize]:
-        return {}
 
     def broken_promises(self, problem: P) -> list[str]:
         values = self._judged(problem, "value")

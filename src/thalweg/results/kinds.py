@@ -66,7 +66,7 @@ class ResultKind:
         return getattr(importlib.import_module(f"thalweg.{module}"), name)
 
 
-def kind_of(result: xr.Dataset | xr.DataTree) -> ResultKind:
+def kind_of(result: Any) -> ResultKind:
     """The kind of a result, by the verb that made it; ValueError, in one sentence, for an unknown one."""
     verb = result.attrs.get("verb")
     if not isinstance(verb, str) or verb not in KINDS:
@@ -76,7 +76,7 @@ def kind_of(result: xr.Dataset | xr.DataTree) -> ResultKind:
     return KINDS[verb]
 
 
-def held(result: xr.Dataset | xr.DataTree, node: Node) -> Iterator[tuple[str, xr.Dataset]]:
+def held(result: Any, node: Node) -> Iterator[tuple[str, xr.Dataset]]:
     """The data sets that a node describes, by their paths: one for each theory where there are several.
 
     ValueError for one that is missing, unless it may be.
@@ -101,7 +101,7 @@ def _at(result: Any, path: str) -> xr.Dataset:
     return found.to_dataset()
 
 
-def parts(result: xr.Dataset | xr.DataTree, role: str) -> list[xr.Dataset]:
+def parts(result: Any, role: str) -> list[xr.Dataset]:
     """The data sets of one role: "theory" or "training", "gap" or "budget"."""
     return [content for node in kind_of(result).nodes if node.role == role for _, content in held(result, node)]
 

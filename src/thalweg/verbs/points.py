@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array
 
-from ..catalogue import choice as audit
+from ..catalogue import choice
 from ..computing.interrupts import pressed
 from ..computing.skeleton import Skeleton, signature, split
 from ..results.labels import label, lasting, relabelled
@@ -80,7 +80,7 @@ def chunk_of(count: int) -> int:
     return min(range(CHUNK, CHUNK // 2, -CHUNK // 8), key=lambda size: -(-count // size) * size)
 
 
-def predict_points(asked: Sequence[tuple[Request, audit.Chosen]], done: Callable[[int, Any], None]) -> None:
+def predict_points(asked: Sequence[tuple[Request, choice.Chosen]], done: Callable[[int, Any], None]) -> None:
     """Theory at every point: `done(index, answer)` as each comes, or the sentence why not; stops early on Ctrl-C."""
     groups: dict[Any, _Group] = {}
     alone = []
@@ -119,7 +119,7 @@ def predict_points(asked: Sequence[tuple[Request, audit.Chosen]], done: Callable
 
 def _follow_group(
     group: _Group,
-    asked: Sequence[tuple[Request, audit.Chosen]],
+    asked: Sequence[tuple[Request, choice.Chosen]],
     done: Callable[[int, Any], None],
     blocks: "dict[Any, Block | None]",
 ) -> None:
@@ -165,7 +165,7 @@ class Block:
         self.remarks: dict[str, None] = {}
 
     @classmethod
-    def beginning(cls, asked: tuple[Request, audit.Chosen], like: xr.Dataset, count: int) -> "Block | None":
+    def beginning(cls, asked: tuple[Request, choice.Chosen], like: xr.Dataset, count: int) -> "Block | None":
         """A block that begins with this answer; None where labels differ with the numbers."""
         request, chosen = asked
         return cls(request, like, count) if lasting(type(request.problem), type(chosen.theory)) else None
@@ -201,7 +201,7 @@ class Row(NamedTuple):
         return made.assign_attrs(remarks=json.dumps(list(block.remarks)))
 
 
-def _labelled(request: Request, chosen: audit.Chosen, told: Told) -> xr.Dataset:
+def _labelled(request: Request, chosen: choice.Chosen, told: Told) -> xr.Dataset:
     """The answer at one point."""
     problem, theory = request.problem, chosen.theory
     result = label(problem, existing(problem, told.values), request.axis, told.seeds, theory)
@@ -214,7 +214,7 @@ KINDS = ("theory", "training")
 Point = xr.Dataset | Row | str
 
 
-def described(request: Request, chosen: audit.Chosen, result: xr.Dataset | Row) -> xr.Dataset:
+def described(request: Request, chosen: choice.Chosen, result: xr.Dataset | Row) -> xr.Dataset:
     """The answer at one point with all that `predict` says of it, for a file of its own."""
     attrs = describe("predict", request.problem, chosen.theory, chosen.strains, {"given": request.named})
     whole = result.dataset() if isinstance(result, Row) else result

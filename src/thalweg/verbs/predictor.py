@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import xarray as xr
 
-from ..catalogue import choice as audit
+from ..catalogue import choice
 from ..computing.interrupts import answer, patient
 from ..results import serial
 from ..results.labels import label, lasting, relabelled
@@ -25,7 +25,7 @@ class Predictor:
     does not. `scalars` names all that may be given.
     """
 
-    def __init__(self, request: Request, chosen: audit.Chosen) -> None:
+    def __init__(self, request: Request, chosen: choice.Chosen) -> None:
         self.problem: Problem = request.problem
         self.theory: Theory = chosen.theory
         self.scalars: tuple[str, ...] = tuple(scalars(self.problem))
@@ -84,7 +84,7 @@ class Predictor:
         """How hard the problem with these scalars presses on each assumption: 0 exact, 1 the edge, inf impossible."""
         with jax.enable_x64():
             asked = self._request.about(self._varied({**(changes or {}), **scalars}), self._request.axis)
-            return audit.strains(self.theory, asked.setting)
+            return choice.strains(self.theory, asked.setting)
 
 
 def predictor(
@@ -104,4 +104,4 @@ def predictor(
     """
     with jax.enable_x64():
         request = Request.of(problem, times, seeds, data, start)
-        return Predictor(request, audit.chosen(request.setting, theory))
+        return Predictor(request, choice.chosen(request.setting, theory))

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import xarray as xr
 
-from ..catalogue import choice as audit
+from ..catalogue import choice
 from ..computing.interrupts import Interrupted, patient, pressed
 from ..computing.parallel import Progress
 from ..results.schema import stamp
@@ -81,7 +81,7 @@ class Asked(NamedTuple):
     """The points of a sweep as requests, and the theory of each, or the sentence why there is none."""
 
     requests: list[Request]
-    theories: list[audit.Chosen | str] | None
+    theories: list[choice.Chosen | str] | None
     trains: bool
     theory: Any
 
@@ -101,16 +101,16 @@ def _asked(problem: Problem, grid: Grid, times: Any, theory: Any, seeds: Seeds |
     return Asked(requests, theories, seeds is not None, theory)
 
 
-def _chosen(grid: Grid, requests: list[Request], theory: Any) -> list[audit.Chosen | str]:
-    found: list[audit.Chosen | str] = []
-    named = None if theory is None else audit.as_theory(theory)
-    asked = audit.levels(requests[0].problem) if named is None else []
+def _chosen(grid: Grid, requests: list[Request], theory: Any) -> list[choice.Chosen | str]:
+    found: list[choice.Chosen | str] = []
+    named = None if theory is None else choice.as_theory(theory)
+    asked = choice.levels(requests[0].problem) if named is None else []
     for request in requests:
         try:
             if named is None:
-                found.append(audit.choose(request.problem, request.setting, asked))
+                found.append(choice.choose(request.problem, request.setting, asked))
             else:
-                found.append(audit.Chosen(named, audit.check(named, request.problem, request.setting, quiet=True)))
+                found.append(choice.Chosen(named, choice.check(named, request.problem, request.setting, quiet=True)))
         except ValueError as trouble:
             found.append(str(trouble))
     if all(isinstance(one, str) for one in found):
@@ -119,19 +119,19 @@ def _chosen(grid: Grid, requests: list[Request], theory: Any) -> list[audit.Chos
     return found
 
 
-def _warn(grid: Grid, found: list[audit.Chosen | str]) -> None:
+def _warn(grid: Grid, found: list[choice.Chosen | str]) -> None:
     """One warning for all points at which a theory is outside its regime."""
     strained = [
-        (audit.worst(one.strains)[1], *audit.worst(one.strains)[:1], point, one.theory)
+        (choice.worst(one.strains)[1], *choice.worst(one.strains)[:1], point, one.theory)
         for one, point in zip(found, grid.points(), strict=True)
-        if not isinstance(one, str) and audit.worst(one.strains)[1] > 1
+        if not isinstance(one, str) and choice.worst(one.strains)[1] > 1
     ]
     if strained:
         strain, name, point, theory = max(strained, key=lambda row: row[0])
         warnings.warn(
             f"{type(theory).__name__} is outside its regime at {len(strained)} of {len(found)} points: most at "
             f"{told_point(point)}, where the strain of {name!r} is {strain:.3g} (1 is the edge). "
-            f"{audit.words_of(theory, name)}",
+            f"{choice.words_of(theory, name)}",
             TheoryWarning,
             stacklevel=4,
         )
@@ -185,7 +185,7 @@ class _Work:
                     return
                 self._train(i, request)
 
-    def _predict(self, theories: list[audit.Chosen | str]) -> None:
+    def _predict(self, theories: list[choice.Chosen | str]) -> None:
         rest, keys = [], []
         for i, (request, chosen) in enumerate(zip(self.asked.requests, theories, strict=True)):
             if isinstance(chosen, str):
@@ -230,7 +230,7 @@ def one_point(problem: Problem, changes: dict[str, Any], asked: tuple[Any, ...],
         varied = vary(problem, changes)
         request = Request.of(varied, axis, 1 if seeds is None else seeds)
         try:
-            chosen: Any = None if theory is False else [audit.chosen(request.setting, theory)]
+            chosen: Any = None if theory is False else [choice.chosen(request.setting, theory)]
         except ValueError as trouble:
             chosen = [str(trouble)]
         work = _Work(Asked([request], chosen, seeds is not None, theory), Folder(place), None)
@@ -245,7 +245,7 @@ def _tree(problem: Problem, grid: Grid, asked: Asked, found: dict[str, list[Poin
         if any(not isinstance(one, str) for one in parts):
             nodes[kind] = side_by_side(parts, grid)
     if "theory" in nodes and asked.theories is not None:
-        worst = [np.nan if isinstance(c, str) else audit.worst(c.strains)[1] for c in asked.theories]
+        worst = [np.nan if isinstance(c, str) else choice.worst(c.strains)[1] for c in asked.theories]
         words = {"long_name": "strain of the worst assumption"}
         nodes["theory"]["strain"] = (tuple(grid.told()), np.reshape(worst, grid.shape), words)
     tree = xr.DataTree.from_dict(nodes)

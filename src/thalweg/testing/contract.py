@@ -29,6 +29,7 @@ from ..verdict.functionals import largest
 from ..words.fields import vary
 from ..words.problem import Problem, now_and_now, present, random_parts, scalars, seed_keys
 from ..words.theory import Setting, Theory, TheoryWarning
+from .array_rules import strictly
 from .declared import check_axes, check_declarations, check_fields, check_kind, demand, spread
 from .round_trip import changes
 from .round_trip import same as same
@@ -38,6 +39,7 @@ from .tried_values import inside, short_axis
 SEEDS = 24
 
 
+@strictly
 def check_problem(problem: Problem | type[Problem], sizes: Sequence[Mapping[str, Any]] = ({},)) -> None:
     """AssertionError unless a problem keeps what every verb relies on.
 
@@ -60,6 +62,7 @@ def check_problem(problem: Problem | type[Problem], sizes: Sequence[Mapping[str,
         check_descent(one)
 
 
+@strictly
 def check_theory(
     theory: Theory | type[Theory],
     problem: Problem | None = None,

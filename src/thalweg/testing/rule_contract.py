@@ -11,6 +11,7 @@ from ..results.serial import from_json, to_json
 from ..rules import DiscreteRule, GradientFlow
 from ..verbs.real_runs import train
 from ..words.problem import FisherProblem, Observable, Rule, SampledProblem, array
+from .array_rules import strictly
 
 CURVATURES = (0.0, 0.5, 4.0)
 PULL = 0.7
@@ -73,6 +74,7 @@ def _run(rule: Rule, times: Any, **changes: Any) -> np.ndarray:
     return train(_Bowl(rule=rule, **changes), times, strict=False).place.values[0]
 
 
+@strictly
 def check_rule(rule: Rule) -> None:
     """AssertionError unless a rule does what it says of itself, on a quadratic bowl whose samples are all alike.
 

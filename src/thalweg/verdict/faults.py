@@ -59,7 +59,7 @@ def _when(wrong: xr.DataArray) -> str:
 
 
 def _usable(values: xr.DataArray, logarithmic: bool) -> xr.DataArray:
-    found = np.isfinite(values)
+    found: xr.DataArray = xr.apply_ufunc(np.isfinite, values)
     return found & (values > 0) if logarithmic else found
 
 

@@ -34,6 +34,11 @@ def batches(seeds: Sequence[int], workers: int) -> list[Batch]:
     return [Batch(np.concatenate([part, np.zeros(BATCH - len(part), np.int64)]), len(part)) for part in parts]
 
 
+def parts_of(seeds: Sequence[int]) -> list[Batch]:
+    """The batches in which a CPU runs these seeds, one for each worker at a time."""
+    return batches(seeds, max(1, min(os.cpu_count() or 1, len(seeds))))
+
+
 def map_seeds(one: Callable[[Any], Any], over: Any, count: Any) -> Any:
     """`one` over the first `count` rows of a batch: in turn on a CPU, where each stays in cache, else all at once.
 
@@ -76,7 +81,7 @@ def over_seeds(
     if jax.default_backend() != "cpu":
         return list(seeds), _host(run(Batch(_sharded(np.asarray(seeds, dtype=np.int64)), len(seeds))))
     workers = max(1, min(os.cpu_count() or 1, len(seeds)))
-    parts = batches(seeds, workers)
+    parts = parts_of(seeds)
     done: dict[int, Any] = {}
 
     def report() -> None:

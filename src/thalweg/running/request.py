@@ -2,16 +2,17 @@
 
 import dataclasses
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from ..computing.parallel import Batch
-from ..words.draws import Case, cases, first_case
+from ..computing.parallel import Batch, parts_of
+from ..words.draws import Case, cases, completed, first_case
 from ..words.problem import Macrostate, Problem, random_parts
 from ..words.theory import Setting
 
@@ -186,6 +187,15 @@ class Request:
             self._kept.keep(key, drawn := cases(self.problem, self.given, part))
             return drawn
         return self._kept.found[key]
+
+    def settings(self) -> Iterator[Setting]:
+        """The case of each seed in turn, as assumptions are measured on it; draws are those that are kept."""
+        for part in parts_of(self.seeds):
+            drawn = self.cases(part)
+            data, start = jax.tree.map(np.asarray, (drawn.data, drawn.start))
+            for i in range(part.count):
+                one = jax.tree.map(lambda leaf, i=i: jnp.asarray(leaf[i]), (data, start))
+                yield Setting(self.problem, *completed(Case(*one, drawn.path), self.given), self.axis)
 
     def only(self, seeds: Sequence[int]) -> "Request":
         """The same for some of the seeds."""

@@ -1,6 +1,7 @@
 """compare: theory against training, with an error budget and a verdict."""
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -50,7 +51,7 @@ def compare(
         raise ValueError(f"resolution = {resolution} is not allowed; give a share between 0 and 1, such as 0.1.")
     with patient(), jax.enable_x64():
         request = Request.of(problem, times, seeds, data, start)
-        theories = _theories(request, theory)
+        theories = [_on_every_seed(one, request) for one in _theories(request, theory)]
         done = training.run(request, progress)
         seen = None if done is None else trained(request, done)
         answer(lambda: seen, _kept(done, request))
@@ -91,6 +92,20 @@ def _theories(request: Request, theory: Any) -> list[choice.Chosen]:
     if not found or len(set(names)) < len(names):
         raise ValueError(f"theory = {names} is not allowed; give one theory, or a list without repeats.")
     return [choice.Chosen(t, choice.check(t, request.problem, request.setting, quiet=True)) for t in found]
+
+
+def _on_every_seed(one: choice.Chosen, request: Request) -> choice.Chosen:
+    """With the largest strain over the seeds of what is assumed of the draw or the start: one seed may not speak for
+    all."""
+    asking = [a for a in one.theory.assumptions if a.asks_the_case(request.setting)]
+    if not asking or request.macrostate or not request.random & {"draw", "start"}:
+        return one
+    found = dict(one.strains)
+    for setting in request.settings():
+        for assumption in asking:
+            strain = float(assumption.strain(setting))
+            found[assumption.name] = max(found[assumption.name], math.inf if math.isnan(strain) else strain)
+    return one._replace(strains=found)
 
 
 def is_exact(theory: Theory, request: Request) -> bool:

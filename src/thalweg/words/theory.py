@@ -74,6 +74,16 @@ class Assumption:
     holds: Callable[[Any], bool] | None = None
     broken_by: Callable[[Any], Any] | None = None
 
+    def asks_the_case(self, setting: "Setting") -> bool:
+        """Whether its strain depends on the draw or the start, so that every seed has one of its own."""
+        if self.holds is not None:
+            return False
+        try:
+            self.strain(_Unseen(setting.problem, given_times=setting.given_times))
+        except _AskedError:
+            return True
+        return False
+
 
 def structural(
     name: str, words: str, holds: Callable[[Any], bool], broken_by: Callable[[Any], Any] | None = None
@@ -145,6 +155,22 @@ class Setting:
     def start(self) -> Any:
         """The given start, or the start of seed 0."""
         return self._case[1] if self.given_start is None else self.given_start
+
+
+class _AskedError(Exception):
+    """The draw or the start was looked at."""
+
+
+class _Unseen(Setting):
+    """A case whose draw and start nobody may see."""
+
+    @property
+    def data(self) -> Any:
+        raise _AskedError
+
+    @property
+    def start(self) -> Any:
+        raise _AskedError
 
 
 class Theory(Parametrised, Generic[P]):

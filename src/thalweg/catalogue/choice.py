@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..computing.float64 import float64
 from ..words.problem import Problem
 from ..words.theory import Setting, Theory, TheoryWarning
 from . import registry
@@ -167,7 +168,6 @@ def theories(problem: Problem) -> Any:
     Columns: theory, kind (exact, a limit with a declared error, ...), applies, strain (of the worst assumption; 1 is
     the edge), assumption, why (what 1 means), conditions_on, claims, speaks_of, source.
     """
-    import jax
 
     from .theory_table import Menu
 
@@ -176,7 +176,7 @@ def theories(problem: Problem) -> Any:
         raise ValueError(
             f"theories() takes a problem such as {', '.join(known)}; it was given {type(problem).__name__}."
         )
-    with jax.enable_x64():
+    with float64():
         rows = menu(problem)
     table = []
     for theory, found in rows:

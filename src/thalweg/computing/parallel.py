@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import threadpoolctl
 
+from .float64 import float64, root_key
 from .interrupts import pressed
 
 Progress = Callable[[int, int], None]
@@ -63,7 +64,7 @@ def map_seeds(one: Callable[[Any], Any], over: Any, count: Any) -> Any:
 
 def _empty(size: int, leaf: Any) -> Any:
     if jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        return jax.random.split(jax.random.key(0), (size, *leaf.shape))
+        return jax.random.split(root_key(0), (size, *leaf.shape))
     return jax.numpy.zeros((size, *leaf.shape), leaf.dtype)
 
 
@@ -121,7 +122,7 @@ def _blas() -> threadpoolctl.ThreadpoolController:
 
 def _in_thread(run: Callable[[Batch], Any], part: Batch) -> Any:
     # the switch to float64 belongs to a thread: each worker makes its own
-    with jax.enable_x64():
+    with float64():
         return _host(run(part))
 
 

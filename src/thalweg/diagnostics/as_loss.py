@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from ..computing.float64 import float64
 from ..computing.trees import rows_at, split
 from ..own_network.problem import NetworkProblem, StoredRows
 from ..rules import GradientDescent, Minibatches
@@ -42,7 +43,7 @@ def in_float64(measure: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(measure)
     def run(*args: P.args, **named: P.kwargs) -> R:
         about_problem = bool(args) and isinstance(args[0], Problem)
-        with jax.enable_x64() if about_problem else contextlib.nullcontext():
+        with float64() if about_problem else contextlib.nullcontext():
             return measure(*args, **named)
 
     return run

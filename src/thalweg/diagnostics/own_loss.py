@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ..computing.float64 import root_key
 from ..computing.parallel import map_seeds
 from ..computing.trees import check_finite, count_rows, rows_at
 from ..computing.trees import split as split_parameters
@@ -172,7 +173,7 @@ def follow(task: Task, rules: Sequence[Any], ticks: Any, watched: int) -> Runs:
     parts = [_parts(task, rule, seen) for rule in rules]
     loose = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(part for _, part in parts))
     steps = np.asarray(ticks, dtype=np.int64)
-    losses = _runs(parts[0][0], loose, jnp.asarray(steps), task.params, task.stacked, jax.random.key(task.seed))
+    losses = _runs(parts[0][0], loose, jnp.asarray(steps), task.params, task.stacked, root_key(task.seed))
     cost = len(parts) * (steps[-1] + seen * len(steps) * FORWARD)
     return Runs(steps, np.asarray(losses, dtype=np.float64), cost)
 
@@ -218,7 +219,7 @@ class Courses:
         """The watched loss at `ticks` (steps since the start) of the run at this rate, which is taken to the last."""
         run = self._underway[rate] if rate in self._underway else self._begin(rate)[0]
         steps, before = np.asarray(ticks, dtype=np.int64), int(run.behind)
-        key = jax.random.key(self.task.seed)
+        key = root_key(self.task.seed)
         run, losses = _go_on(*self._parts(rate), run, jnp.asarray(steps), self.task.stacked, key)
         self._underway[rate] = run
         found = np.asarray(losses, dtype=np.float64)

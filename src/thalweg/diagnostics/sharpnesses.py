@@ -11,6 +11,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
+from ..computing.float64 import root_key
 from ..computing.trees import check_finite, matching, split
 from ..mathematics.lanczos import TopPair, top_pair
 from ..words.problem import Problem
@@ -112,7 +113,7 @@ def _restart(start: Sharpness | None, moving: Any) -> Array | None:
 
 def _begin(restart: Array | None, flat: Array) -> Array:
     """Where to start: at random (a fixed key), or near the last answer with a little of everything else."""
-    chance = jax.random.normal(jax.random.key(0), flat.shape, flat.dtype)
+    chance = jax.random.normal(root_key(0), flat.shape, flat.dtype)
     return chance if restart is None else restart.astype(flat.dtype) + 0.01 * chance / jnp.linalg.norm(chance)
 
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..computing.float64 import float64, root_key
 from ..computing.trees import count_rows, doubled, split
 from ..words.problem import seed_keys
 
@@ -40,8 +41,8 @@ class Tried(NamedTuple):
 @functools.lru_cache(maxsize=64)
 def tried(apply: Any, init: Any, loss: Any, shapes: Shapes) -> Tried:
     """ValueError where what the functions return does not fit together."""
-    with jax.enable_x64():
-        return jax.eval_shape(lambda key, data: _run(apply, init, loss, key, data), jax.random.key(0), shapes.build())
+    with float64():
+        return jax.eval_shape(lambda key, data: _run(apply, init, loss, key, data), root_key(0), shapes.build())
 
 
 def _run(apply: Any, init: Any, loss: Any, key: Any, data: Any) -> Tried:
@@ -67,7 +68,7 @@ def _run(apply: Any, init: Any, loss: Any, key: Any, data: Any) -> Tried:
 @functools.lru_cache(maxsize=64)
 def uses_key(init: Any) -> bool:
     """Whether two keys give different starts."""
-    with jax.enable_x64():
+    with float64():
         pair = [jax.tree.leaves(split(init(seed_keys(np.int64(seed))[1]))[0]) for seed in (0, 1)]
     return not all(map(np.array_equal, *pair))
 
@@ -75,8 +76,8 @@ def uses_key(init: Any) -> bool:
 @functools.lru_cache(maxsize=64)
 def settings_of(init: Any) -> Any:
     """What `init` returns beside floating-point arrays: functions and Python numbers of a module."""
-    with jax.enable_x64():
-        whole = eqx.filter_eval_shape(init, jax.random.key(0))
+    with float64():
+        whole = eqx.filter_eval_shape(init, root_key(0))
     found = split(jax.tree.map(lambda leaf: jnp.zeros((), leaf.dtype) if _is_shape(leaf) else leaf, whole))[1]
     for path, leaf in jax.tree_util.tree_flatten_with_path(found)[0]:
         if eqx.is_array(leaf):
@@ -112,7 +113,7 @@ class Same:
 @functools.lru_cache(maxsize=1)
 def check_first_loss(apply: Any, init: Any, loss: Any, data: Same, structure: Any) -> None:
     """ValueError for a first loss that is not finite; a sweep, whose points share their data, asks once."""
-    with jax.enable_x64():
+    with float64():
         value = _first_loss(apply, init, loss, seed_keys(np.int64(0))[1], jax.tree.unflatten(structure, data.parts))
     if not np.isfinite(value):
         raise ValueError(

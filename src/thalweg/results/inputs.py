@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from ..computing.float64 import float64, root_key
 from ..computing.tree_paths import fitting, flatten, unflatten
 from ..words.problem import Macrostate, Problem
 from .serial import to_json
@@ -44,8 +45,8 @@ def in_form(problem: Problem, own: Kept) -> tuple[Any, Any]:
 
     So a problem of the user's own gets its modules back, though a file knows names and arrays alone.
     """
-    key = jax.random.key(0)
-    with jax.enable_x64():
+    key = root_key(0)
+    with float64():
         drawn = jax.eval_shape(problem.draw, key)
         begun = jax.eval_shape(problem.initial, key, drawn)
     return _fitted(own.data, drawn, "data"), _fitted(own.start, begun, "start")

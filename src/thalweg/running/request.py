@@ -22,16 +22,18 @@ KEPT_BYTES = 256 * 2**20
 
 
 def seed_list(seeds: Any) -> list[int]:
-    """0..n-1 for an integer n, or the given whole numbers; ValueError otherwise."""
+    """0..n-1 for an integer n, or the given whole numbers below 2^63; ValueError otherwise."""
     counted = isinstance(seeds, int | np.integer) and not isinstance(seeds, bool)
     wanted: Any = range(int(seeds)) if counted else seeds
     try:
         found = [int(s) for s in wanted]
-        whole = all(int(s) == s and s >= 0 for s in wanted)
+        whole = all(int(s) == s and 0 <= s < 2**63 for s in wanted)
     except (TypeError, ValueError):
         found, whole = [], False
     if not found or not whole or len(set(found)) < len(found):
-        raise ValueError(f"seeds = {seeds!r} is not allowed; give a number >= 1, or different whole numbers >= 0.")
+        raise ValueError(
+            f"seeds = {seeds!r} is not allowed; give a number >= 1, or different whole numbers from 0 to 2^63 - 1."
+        )
     return found
 
 

@@ -3,9 +3,8 @@
 import os
 from typing import Any
 
-import jax
-
 from ..catalogue import registry
+from ..computing.float64 import float64
 from ..data.table_files import Table, mapping, numbered, read_table
 from ..systems.shared.least_squares import TableProblem
 from ..words.problem import Problem
@@ -73,7 +72,7 @@ def _advice(problem: Problem, data: Any, start: Any, about: tuple[str, ...] = ()
             f"there is no advice about {type(problem).__name__}; there is about {', '.join(names) or 'none yet'}. "
             "theories(problem) lists what is known about yours."
         )
-    with jax.enable_x64():
+    with float64():
         given = (None if data is None else problem.as_data(data), None if start is None else problem.as_start(start))
         setting = Setting(problem, *given)
         items = tuple(item for one in advisers for item in one.advise(setting))

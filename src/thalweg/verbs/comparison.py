@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import numpy as np
 import xarray as xr
 
 from ..catalogue import choice
+from ..computing.float64 import float64
 from ..computing.interrupts import Interrupted, answer, patient
 from ..computing.parallel import Progress
 from ..results.inputs import inputs
@@ -49,7 +49,7 @@ def compare(
     """
     if not 0 < resolution < 1:
         raise ValueError(f"resolution = {resolution} is not allowed; give a share between 0 and 1, such as 0.1.")
-    with patient(), jax.enable_x64():
+    with patient(), float64():
         request = Request.of(problem, times, seeds, data, start)
         theories = [_on_every_seed(one, request) for one in _theories(request, theory)]
         done = training.run(request, progress)

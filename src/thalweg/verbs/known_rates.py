@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 import xarray as xr
 
 from ..catalogue import choice
+from ..computing.float64 import float64
 from ..diagnostics.as_loss import beginning
 from ..running.evaluation import evaluate
 from ..running.request import Request, given, time_axis
@@ -53,7 +53,7 @@ def rate_study_of(
 
 def rates_known_of(problem: Problem, seed: int = 0, start: Any = None) -> dict[str, float]:
     """Stable rates that are known exactly for the draw and the start of one seed."""
-    with jax.enable_x64():
+    with float64():
         data, params, _ = beginning(problem, seed, start)
         return known_rates(problem, data, params)
 

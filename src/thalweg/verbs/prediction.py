@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import jax
 import xarray as xr
 
 from ..catalogue import choice
+from ..computing.float64 import float64
 from ..computing.interrupts import answer, patient
 from ..computing.parallel import Progress
 from ..results.labels import label
@@ -32,7 +32,7 @@ def predict(
     Raises ValueError for bad times, misfitting data, or a theory that cannot speak here; warns (TheoryWarning) where
     one is asked outside its regime; Ctrl-C raises Interrupted, whose `finished` holds the seeds that had ended.
     """
-    with patient(), jax.enable_x64():
+    with patient(), float64():
         request = Request.of(problem, times, seeds, data, start)
         chosen = choice.chosen(request.setting, theory)
         told = evaluate(chosen.theory, request, progress)

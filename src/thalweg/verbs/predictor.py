@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import jax
 import xarray as xr
 
 from ..catalogue import choice
+from ..computing.float64 import float64
 from ..computing.interrupts import answer, patient
 from ..results import serial
 from ..results.labels import label, lasting, relabelled
@@ -47,7 +47,7 @@ class Predictor:
     def __call__(self, changes: Mapping[str, Any] | None = None, *, times: Any = None, **scalars: Any) -> xr.Dataset:
         """The prediction with these scalars changed: by name, or in a mapping where the name has a dot
         (`{"rule.learning_rate": 0.1}`). ValueError for an unknown name, a value outside its range, bad times."""
-        with patient(), jax.enable_x64():
+        with patient(), float64():
             wanted = {**(changes or {}), **scalars}
             problem = self._varied(wanted)
             axis = self._request.axis if times is None else time_axis(problem, times)
@@ -82,7 +82,7 @@ class Predictor:
 
     def strains(self, changes: Mapping[str, Any] | None = None, **scalars: Any) -> dict[str, float]:
         """How hard the problem with these scalars presses on each assumption: 0 exact, 1 the edge, inf impossible."""
-        with jax.enable_x64():
+        with float64():
             asked = self._request.about(self._varied({**(changes or {}), **scalars}), self._request.axis)
             return choice.strains(self.theory, asked.setting)
 
@@ -102,6 +102,6 @@ def predictor(
     problem and of its parts may change; sizes and parts ask for a predictor of their own. Strains are measured here,
     once: a call with other scalars carries none, and `.strains(...)` measures them. Arguments and errors as `predict`.
     """
-    with jax.enable_x64():
+    with float64():
         request = Request.of(problem, times, seeds, data, start)
         return Predictor(request, choice.chosen(request.setting, theory))

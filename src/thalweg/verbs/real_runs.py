@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from ..computing.float64 import float64
 from ..computing.interrupts import answer, patient
 from ..computing.parallel import Progress
 from ..running import training
@@ -30,7 +31,7 @@ def train(
     the finite numbers or hit its step ceiling raises; otherwise its data are kept. Ctrl-C raises Interrupted, whose
     `finished` holds the seeds that had ended.
     """
-    with patient(), jax.enable_x64():
+    with patient(), float64():
         request = Request.of(problem, times, seeds, data, start)
         done = training.run(request, progress)
         result = None if done is None else trained(request, done)
@@ -67,7 +68,7 @@ def _repair(problem: Problem, result: xr.Dataset) -> str:
 
 def replay(problem: Problem, times: Any = None, *, seed: int = 0, data: Any = None, start: Any = None) -> Any:
     """Final parameters of one run, trained again from its seed: the same key, the same answer."""
-    with patient(), jax.enable_x64():
+    with patient(), float64():
         done = training.run(Request.of(problem, times, [seed], data, start), keep_final=True)
         answer(lambda: None, "the run had not ended; call replay again")
     assert done is not None

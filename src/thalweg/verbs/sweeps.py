@@ -6,11 +6,11 @@ import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 import xarray as xr
 
 from ..catalogue import choice
+from ..computing.float64 import float64
 from ..computing.interrupts import Interrupted, patient, pressed
 from ..computing.parallel import Progress
 from ..results.schema import stamp
@@ -55,7 +55,7 @@ def sweep(
     times that differ between points (give `times`), or a theory that can speak about none of them.
     """
     grid = grid_of(problem, over)
-    with patient(), jax.enable_x64():
+    with patient(), float64():
         asked = _asked(problem, grid, times, theory, seeds)
         folder = _folder(out)
         if client is None:
@@ -226,7 +226,7 @@ class _Work:
 def one_point(problem: Problem, changes: dict[str, Any], asked: tuple[Any, ...], place: Path | None) -> list[Point]:
     """Theory and training at one point, on a worker of a cluster; `asked`: times, theory, seeds."""
     axis, theory, seeds = asked
-    with jax.enable_x64():
+    with float64():
         varied = vary(problem, changes)
         request = Request.of(varied, axis, 1 if seeds is None else seeds)
         try:

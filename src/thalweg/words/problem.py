@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from ..computing.float64 import root_key
 from .declarations import Axis, Event, Observable, Remark
 from .events import CurveDetector, FromDraw, Reading, Watched, name_of
 from .fields import Parameter, Parametrised, array, parameters, scalar, size, vector
@@ -229,8 +231,14 @@ ROOT_SEED = 1805
 
 
 def seed_keys(seed: Any) -> tuple[Array, Array, Array]:
-    """Keys for the draw, the start and the path of one seed: the whole number folded into one root key."""
-    key = jax.random.fold_in(jax.random.key(ROOT_SEED), seed)
+    """Keys for the draw, the start and the path of one seed: the whole number, below 2^63, folded into one root key."""
+    number = jnp.asarray(seed)
+    wide = number.dtype.itemsize == 8
+    key = jax.random.fold_in(root_key(ROOT_SEED), (number & 0xFFFFFFFF if wide else number).astype(jnp.uint32))
+    if wide:
+        # what is beyond 32 bits is folded in after, where there is any
+        high = (number >> 32).astype(jnp.uint32)
+        key = jnp.where(high > 0, jax.random.fold_in(key, high), key)
     draw, start, path = jax.random.split(key, 3)
     return draw, start, path
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...computing.compiling import light
+from ...computing.float64 import float64, root_key
 from ...rules.demands import stable_share
 from .problem import LogisticSample, safe_rate
 
@@ -129,7 +130,7 @@ def reach(problem: Any, data: LogisticSample, start: Any, time: float) -> Reach:
     (margin |beside| + 1 + margin |start|)/(ln T + clock), which random data kept within 0.85 of it.
     """
     n = data.inputs.shape[0]
-    with jax.enable_x64():
+    with float64():
         flow = time * float(problem.rule.effective_pace())
         top = 2 * stable_share(problem.rule, lambda: safe_rate(problem, data))
         found = _next_order(data, jnp.asarray(np.log(max(flow, 1e-300)))) if np.any(data.separable) else None
@@ -205,6 +206,6 @@ def early(setting: Any, names: tuple[str, ...], own: Any) -> float:
 
 def default_reach(problem: Any) -> Reach:
     """What is left at the end of the default run, from the start at 0."""
-    with jax.enable_x64():
-        data = problem.draw(jax.random.key(0))
+    with float64():
+        data = problem.draw(root_key(0))
     return reach(problem, data, None, float(problem.horizon()[-1]))

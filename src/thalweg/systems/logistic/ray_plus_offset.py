@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ...computing.float64 import root_key
 from ...rules.demands import under_adam
 from ...words.problem import Axis, Problem
 from ...words.theory import Assumption, Asymptote, Claim, Setting, Source, Variable
@@ -111,7 +112,7 @@ class RayPlusOffset(Asymptote[DatasetLogistic]):
     )
 
     def predict(self, problem: DatasetLogistic, data: Any, start: Any, times: Array) -> dict[str, Array]:
-        given = problem.draw(jax.random.key(0)) if data is None else data
+        given = problem.draw(root_key(0)) if data is None else data
         found = second_order(given)
         flow = problem.rule.effective_pace() * jnp.asarray(times)
         ray = jnp.asarray(given.ray)
@@ -192,7 +193,7 @@ class FiniteOptimum(Asymptote[DatasetLogistic]):
         return _one("overlapping")
 
     def predict(self, problem: DatasetLogistic, data: Any, start: Any, times: Array) -> dict[str, Array]:
-        given = problem.draw(jax.random.key(0)) if data is None else data
+        given = problem.draw(root_key(0)) if data is None else data
         inside = given.inputs @ given.basis
         chance = jax.nn.sigmoid(given.inputs @ given.offset)
         bend = (inside * (chance * (1 - chance))[:, None]).T @ inside / inside.shape[0]

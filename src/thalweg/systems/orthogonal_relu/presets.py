@@ -4,6 +4,7 @@ import jax
 import numpy as np
 
 from ...catalogue.registry import preset
+from ...computing.float64 import float64, root_key
 from ...rules import GradientDescent, GradientFlow
 from .problem import OrthogonalReLU
 from .user_inputs import UserInputsReLU
@@ -103,8 +104,8 @@ class Boursier2022:
 
 def teacher_sample(seed: int, points: int, dimension: int, units: int) -> tuple[np.ndarray, np.ndarray]:
     """Standard Gaussian inputs, and a ReLU teacher: hidden N(0, 1/(units dimension)), output N(0, 1/units)."""
-    with jax.enable_x64():
-        draws = jax.random.split(jax.random.key(seed), 3)
+    with float64():
+        draws = jax.random.split(root_key(seed), 3)
         inputs, hidden, output = (
             np.asarray(jax.random.normal(key, shape, dtype="float64"))
             for key, shape in zip(draws, ((points, dimension), (units, dimension), (units,)), strict=True)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from ...computing.float64 import float64, root_key
 from ...data.two_layer import TwoLayer
 from ...mathematics.gated_growth import FinalPattern, GatedGrowth, final_pattern, gated_growth, state_at
 from ...rules.demands import followed_pace, plain_steps, stepped_strain, under_adam
@@ -44,18 +45,18 @@ class Reduced(NamedTuple):
 
 def sample(problem: Any, data: Any) -> Any:
     """The data set of a problem whose inputs are fixed: its draw is the same for every key."""
-    return problem.draw(jax.random.key(0)) if data is None else data
+    return problem.draw(root_key(0)) if data is None else data
 
 
 def points(problem: Any) -> Any:
     """Labels and norms of a problem whose inputs are fixed."""
-    with jax.enable_x64():
+    with float64():
         return sample(problem, None)
 
 
 def least_norms(problem: Any) -> tuple[float, float]:
     """N_+ and N_-: the least half squared norms that fit the points of each sign."""
-    with jax.enable_x64():
+    with float64():
         found = sample(problem, None)
         positive, negative = group_norms(found.labels, found.norms)
         return float(positive), float(negative)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...computing.float64 import float64
 from ...data.two_layer import TwoLayer
 from ...rules import GradientDescent, GradientFlow
 from ...words.fields import check_ranges, is_traced, vary
@@ -188,7 +189,7 @@ def reduced(problem: UserInputsReLU) -> OrthogonalReLU:
 
 def reduced_start(start: TwoLayer, inputs: Float[Any, "n d"]) -> TwoLayer:
     """A start in the directions of the inputs: u_jk = w_j . x_k / |x_k|. What lies outside them never moves."""
-    with jax.enable_x64():
+    with float64():
         return jax.tree.map(
             np.asarray, TwoLayer(start.hidden @ (inputs / np.linalg.norm(inputs, axis=1)[:, None]).T, start.output)
         )

@@ -204,7 +204,12 @@ def relabelled(like: xr.Dataset, values: Mapping[str, Any], flow_time: np.ndarra
     )
 
 
+def clock_noun(clock: str) -> str:
+    """What one moment of a clock is called."""
+    return {"steps": "step", "flow time": "flow time"}.get(clock, clock)
+
+
 def sentences(codes: np.ndarray, when: np.ndarray, clock: str) -> list[str]:
     """One sentence per run on how it ended."""
-    noun = {"steps": "step", "flow time": "flow time"}.get(clock, clock)
+    noun = clock_noun(clock)
     return [OUTCOMES[0] if c == 0 else f"{OUTCOMES[int(c)]} at {noun} {t:g}" for c, t in zip(codes, when, strict=True)]

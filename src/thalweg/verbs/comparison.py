@@ -18,7 +18,7 @@ from ..results.labels import label
 from ..results.schema import stamp
 from ..results.serial import to_json
 from ..running import training
-from ..running.evaluation import Told, describe, evaluate, existing, remarks, trained
+from ..running.evaluation import Told, describe, evaluate, existing, trained
 from ..running.request import Request, Seeds
 from ..verdict.budget import TIGHTER, Row, rows
 from ..verdict.gaps import gap_curves
@@ -190,7 +190,7 @@ def _tree(runs: _Runs, judged: list[_Judged], resolution: float) -> xr.DataTree:
         for kind, content in (("theory", one.told), ("gap", one.gap), ("budget", _table(one.budget))):
             nodes[kind if len(judged) == 1 else f"{kind}/{name}"] = content
     tree = xr.DataTree.from_dict(nodes)
-    said = remarks(problem) + [line for one in judged for line in one.verdict.notes]
+    said = json.loads(runs.seen.attrs["remarks"]) + [line for one in judged for line in one.verdict.notes]
     tree.attrs = stamp(
         verb="compare",
         problem=to_json(problem)[0],

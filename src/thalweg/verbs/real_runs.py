@@ -9,6 +9,7 @@ import xarray as xr
 from ..computing.float64 import float64
 from ..computing.interrupts import answer, patient
 from ..computing.parallel import Progress
+from ..results.labels import OUTCOMES
 from ..running import training
 from ..running.evaluation import trained
 from ..running.request import Request, Seeds, what_ended
@@ -45,7 +46,7 @@ def train(
 
 def refuse_bad_runs(problem: Problem, done: training.Finished, result: xr.Dataset) -> None:
     """FloatingPointError for the first run that did not end well, with what to do."""
-    wrong = np.asarray(done.runs.outcome) != 0
+    wrong = result["outcome"].values != OUTCOMES[0]
     if np.any(wrong):
         bad = int(np.argmax(wrong))
         raise FloatingPointError(

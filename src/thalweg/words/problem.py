@@ -243,13 +243,21 @@ def seed_keys(seed: Any) -> tuple[Array, Array, Array]:
     return draw, start, path
 
 
+# whole steps of a default horizon, at least
+FEWEST = 20
+
+
 def spread_times(problem: Problem, flow_end: float, points: int = 201, steps: int = 200) -> np.ndarray:
-    """Even times to a flow time, on the rule's clock; `steps` whole steps where the rule has no flow time."""
+    """Even times to a flow time, on the rule's clock; `steps` whole steps where the rule has no flow time.
+
+    A rule of whole steps is looked at for FEWEST of them at least, however far it goes in one: a run of one step shows
+    nothing.
+    """
     unit = problem.rule.steps_per_unit(problem)
     if unit is None:
         return np.linspace(0.0, flow_end, points)
     per_step = float(problem.rule.flow_time(problem, np.asarray([1.0 / unit]))[0])
-    last = max(1, round(flow_end / per_step)) if np.isfinite(per_step) else steps
+    last = max(FEWEST, round(flow_end / per_step)) if np.isfinite(per_step) else steps
     return np.unique(np.round(np.linspace(0, min(last, 100_000), points))) / unit
 
 

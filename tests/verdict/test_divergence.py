@@ -1,0 +1,55 @@
+"""Runs that diverge are never called well, and a setting that makes them is said first."""
+
+import json
+
+import numpy as np
+import pytest
+
+import thalweg as tw
+
+SMALL = {"dimension": 8, "samples": 16}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [tw.HeavyBall(learning_rate=3.0), tw.SGD(3.0, batch=4), tw.GradientDescent(5.0), tw.Nesterov(4.0)],
+    ids=lambda rule: type(rule).__name__,
+)
+def test_infinite_losses_end_a_run(rule):
+    """Parameters may still be finite where their square is not: the first observable that is not is named."""
+    problem = tw.LinearClassifier(**SMALL, rule=rule)
+    long = tw.train(problem, range(0, 3000, 5), seeds=4, strict=False)
+    losses = long.train_loss.values
+    for seed, outcome in enumerate(long.outcome.values):
+        assert outcome.startswith("left the finite numbers")
+        when = float(outcome.rsplit(" ", 1)[1])
+        known = np.isfinite(losses[seed])
+        assert known[long.time.values < when].all()
+        assert not known[long.time.values >= when].any()
+    end = long.time.values[np.argmin(np.isfinite(losses).all(0))]
+    short = tw.train(problem, [0, int(end)], seeds=4, strict=False)
+    assert any(o.startswith("left the finite numbers in ") or "at step" in o for o in short.outcome.values)
+
+
+def test_a_comparison_leaves_them_out():
+    result = tw.compare(
+        tw.LinearClassifier(**SMALL, rule=tw.HeavyBall(learning_rate=3.0)), [0, 400], theory="Eigenmodes", seeds=3
+    )
+    said = json.loads(result.attrs["remarks"])
+    assert said[0].startswith("The learning rate 3 is beyond the largest stable one")
+    assert sum("is left out of the comparison" in line for line in said) == 3
+    assert result.attrs["verdict"] == "inconclusive"
+
+
+@pytest.mark.parametrize("rate", [2.0, 50.0, 1e4])
+def test_a_default_horizon_has_some_steps_and_says_what_diverges(rate):
+    problem = tw.LinearClassifier(**SMALL, rule=tw.GradientDescent(rate))
+    assert len(problem.horizon()) > 20
+    seen = tw.train(problem, seeds=2)
+    assert json.loads(seen.attrs["remarks"])[0].startswith(f"The learning rate {rate:g} is beyond the largest stable")
+    assert "in 2 of 2 runs: these diverge" in seen.attrs["remarks"]
+
+
+def test_a_stable_rate_is_not_remarked():
+    seen = tw.train(tw.LinearClassifier(**SMALL, rule=tw.GradientDescent(0.01)), seeds=2)
+    assert seen.attrs["remarks"] == "[]"

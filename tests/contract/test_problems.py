@@ -76,7 +76,7 @@ def test_a_class_that_cannot_be_made_says_what_it_needs():
     with pytest.raises(ValueError, match=r"_Demanding cannot be made without rule; .*examples\(\)"):
         check_problem(_Demanding)
     with pytest.raises(AssertionError, match="share"):
-        check_problem(_Demanding(rule=tw.GradientDescent(learning_rate=0.2)))
+        check_problem(_Demanding(rule=tw.GradientFlow(tolerance=1e-7)))
 
 
 class _Demanding(tw.Problem):

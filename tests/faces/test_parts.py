@@ -61,7 +61,7 @@ def test_parts_of_presets_and_of_other_systems():
 
 def test_parts_are_listed_with_their_defaults():
     described = " ".join(run("compare", "DeepLinear", "--help").stdout.split())
-    assert "--start NAME a law of all layers at the start: GaussianLayers, BalancedLayers" in described
+    assert "--start NAME a law of all layers at the start: AlignedLayers, BalancedLayers, GaussianLayers" in described
     assert "[BalancedLayers None]" in described
     assert "--rule.schedule.growth" in described
     assert "--rule.rule.momentum" not in described

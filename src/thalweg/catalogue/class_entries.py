@@ -33,7 +33,7 @@ def entry_of(kind: type) -> Entry:
     return Entry(
         name=kind.__name__,
         kind=next((n for n in names if n in KINDS), (names or [kind.__name__])[0]),
-        doc=inspect.getdoc(kind) if "__doc__" in vars(kind) and kind.__doc__ else "",
+        doc=(inspect.getdoc(kind) or "") if vars(kind).get("__doc__") else "",
         module=kind.__module__,
         qualname=kind.__qualname__,
         fields=tuple(_field(f) for f in dataclasses.fields(told) if not f.metadata.get("derived")),

@@ -15,7 +15,7 @@ FILE = "catalogue.json"
 @functools.cache
 def stored() -> tuple[tuple[Entry, ...], tuple[PresetEntry, ...]]:
     """Classes and presets of the package."""
-    text = resources.files(__package__).joinpath(FILE).read_text(encoding="utf-8")
+    text = resources.files("thalweg.catalogue").joinpath(FILE).read_text(encoding="utf-8")
     found = json.loads(text)
     return tuple(_back(Entry, e) for e in found["classes"]), tuple(_back(PresetEntry, p) for p in found["presets"])
 

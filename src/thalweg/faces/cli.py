@@ -37,7 +37,7 @@ def _shared(*names: str) -> list[click.Option]:
     known: dict[str, Callable[[], click.Option]] = {
         "times": lambda: click.Option(["--times"], metavar="A:B:N", help="start:stop:count, or numbers with commas"),
         "theory": lambda: click.Option(["--theory"], multiple=True, metavar="NAME", help="may be given several times"),
-        "seeds": lambda: click.Option(["--seeds"], metavar="N", help="how many, or a list with commas"),
+        "seeds": lambda: click.Option(["--seeds"], metavar="N", help="how many, or a list; of compare: enough"),
         "resolution": lambda: click.Option(
             ["--resolution"], type=float, help="share of a functional's scale that must be seen [default 0.1]"
         ),

@@ -20,10 +20,14 @@ def read_numbers(text: str, what: str) -> Any:
         ) from None
 
 
+# as many seeds as decide: of compare alone
+ENOUGH = "enough"
+
+
 def read_seeds(text: str | None) -> Any:
-    """A number of seeds, or a list with commas."""
-    if text is None:
-        return None
+    """A number of seeds, or a list with commas; "enough" stays."""
+    if text is None or text == ENOUGH:
+        return text
     try:
         listed = [int(part) for part in text.split(",")]
     except ValueError:

@@ -141,6 +141,7 @@ _ROWS = (
                 Entry("theory_json", "modules", "class and fields of each theory"),
                 *VERDICT,
                 Entry("resolution", "number", "what share of a scale the run was asked to see"),
+                Entry("looks", "number", "how often seeds were added until it was decided", needed=False),
                 *SEEDS,
             ), filled=False),
             Node("/training", "what was seen", SEEDS, TIME + SEED, EACH_OUTCOME, role="training"),

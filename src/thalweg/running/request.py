@@ -3,7 +3,7 @@
 import dataclasses
 import threading
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import equinox as eqx
@@ -196,8 +196,9 @@ class Request:
             drawn = self.cases(part)
             data, start = jax.tree.map(np.asarray, (drawn.data, drawn.start))
             for i in range(part.count):
-                one = jax.tree.map(lambda leaf, i=i: jnp.asarray(leaf[i]), (data, start))
-                yield Setting(self.problem, *completed(Case(*one, drawn.path), self.given), self.axis)
+                pick = partial(jax.tree.map, lambda leaf, i=i: jnp.asarray(leaf[i]))
+                own = Case(pick(data), pick(start), drawn.path)
+                yield Setting(self.problem, *completed(own, self.given), self.axis)
 
     def only(self, seeds: Sequence[int]) -> "Request":
         """The same for some of the seeds."""

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jaxtyping import Array
 
 from ..computing.compiling import light
@@ -37,6 +38,13 @@ class Finished(NamedTuple):
 
     seeds: list[int]
     runs: Trajectory
+
+    def and_then(self, more: "Finished | None") -> "Finished":
+        """With the runs of other seeds after these."""
+        if more is None:
+            return self
+        runs = jax.tree.map(lambda *parts: np.concatenate([np.asarray(one) for one in parts]), self.runs, more.runs)
+        return Finished(self.seeds + more.seeds, runs)
 
 
 def run(request: Request, progress: Progress | None = None, keep_final: bool = False) -> Finished | None:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -20,11 +20,15 @@ from ..results.serial import to_json
 from ..running import training
 from ..running.evaluation import Told, describe, evaluate, existing, trained
 from ..running.request import Request, Seeds
-from ..verdict.budget import TIGHTER, Row, rows
+from ..verdict.budget import FAMILY_LEVEL, TIGHTER, Row, rows
 from ..verdict.gaps import gap_curves
-from ..verdict.verdict import Verdict, judge
+from ..verdict.verdict import Verdict, judge, needed
 from ..words.problem import Problem
 from ..words.theory import Theory
+
+# numbers of seeds at which seeds="enough" looks, and how far beyond the last a guess from few seeds may be
+LOOKS = (24, 48, 96, 192, 384, 768)
+REACH = 2.0
 
 
 def compare(
@@ -32,7 +36,7 @@ def compare(
     times: Any = None,
     *,
     theory: Any = None,
-    seeds: Seeds = 24,
+    seeds: Seeds | Literal["enough"] = 24,
     data: Any = None,
     start: Any = None,
     resolution: float = 0.1,
@@ -44,25 +48,61 @@ def compare(
         allowance = finite-size term + numerical tolerance + the problem's margin,
         error = q * standard error over seeds, q the Student quantile at a family level of 1 %.
     `resolution` is the share of a functional's scale that the run must be able to see for "confirmed".
+    `seeds="enough"` doubles their number from 24 until the comparison is decided or could not be by 768; each look then
+    spends its share of the level, 1 % over 6, so that looking often does not make a right theory fail more often.
     `theory` is one theory or a list (the first gives the verdict of the whole). Nodes: training, theory, gap, budget,
     inputs; with several theories a child each. Raises ValueError for bad input; diverged runs are kept and said.
     """
     if not 0 < resolution < 1:
         raise ValueError(f"resolution = {resolution} is not allowed; give a share between 0 and 1, such as 0.1.")
     with patient(), float64():
-        request = Request.of(problem, times, seeds, data, start)
-        theories = [_on_every_seed(one, request) for one in _theories(request, theory)]
-        done = training.run(request, progress)
-        seen = None if done is None else trained(request, done)
-        answer(lambda: seen, _kept(done, request))
-        assert seen is not None
-        try:
-            runs = _Runs(request, seen, _tighter(request, theories))
-            tree = _tree(runs, [_judged(runs, one, resolution) for one in theories], resolution)
-        except KeyboardInterrupt:
-            raise Interrupted(seen, _kept(done, request)) from None
+        looks = LOOKS if isinstance(seeds, str) and seeds == "enough" else None
+        wanted: Any = LOOKS[-1] if looks else seeds
+        whole = Request.of(problem, times, wanted, data, start)
+        named = _theories(whole, theory)
+        terms = _Terms(resolution, FAMILY_LEVEL / len(looks or "1"))
+        done, tree = None, xr.DataTree()
+        for look, count in enumerate(looks or [len(whole.seeds)], start=1):
+            request = whole.only(whole.seeds[:count])
+            done = _trained_on(done, request, progress)
+            seen = trained(request, done)
+            try:
+                theories = [_on_every_seed(one, request) for one in named]
+                runs = _Runs(request, seen, _tighter(request, theories))
+                judged = [_judged(runs, one, terms) for one in theories]
+                tree = _tree(runs, judged, resolution)
+            except KeyboardInterrupt:
+                raise Interrupted(seen, _kept(done, request)) from None
+            if looks:
+                tree.attrs["looks"] = look
+                if not any(_worth_more(one, terms, count) for one in judged):
+                    break
         answer(lambda: tree, "the whole of compare is in `.finished`")
     return tree
+
+
+class _Terms(NamedTuple):
+    """What a comparison is judged by: the resolution that is asked for, and the level of error that it may spend."""
+
+    resolution: float
+    level: float
+
+
+def _trained_on(done: training.Finished | None, request: Request, progress: Progress | None) -> training.Finished:
+    """The runs of a request, of which some may be there; on Ctrl-C Interrupted with all that ended."""
+    behind = 0 if done is None else len(done.seeds)
+    fresh = training.run(request.only(request.seeds[behind:]), progress)
+    found = fresh if done is None else done.and_then(fresh)
+    answer(lambda: None if found is None else trained(request, found), _kept(found, request))
+    assert found is not None
+    return found
+
+
+def _worth_more(one: "_Judged", terms: _Terms, seeds: int) -> bool:
+    """Whether this is not decided, and more seeds than `seeds` could within the last look."""
+    if one.verdict.verdict != "inconclusive" or seeds >= LOOKS[-1]:
+        return False
+    return needed(one.budget, terms.resolution, seeds) <= REACH * LOOKS[-1]
 
 
 def _kept(done: training.Finished | None, request: Request) -> str:
@@ -135,7 +175,7 @@ class _Judged(NamedTuple):
     verdict: Verdict
 
 
-def _judged(runs: _Runs, one: choice.Chosen, resolution: float) -> _Judged:
+def _judged(runs: _Runs, one: choice.Chosen, terms: _Terms) -> _Judged:
     """A theory beside what was seen."""
     theory, (request, seen, tight) = one.theory, runs
     problem, exact = request.problem, is_exact(theory, request)
@@ -143,10 +183,10 @@ def _judged(runs: _Runs, one: choice.Chosen, resolution: float) -> _Judged:
     sharper = _sharper(theory)
     tighter = None if sharper is None else _said(sharper, request if exact else request.only(request.seeds[:2])).values
     told = label(problem, existing(problem, said.values), request.axis, said.seeds, theory)
-    budget = rows(problem, theory, told, seen, [tight, tighter], exact)
-    outcome = judge(budget, choice.worst(one.strains), resolution, seen.sizes["seed"], seen)
+    budget = rows(problem, theory, told, seen, [tight, tighter], exact, terms.level)
+    outcome = judge(budget, choice.worst(one.strains), terms.resolution, seen.sizes["seed"], seen)
     told.attrs = describe("theory", problem, theory, one.strains, vars(outcome))
-    return _Judged(theory, told, gap_curves(problem, theory, told, seen, budget), budget, outcome)
+    return _Judged(theory, told, gap_curves(problem, theory, told, seen, budget, terms.level), budget, outcome)
 
 
 def _said(theory: Theory, request: Request) -> Told:

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -80,9 +80,9 @@ class Row:
         return self.gap >= -reach if self.claim == "lower" else abs(self.gap) <= reach
 
 
-def student(count: int, family: int) -> float:
-    """Two-sided Student quantile for one of `family` functionals at the family level; inf for a single run."""
-    return float(stdtrit(count - 1, 1 - FAMILY_LEVEL / (2 * max(family, 1)))) if count > 1 else math.inf
+def student(count: int, family: int, level: float = FAMILY_LEVEL) -> float:
+    """Two-sided Student quantile for one of `family` functionals at the family's level; inf for a single run."""
+    return float(stdtrit(count - 1, 1 - level / (2 * max(family, 1)))) if count > 1 else math.inf
 
 
 def good_seeds(seen: xr.Dataset) -> np.ndarray:
@@ -97,17 +97,20 @@ def rows(
     seen: xr.Dataset,
     tighter: Sequence[dict[str, Any] | None],
     exact: bool,
+    level: float = FAMILY_LEVEL,
 ) -> list[Row]:
     """The budget of one theory. `tighter` holds training and theory at a tighter tolerance (first seeds), or None.
 
-    `exact` says that the theory answers for every single run: then no chance is left.
+    `exact` says that the theory answers for every single run: then no chance is left. `level` is the chance that any of
+    its functionals disagrees though the theory is right.
     """
     functionals, sizes = functionals_of(problem, theory, told, seen), theory.finite_size(problem)
     training = Runs(seen, tighter[0])
     found = []
     for one in functionals:
         said, size = Runs(told, tighter[1], *claim_of(theory, one)), sizes.get(one.variable)
-        found.append(_row(problem, theory, one, training, said, size, len(functionals), exact))
+        chance = _Chance(len(functionals), level, exact)
+        found.append(_row(problem, theory, one, training, said, size, chance))
     good = seen.isel(seed=good_seeds(seen))
     wrong = faults(problem, theory, told, good) if good.sizes["seed"] else {}
     # one line for each: the numbers of such a variable mean nothing
@@ -120,6 +123,14 @@ def _faulty(name: str, sentence: str) -> Row:
                fault=sentence)  # fmt: skip
 
 
+class _Chance(NamedTuple):
+    """How many functionals share a level of error, the level, and whether the theory leaves no chance at all."""
+
+    family: int
+    level: float
+    exact: bool
+
+
 def _row(
     problem: Problem,
     theory: Theory,
@@ -127,16 +138,15 @@ def _row(
     seen: Runs,
     told: Runs,
     size: FiniteSize | None,
-    family: int,
-    exact: bool,
+    chance: _Chance,
 ) -> Row:
     observable, kind = measured_curve(problem, functional.variable), told.claim.kind
-    wanted, measured = _both_sides(functional, seen, told, observable, exact)
-    reach = _largest(functional, wanted) if exact else 1.0
+    wanted, measured = _both_sides(functional, seen, told, observable, chance.exact)
+    reach = _largest(functional, wanted) if chance.exact else 1.0
     left_out = shared_too_little(functional.name, wanted, measured) if functional.measure == "event" else ""
     gaps = np.asarray(measured - wanted)
-    gap, error = _statistics(gaps, family, exact, kind)
-    predicted, found = _as_judged(gaps, gap, wanted, measured, exact)
+    gap, error = _statistics(gaps, chance, kind)
+    predicted, found = _as_judged(gaps, gap, wanted, measured, chance.exact)
     return Row(
         name=functional.name,
         variable=functional.variable,
@@ -248,7 +258,7 @@ def _tolerance(functional: Functional, runs: Runs, times: np.ndarray, observable
     return float(np.nanmax(change)) if np.any(np.isfinite(change)) else 0.0
 
 
-def _statistics(gaps: np.ndarray, family: int, exact: bool, kind: str) -> tuple[float, float]:
+def _statistics(gaps: np.ndarray, chance: _Chance, kind: str) -> tuple[float, float]:
     """Mean gap and its error; for a theory of this very draw and start the worst seed's gap, with no error.
 
     The worst seed of a bound is the one that comes nearest to breaking it, or breaks it most.
@@ -256,9 +266,10 @@ def _statistics(gaps: np.ndarray, family: int, exact: bool, kind: str) -> tuple[
     real = gaps[np.isfinite(gaps)]
     if real.size == 0:
         return math.nan, math.inf
-    if exact:
+    if chance.exact:
         worst = {"upper": np.argmax(real), "lower": np.argmin(real)}.get(kind, np.argmax(np.abs(real)))
         return float(real[worst]), 0.0
     if real.size < 2:
         return float(real.mean()), math.inf
-    return float(real.mean()), student(real.size, family) * float(real.std(ddof=1)) / math.sqrt(real.size)
+    quantile = student(real.size, chance.family, chance.level)
+    return float(real.mean()), quantile * float(real.std(ddof=1)) / math.sqrt(real.size)

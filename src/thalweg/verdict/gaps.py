@@ -15,13 +15,13 @@ from .measures import measured_curve
 
 
 def gap_curves(
-    problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset, budget: Sequence[Row]
+    problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset, budget: Sequence[Row], chance: float
 ) -> xr.Dataset:
-    """Mean gap, error and allowance of every common curve at every time, for the eyes."""
+    """Mean gap, error (at the level `chance`) and allowance of every common curve at every time, for the eyes."""
     good = good_seeds(seen)
     sizes = theory.finite_size(problem)
     count = int(good.sum())
-    quantile = student(count, len(budget))
+    quantile = student(count, len(budget), chance)
     content: dict[str, xr.DataArray] = {}
     for name in map(str, told.data_vars):
         observable = measured_curve(problem, name)

@@ -118,6 +118,15 @@ def _sentence(
     return f"{word}: {numbers}"
 
 
+def needed(budget: Sequence[Row], resolution: float, seeds: int) -> float:
+    """About how many seeds would resolve every row, from what `seeds` left open; inf where none would."""
+    blurred = [row for row in budget if not row.left_out and math.isfinite(row.gap) and not row.resolved]
+    room = [(row, row.wanted(resolution) - row.allowance + row.margin) for row in blurred]
+    if any(left <= 0 for _, left in room):
+        return math.inf
+    return seeds * max((row.error / left for row, left in room), default=0.0) ** 2
+
+
 def _more(usable: Sequence[Row], resolution: float, seeds: int) -> str:
     """What would decide an inconclusive comparison."""
     blurred = [row for row in usable if not row.resolved]
@@ -126,11 +135,11 @@ def _more(usable: Sequence[Row], resolution: float, seeds: int) -> str:
         return f"no number of seeds decides {systematic[0].name}: its allowance alone is larger (use a larger size)"
     if seeds < 2:
         return "give at least two seeds"
-    ratio = max(row.error / (row.wanted(resolution) - row.allowance + row.margin) for row in blurred)
+    count = needed(usable, resolution, seeds)
     worst = max(blurred, key=lambda row: row.error / row.scale)
-    if not math.isfinite(ratio):
+    if not math.isfinite(count):
         return f"more seeds would decide: too few runs have {worst.name}"
-    return f"about {math.ceil(seeds * ratio**2)} seeds would decide (the least sharp is {worst.name})"
+    return f"about {math.ceil(count)} seeds would decide (the least sharp is {worst.name})"
 
 
 def _lost(seen: xr.Dataset) -> list[str]:

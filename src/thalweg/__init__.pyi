@@ -32,6 +32,8 @@ from .rules import Scheduled as Scheduled
 from .verbs.advice import advise as advise
 from .verbs.comparison import compare as compare
 from .verbs.known_rates import rate_study_of as rate_study_of
+from .verbs.citation import cite as cite
+from .verbs.orders import order_study as order_study
 from .verbs.predictor import Predictor as Predictor
 from .verbs.predictor import predictor as predictor
 from .verbs.rate_study import learning_rate_study as learning_rate_study

@@ -61,7 +61,9 @@ def results():
     seen = tw.train(SMALL, TIMES, seeds=3)
     result = tw.compare(SMALL, TIMES, theory=[tw.Eigenmodes(), tw.MarchenkoPastur()], seeds=3)
     swept = tw.sweep(SMALL, {"mean_norm": [0.5, 1.0]}, TIMES, theory=tw.MarchenkoPastur(), seeds=3)
-    return {"predict": told, "train": seen, "compare": result, "sweep": swept}
+    sizes = {("dimension", "samples"): [(4, 6), (8, 12), (16, 24)]}
+    orders = tw.order_study(SMALL, sizes, TIMES, theory=tw.MarchenkoPastur(), seeds=3)
+    return {"predict": told, "train": seen, "compare": result, "sweep": swept, "order_study": orders}
 
 
 def parts(result):

@@ -101,6 +101,24 @@ def study_lines(study: Any) -> list[str]:
     return [title_of(study), *(f"  {name} at {_short(rate)} ({words})" for rate, name, words in known)]
 
 
+def order_lines(study: Any) -> list[str]:
+    """The order of each functional whose gap is seen, and from which size on the theory is good."""
+    size, said, unseen = str(study["gap"].dims[0]), [title_of(study), f"theory: {study.attrs['theory']}"], []
+    for name in map(str, study["functional"].values):
+        one = study.sel(functional=name)
+        if math.isnan(float(one["order"])):
+            unseen.append(name)
+            continue
+        declared = float(one["declared_order"])
+        told = f" (declared {declared:g})" if math.isfinite(declared) else ""
+        least = [math.ceil(float(one[f"good_to_{share}_percent"])) for share in (5, 1)]
+        order = f"{float(one['order']):.2f} ± {float(one['order_error']):.2f}"
+        said.append(f"  {name}: order {order}{told}; good to 5 % from {size} = {least[0]}, to 1 % from {least[1]}")
+    if unseen:
+        said.append(f"  no gap beyond chance at these sizes: {', '.join(unseen)}")
+    return said
+
+
 def _values(dataset: Any) -> list[str]:
     """Curves at their end and events, a line each, below the theory that says them."""
     found = _numbers(dataset)

@@ -186,6 +186,32 @@ _ROWS = (
         resumes=True,
     ),
     ResultKind(
+        "order_study",
+        xr.Dataset,
+        (
+            Node("/", "gaps at several sizes, and their orders", (
+                *HEAD, *PROBLEM, *THEORY, *SEEDS,
+                Entry("over", "grid", "the values of each size"),
+                Entry("grid", "axes", "the sizes, tied ones together", False),
+            ), (
+                Entry("functional", "text", "name of the functional", True, ("functional",)),
+                *(Entry(n, "float", w, True, ("functional",)) for n, w in (
+                    ("order_error", "one standard error"), ("declared_order", "by the theory; NaN where it says none"),
+                    ("good_to_5_percent", "the size from which the gap is below"),
+                    ("good_to_1_percent", "the size from which the gap is below"))),
+            ), (
+                Entry("order", "float", "power of the size by which the gap falls", True, ("functional",)),
+                Entry("amount", "float", "gap at the geometric mean of the sizes", True, ("functional",)),
+                Entry("gap", "float", "measured minus predicted over the scale", True, ("functional",)),
+                Entry("error", "float", "one standard error", True, ("functional",)),
+                Entry("verdict", "text", "the word at each size"),
+            ), role="theory"),
+        ),
+        picture="faces.order_picture:order_picture",
+        lines="faces.summary:order_lines",
+        rerun="verbs.reruns:order_study_again",
+    ),
+    ResultKind(
         "learning_rate_study",
         xr.Dataset,
         (

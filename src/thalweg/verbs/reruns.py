@@ -13,6 +13,7 @@ from ..results.kinds import kind_of
 from ..results.serial import from_json
 from ..results.storage import load
 from .comparison import compare
+from .orders import order_study
 from .prediction import predict
 from .real_runs import train
 from .sweeps import grid_in, sweep
@@ -54,6 +55,14 @@ def train_again(found: xr.Dataset, progress: Progress | None) -> xr.Dataset:
 def refuse_study(found: xr.Dataset, progress: Progress | None) -> xr.Dataset:
     """ValueError: nothing that could be run again is kept."""
     raise ValueError("a learning-rate study is about a loss of your own, which no file keeps; call it again.")
+
+
+def order_study_again(found: xr.Dataset, progress: Progress | None) -> xr.Dataset:
+    """The same sizes."""
+    problem, theory = _problem(found), from_json(found.attrs["theory_json"], {})
+    (axis,) = grid_in(found).axes
+    times, seeds = (json.loads(found.attrs[name]) for name in ("times", "seeds"))
+    return order_study(problem, {axis.fields: axis.rows}, times, theory=theory, seeds=seeds, progress=progress)
 
 
 def sweep_again(found: Any, progress: Progress | None) -> xr.DataTree:

@@ -255,7 +255,7 @@ def _tree(problem: Problem, grid: Grid, asked: Asked, found: dict[str, list[Poin
     return tree
 
 
-def grid_in(tree: xr.DataTree) -> Grid:
+def grid_in(tree: xr.DataTree | xr.Dataset) -> Grid:
     """The grid of a sweep."""
     return revived(tree.attrs["grid"]) if "grid" in tree.attrs else _older(json.loads(tree.attrs["over"]))
 

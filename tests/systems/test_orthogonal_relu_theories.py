@@ -80,6 +80,40 @@ def test_aligned_groups_give_the_card(name):
         np.testing.assert_array_equal(told.full_units, full)
 
 
+UNEQUAL = ((0.8, -0.9, 0.6, -0.7, 1.1), (1.1, 0.8, 0.9, 1.3, 0.7))
+
+
+def test_groups_of_unequal_norms_follow_the_classes_on_both_sides():
+    """Quarter times of the flow of all classes differ by less than a tenth of what the competitors put out."""
+    labels, norms = UNEQUAL
+    problem = tw.OrthogonalReLU(labels=labels, norms=norms, width=128, init_scale=1e-10)
+    times = np.linspace(0.0, 160.0, 9)
+    told = tw.predict(problem, times, theory=tw.AlignedGroup(), seeds=2)
+    full = tw.predict(problem, times, theory=tw.ClassFlow(), seeds=2)
+    for name in QUARTERS:
+        np.testing.assert_array_less(np.abs(told[name] / full[name] - 1), 0.1 * told.competitor_share)
+    # the losses of both sides have fallen together at the end
+    np.testing.assert_array_less(told.train_loss[..., -1], 1e-9)
+
+
+def test_labels_of_the_other_sign_change_the_sides_of_groups():
+    """h -> -h, a -> -a, y -> -y is a symmetry of the flow."""
+    labels, norms = np.array(UNEQUAL[0]), UNEQUAL[1]
+    times, start = np.linspace(0.0, 90.0, 7), start_a(64, 5, 1e-8)
+    turned = tw.TwoLayer(hidden=start.hidden, output=-start.output)
+    told, mirrored = (
+        tw.predict(
+            tw.OrthogonalReLU(labels=y, norms=norms, width=64, init_scale=1e-8),
+            times,
+            theory=tw.AlignedGroup(),
+            start=begin,
+        )
+        for y, begin in ((labels, start), (-labels, turned))
+    )
+    np.testing.assert_allclose(quarters(told), quarters(mirrored)[::-1], rtol=1e-9)
+    np.testing.assert_allclose(told.half_squared_norm, mirrored.half_squared_norm, rtol=1e-9)
+
+
 def test_without_full_units_there_is_no_group():
     with pytest.warns(tw.TheoryWarning, match="full units"):
         told = CASES["N4"].predict(tw.AlignedGroup())

@@ -176,7 +176,8 @@ def _integrated(case: Reduced, groups: _Groups, flow: Array, tolerance: Any) -> 
     sign = jnp.array([1.0, -1.0])
     rate = jnp.where(groups.rate > 0, groups.rate, 1.0)
     direction = jnp.where(groups.points, case.drive[None, :], 0.0) / rate[:, None]
-    state = jnp.concatenate([sign[:, None], direction], axis=1) * amplitude[:, None]
+    # u stands along s D: both outputs a u and the slopes of a have the sign s
+    state = jnp.concatenate([jnp.ones_like(sign)[:, None], direction], axis=1) * (sign * amplitude)[:, None]
     field = Field(case.norms, case.labels)
 
     def observe(units: Units) -> tuple[Array, Array]:

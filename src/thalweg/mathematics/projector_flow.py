@@ -8,8 +8,8 @@ Differences that vanish at late times are written without cancellation: min(a, b
 
 The next order in 1/dimension has two parts. The mean spectrum of two real random projectors differs from the limit:
 with y = J - 1, sum 1/(1 + x y) gains (2 + c1 y)/(4 q^2) - 1/(2 q), q^2 = 1 + c1 y + c2 y^2. And the trace of Z lags
-behind that of Z*: tr Z = 1 + phi'/dimension, phi' = d phi/d gamma, after a layer of t of order 1. Fluctuations add only
-in the order after. `order` is 1/dimension, or 0 for the limit itself.
+behind that of Z*: tr Z = 1 + phi'/dimension, phi' = d phi/d gamma, after a layer of t of order 1; phi' holds tr Z in
+turn, for which it is solved. Fluctuations add only in the order after. `order` is 1/dimension, or 0 for the limit.
 """
 
 from typing import Any, NamedTuple
@@ -66,30 +66,47 @@ def denominator(a: Array, eps: Array, g: Transform) -> Array:
     return a * eps + g.value * (1 - eps)
 
 
-def lag(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order: Any) -> Array:
-    """tr Z - 1 = order d phi/d gamma, outside and, to this order, inside the layer at time zero."""
+class _Speed(NamedTuple):
+    """Speeds of the state (ell, v) at tr Z = 1, and what each unit of tr Z - 1 adds to them."""
 
-    def phi(gamma: Array, ell: Array, v: Array) -> Array:
-        den = denominator(a, jnp.exp(-ell), transform(a, b, 4 * gamma / b - ell))
-        return 0.5 * (jnp.log(den) + ell - v)
-
-    speeds = velocity(a, b, gamma, state, 0.0)
-    slope = jax.jvp(phi, (gamma, *state), (jnp.ones_like(gamma), *speeds))[1]
-    settled = 1 - jnp.exp(-2 * gamma / jnp.where(order == 0, 1.0, order))
-    return order * slope * settled
+    still: tuple[Array, Array]
+    ahead: tuple[Array, Array]
 
 
-def velocity(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order: Any = 0.0) -> tuple[Array, Array]:
-    """d ell/d gamma and d v/d gamma."""
+def _speed(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order: Any) -> _Speed:
     ell, _ = state
     g = transform(a, b, 4 * gamma / b - ell, order)
     eps = jnp.exp(-ell)
     den = denominator(a, eps, g)
+    grown = 4 * eps / den
+    return _Speed((4 * (a * eps - g.left * (1 - eps)) / (b * den), grown), (-4 * (1 - eps) / den, grown))
+
+
+def lag(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order: Any) -> Array:
+    """h = tr Z - 1 = order d phi/d gamma, with d phi/d gamma = p + q h - h'/(2 (1 + h)).
+
+    p and q grow as 1/a, so that an expansion in `order` would be one in 2/width: settled, h = order p/(1 - order q).
+    From h = 0 it comes there by the logistic of constant p and q, which matters in a layer of width `order` alone.
+    """
+
+    def phi(gamma: Array, ell: Array, v: Array) -> Array:
+        den = denominator(a, jnp.exp(-ell), transform(a, b, 4 * gamma / b - ell, order))
+        return 0.5 * (jnp.log(den) + ell - v)
+
+    speed, one = _speed(a, b, gamma, state, order), jnp.ones_like(gamma)
+    free = jax.jvp(phi, (gamma, *state), (one, *speed.still))[1]
+    back = jax.jvp(phi, (gamma, *state), (0 * one, *speed.ahead))[1]
+    pull = 1 - order * back
+    settled = order * free / pull
+    left = jnp.exp(-2 * gamma * (1 + settled) * pull / jnp.where(order == 0, 1.0, order))
+    return settled * (1 - left) / (1 + settled * left)
+
+
+def velocity(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order: Any = 0.0) -> tuple[Array, Array]:
+    """d ell/d gamma and d v/d gamma."""
+    speed = _speed(a, b, gamma, state, order)
     ahead = 0.0 if isinstance(order, float) and order == 0 else lag(a, b, gamma, state, order)
-    return (
-        4 * (a * eps - g.left * (1 - eps)) / (b * den) - ahead * 4 * (1 - eps) / den,
-        (1 + ahead) * 4 * eps / den,
-    )
+    return speed.still[0] + ahead * speed.ahead[0], speed.still[1] + ahead * speed.ahead[1]
 
 
 def observe(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order: Any = 0.0) -> Point:

@@ -53,7 +53,7 @@ EQUAL, ONE_APART, APART = (
 # a student narrower than the teacher ends at a plateau, whose approach chance changes most if the widths are close
 NARROW_RATE, NARROW_CLOSE_RATE = 15.0, 111.0
 # what the next order leaves, times dimension^2: of the log of the loss, of the trace integral
-LOSS_LEFT, TRACE_LEFT = 55.0, 13.0
+LOSS_LEFT, TRACE_LEFT = 55.0, 24.0
 # the same times dimension, for widths that differ by less than a fifth of it
 CLOSE_LEFT = 11.0
 

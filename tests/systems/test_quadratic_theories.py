@@ -121,6 +121,41 @@ def test_the_bias_of_the_limit_falls_as_the_dimension(ratios):
     assert np.all(gaps[:, 1] < 0.5 * gaps[:, 0]), gaps
 
 
+@pytest.mark.parametrize(("dimension", "width"), [(150, 3), (48, 12), (48, 1)])
+def test_the_limit_at_equal_widths_holds_at_any_time(dimension, width):
+    """dimension R -> sqrt(1 - a)/(2 a^2) sqrt(gamma) exp(-2 gamma/a) until it underflows; the rate beyond."""
+    problem = tw.QuadraticNetwork(dimension=dimension, width=width, teacher_width=width)
+    a, times = width / dimension, np.array([0.0, 10.0, 40.0, 160.0, 640.0, 1e4]) * max(1.0, width / 4)
+    told = tw.predict(problem, times, theory=tw.HighDimensionalFlow())
+    gamma = 2 * times / dimension
+    log_late = np.log(np.sqrt(1 - a) / a**2 / dimension) + 0.5 * np.log(gamma[1:]) - 2 * gamma[1:] / a
+    held = log_late > -690
+    off = np.log(told.test_loss.values[1:][held]) - log_late[held]
+    np.testing.assert_array_less(np.abs(off), 0.5 * a / gamma[1:][held])
+    assert np.sum(held) >= 2
+    assert float(told.final_loss) == 0.0
+    assert float(told.late_rate) == pytest.approx(2 / dimension * (2 / a - 0.5 / gamma[-1]), rel=1e-6)
+    # the exact flow of one draw
+    run = tw.predict(problem, times, theory=tw.RiccatiFlow()).isel(seed=0)
+    np.testing.assert_allclose(told.overlap[-1], run.overlap[-1], atol=1e-9)
+    settled = (a * np.log(a) + (1 - a) * np.log(1 - a)) / (4 * a)
+    assert float(told.trace_integral[-1]) == pytest.approx(settled, abs=1e-8)
+
+
+def test_the_limit_at_late_times_on_both_sides_of_the_teacher():
+    """t^2 R of a wide student, and the plateau of a narrow one, at times up to 1e5."""
+    d, times = 60, np.array([0.0, 1e2, 1e4, 1e5])
+    gamma = 2 * times / d
+    for m, r in ((20, 12), (9, 12)):
+        a, b = m / d, r / d
+        problem = tw.QuadraticNetwork(dimension=d, width=m, teacher_width=r)
+        told = tw.predict(problem, times, theory=tw.HighDimensionalFlow())
+        late = (a - b) * b / (32 * a) / gamma[-1] ** 2 if a > b else 0.5 * (1 / a - 1 / b)
+        assert float(told.final_loss) == pytest.approx(2 * late / d, rel=1e-3)
+        run = tw.predict(problem, times, theory=tw.RiccatiFlow()).isel(seed=0)
+        np.testing.assert_allclose(told.overlap[1:], run.overlap[1:], atol=1e-3)
+
+
 @pytest.mark.parametrize(("dimension", "width", "teacher"), [(30, 1, 12), (30, 3, 12), (64, 6, 9)])
 def test_a_narrow_student_drifts_by_the_law_of_its_end(dimension, width, teacher):
     """tr D -> -2 T/(width + 2), T the trace that no unit learns; the limit has -2 T/width."""

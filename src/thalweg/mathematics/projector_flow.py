@@ -22,42 +22,63 @@ from .watched_flow import watched_flow
 
 GRID = 384
 STEPS = 65536
+# largest u whose exp(-u/2) float64 holds; what is left in units of that has long settled there
+MOST = 1400.0
 
 
 class Transform(NamedTuple):
-    """G, its slope dG/du, and b - G, which has no cancellation where a >= b and u is large."""
+    """G(u), its slope dG/du and b - G, both in units of exp(log_unit), the size of min(a, b) - G at equal widths.
+
+    There everything falls as exp(-u/2), far below what float64 holds; else the unit is 1.
+    """
 
     value: Array
     slope: Array
     left: Array
+    log_unit: Array
 
 
 def transform(a: Array, b: Array, u: Array, order: Any = 0.0) -> Transform:
     """G(u), dG/du and b - G at u >= 0; their mean at finite dimension where `order` is not 0."""
-    delta = jnp.abs(a - b)
-    c1, c2 = 2 * (a + b - 2 * a * b), delta**2
-
-    def below(u: Array) -> Array:
-        # min(a, b) - G, proportional to x
-        x = jnp.exp(-jnp.minimum(u, 600.0))
-        q = jnp.sqrt(jnp.maximum(x * x + c1 * x * (1 - x) + c2 * (1 - x) ** 2, 1e-300))
-        w = x + c1 * (1 - x) + c2 * (x - 2)
-        limit = x * (c1 - c2 - delta - delta * w / (delta + q)) / (2 * (x + q))
-        more = x * (1 - x) * (c1**2 - 4 * c2) / (4 * q**2 * (2 * x + c1 * (1 - x) + 2 * q))
-        # at equal widths the next order grows without bound; it may take half of what there is
-        return limit + jnp.minimum(order * more, 0.5 * (jnp.minimum(a, b) - limit))
-
-    missing, minus_slope = jax.jvp(below, (u,), (jnp.ones_like(u),))
     least = jnp.minimum(a, b)
-    return Transform(least - missing, -minus_slope, b - least + missing)
+    missing, turn = jax.jvp(lambda u: _missing(a, b, u, order), (u,), (jnp.ones_like(u),))
+    # the next order does not vanish at equal widths
+    falls = (a == b) & _without(order)
+    log_unit = jnp.where(falls, -0.5 * u, 0.0)
+    slope = jnp.where(falls, 0.5 * missing, 0.0) - turn
+    return Transform(least - jnp.exp(log_unit) * missing, slope, b - least + missing, log_unit)
+
+
+def _without(order: Any) -> bool:
+    return isinstance(order, float) and order == 0
+
+
+def _missing(a: Array, b: Array, u: Array, order: Any) -> Array:
+    """min(a, b) - G in its unit: proportional to y = sqrt(x) at equal widths, to x at others."""
+    delta, equal = jnp.abs(a - b), a == b
+    c1, c2 = 2 * (a + b - 2 * a * b), delta**2
+    y = jnp.exp(-0.5 * jnp.minimum(u, MOST))
+    x = y * y
+    root = jnp.sqrt(jnp.maximum(x + c1 * (1 - x), 1e-300))
+    # Q/y at equal widths: Q itself has no square that float64 holds
+    q = jnp.where(equal, root, jnp.sqrt((y * root) ** 2 + jnp.where(equal, 1.0, c2) * (1 - x) ** 2))
+    drop = c1 - c2 - delta - delta * (x + c1 * (1 - x) + c2 * (x - 2)) / (delta + q)
+    limit = jnp.where(equal, drop / (2 * (y + q)), x * drop / (2 * (x + q)))
+    if _without(order):
+        return limit
+    unit = jnp.where(equal, y, 1.0)
+    limit, share = unit * limit, jnp.where(equal, 1.0, x) / q**2
+    more = share * (1 - x) * (c1**2 - 4 * c2) / (4 * (2 * x + c1 * (1 - x) + 2 * unit * q))
+    # at equal widths the next order grows without bound; it may take half of what there is
+    return limit + jnp.minimum(order * more, 0.5 * (jnp.minimum(a, b) - limit))
 
 
 class Point(NamedTuple):
-    """What a state means: phi, overlap, dimension times the risk, and dimension times |Z|^2/(tr Z)^2."""
+    """What a state means: phi, overlap, the log of dimension times the risk, and dimension times |Z|^2/(tr Z)^2."""
 
     phi: Array
     overlap: Array
-    distance: Array
+    log_distance: Array
     norm: Array
 
 
@@ -77,9 +98,9 @@ def _speed(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order: 
     ell, _ = state
     g = transform(a, b, 4 * gamma / b - ell, order)
     eps = jnp.exp(-ell)
-    den = denominator(a, eps, g)
+    den, left = denominator(a, eps, g), g.left * jnp.exp(g.log_unit)
     grown = 4 * eps / den
-    return _Speed((4 * (a * eps - g.left * (1 - eps)) / (b * den), grown), (-4 * (1 - eps) / den, grown))
+    return _Speed((4 * (a * eps - left * (1 - eps)) / (b * den), grown), (-4 * (1 - eps) / den, grown))
 
 
 def lag(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order: Any) -> Array:
@@ -105,33 +126,35 @@ def lag(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order: Any
 def velocity(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order: Any = 0.0) -> tuple[Array, Array]:
     """d ell/d gamma and d v/d gamma."""
     speed = _speed(a, b, gamma, state, order)
-    ahead = 0.0 if isinstance(order, float) and order == 0 else lag(a, b, gamma, state, order)
+    ahead = 0.0 if _without(order) else lag(a, b, gamma, state, order)
     return speed.still[0] + ahead * speed.ahead[0], speed.still[1] + ahead * speed.ahead[1]
 
 
 def observe(a: Array, b: Array, gamma: Array, state: tuple[Array, Array], order: Any = 0.0) -> Point:
-    """phi, overlap, dimension times the risk R = |D|^2/2 + (tr D)^2/4, and dimension |Z|^2/(tr Z)^2."""
+    """phi, overlap, log of dimension times the risk R = |D|^2/2 + (tr D)^2/4, and dimension |Z|^2/(tr Z)^2."""
     ell, v = state
     g = transform(a, b, 4 * gamma / b - ell, order)
     eps = jnp.exp(-ell)
     den = denominator(a, eps, g)
-    square = a * eps**2 + 2 * (1 - eps) * eps * g.value + (1 - eps) ** 2 * (g.value - g.slope)
-    # b square - G^2: what the overlap lacks to one
-    lack = b * eps**2 * (a - g.value) + g.value * g.left - b * (1 - eps) ** 2 * g.slope
-    distance = jnp.maximum(lack, 0.0) + (eps * (a - g.value)) ** 2
+    unit = jnp.exp(g.log_unit)
+    square = a * eps**2 + 2 * (1 - eps) * eps * g.value + (1 - eps) ** 2 * (g.value - unit * g.slope)
+    # in the unit: a - G, and b square - G^2, what the overlap lacks to one
+    over = a - b + g.left
+    lack = b * eps**2 * over + g.value * g.left - b * (1 - eps) ** 2 * g.slope
+    distance = jnp.maximum(lack, 0.0) + unit * (eps * over) ** 2
     limit = Point(
         phi=0.5 * (jnp.log(den / a) + ell - v),
         overlap=g.value / jnp.sqrt(b * square),
-        distance=distance / (2 * b * den**2),
+        log_distance=g.log_unit + jnp.log(distance / (2 * b * den**2)),
         norm=square / den**2,
     )
-    if isinstance(order, float) and order == 0:
+    if _without(order):
         return limit
     ahead = lag(a, b, gamma, state, order)
     # Z grows by 1 + ahead as a whole
     cross = limit.norm - g.value / (b * den)
-    risk = limit.distance + ahead * cross + 0.5 * ahead**2 * limit.norm + 0.25 * ahead**2 / order
-    return Point(limit.phi - 0.5 * jnp.log1p(ahead), limit.overlap, risk, limit.norm)
+    risk = jnp.exp(limit.log_distance) + ahead * cross + 0.5 * ahead**2 * limit.norm + 0.25 * ahead**2 / order
+    return Point(limit.phi - 0.5 * jnp.log1p(ahead), limit.overlap, jnp.log(risk), limit.norm)
 
 
 def follow(

@@ -97,14 +97,14 @@ class HighDimensionalFlow(Limit[QuadraticNetwork]):
     )  # fmt: skip
 
     def predict(self, problem: QuadraticNetwork, data: Any, start: Any, times: Array) -> dict[str, Array]:
-        told = curves(problem, data, times, self.tolerance)
+        limit = _solved(problem, data, times, self.tolerance, next_order=False)
         few = np.linspace(0, times.shape[0] - 1, min(FEW, times.shape[0])).round().astype(int)
-        moved = on_times(problem, data, times[few], 1e-6, next_order=True)
+        moved = _solved(problem, data, times[few], 1e-6, next_order=True)
         off = {
-            "next_order_loss": jnp.log(moved["test_loss"] / told["test_loss"][few]),
-            "next_order_trace_integral": moved["trace_integral"] - told["trace_integral"][few],
+            "next_order_loss": moved.log_loss - limit.log_loss[few],
+            "next_order_trace_integral": moved.curves["trace_integral"] - limit.curves["trace_integral"][few],
         }
-        return told | {name: jnp.max(jnp.abs(curve)) for name, curve in off.items()}
+        return _told(problem, limit) | {name: jnp.max(jnp.abs(curve)) for name, curve in off.items()}
 
     def finite_size(self, problem: QuadraticNetwork) -> Mapping[str, FiniteSize]:
         """Bias of the mean over seeds, of order 1/dimension, and what steps of descent add in the first order.
@@ -146,7 +146,8 @@ def _bias(problem: QuadraticNetwork, rank: int) -> Bias:
 
 
 class _Solved(NamedTuple):
-    """Shares a = width/dimension and b, gamma per unit of time, the order, and the states on times and grid."""
+    """Shares a = width/dimension and b, gamma per unit of time, the order, the states on times and grid, the log of the
+    loss, which never underflows, and the curves."""
 
     a: Array
     b: Array
@@ -156,6 +157,7 @@ class _Solved(NamedTuple):
     states: tuple[Array, Array]
     grid: Array
     on_grid: tuple[Array, Array]
+    log_loss: Array
     curves: dict[str, Array]
 
 
@@ -168,37 +170,35 @@ def _solved(problem: QuadraticNetwork, data: Any, times: Array, tolerance: Any, 
     order = 1 / d if next_order else 0.0
     states, grid, on_grid = follow(a, b, gammas, jnp.asarray(tolerance), order)
     told = jax.vmap(lambda g, s: observe(a, b, g, s, order))(gammas, states)
+    log_loss = jnp.log(2 * trace**2 / d) + told.log_distance
     seen = {
-        "test_loss": 2 * trace**2 * told.distance / d,
+        "test_loss": jnp.exp(log_loss),
         "overlap": told.overlap,
         "trace_integral": told.phi / SOURCE_TIME,
         "effective_rank": d / told.norm,
     }
-    return _Solved(a, b, clock, order, gammas, states, grid, on_grid, seen)
-
-
-def on_times(
-    problem: QuadraticNetwork, data: Any, times: Array, tolerance: Any, next_order: bool = False
-) -> dict[str, Array]:
-    """The curves alone, as `curves` has them."""
-    return _solved(problem, data, times, tolerance, next_order).curves
+    return _Solved(a, b, clock, order, gammas, states, grid, on_grid, log_loss, seen)
 
 
 def curves(
     problem: QuadraticNetwork, data: Any, times: Array, tolerance: Any, next_order: bool = False
 ) -> dict[str, Array]:
     """All curves and events of the limit, or with the next order in 1/dimension."""
-    a, b, clock, order, gammas, states, grid, on_grid, seen = _solved(problem, data, times, tolerance, next_order)
+    return _told(problem, _solved(problem, data, times, tolerance, next_order))
+
+
+def _told(problem: QuadraticNetwork, solved: _Solved) -> dict[str, Array]:
+    a, b, clock, order, gammas, states, grid, on_grid, _, seen = solved
     last = (states[0][-1], states[1][-1])
     rates = velocity(a, b, gammas[-1], last, order)
-    end, slope = jax.jvp(
-        lambda g, s: observe(a, b, g, s, order).distance, (gammas[-1], last), (jnp.ones_like(gammas[-1]), rates)
-    )
+    slope = jax.jvp(
+        lambda g, s: observe(a, b, g, s, order).log_distance, (gammas[-1], last), (jnp.ones_like(gammas[-1]), rates)
+    )[1]
     return {
         **seen,
         "recovery_time": crossing(a, b, grid, on_grid, RECOVERED, order) / clock,
         "final_loss": seen["test_loss"][-1],
-        "late_rate": jnp.where(gammas[-1] * problem.dimension > LAYER, -clock * slope / end, jnp.nan),
+        "late_rate": jnp.where(gammas[-1] * problem.dimension > LAYER, -clock * slope, jnp.nan),
     }
 
 

@@ -185,6 +185,17 @@ def test_min_values_of_the_card_along_the_run():
     np.testing.assert_allclose(seen, losses, atol=1e-11)
 
 
+@pytest.mark.parametrize("widths", [(4, 5, 1), (2, 3, 3), (3, 1, 2)])
+def test_inputs_that_are_all_zero_have_no_rate(widths):
+    outputs = np.arange(1.0, 1 + 5 * widths[-1]).reshape(5, -1)
+    problem = tw.DeepLinear(widths=widths, inputs=np.zeros((5, widths[0])), outputs=outputs)
+    with pytest.warns(tw.TheoryWarning, match="positive rate"):
+        told = tw.predict(problem, [0.0, 0.5, 3.0], theory=tw.ImbalanceRate()).isel(seed=0)
+    run = tw.train(problem, [0.0, 0.5, 3.0]).isel(seed=0)
+    np.testing.assert_allclose(told.train_loss, run.train_loss, rtol=1e-14)
+    assert float(told.exponent) == float(told.exponent_imbalance) == float(told.margin) == 0.0
+
+
 def random_case(rng, samples, inputs, hidden, outputs):
     """Data of any rank with a start, half of them near their solution, unbalanced by a random factor."""
     x = rng.normal(size=(samples, inputs)) * np.exp(rng.normal(size=inputs) * 0.3)

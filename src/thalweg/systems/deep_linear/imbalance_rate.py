@@ -26,12 +26,13 @@ class Rate(NamedTuple):
 def rate_of(task: Any, first: Any, second: Any, library: Any = jnp) -> Rate:
     """The numbers of Min et al. with X/sqrt(n), Y/sqrt(n) for their X, Y, so that losses and times are the library's.
 
-    Singular values of X below 1e-10 of the largest count as zero: r is the number of the others.
+    Singular values of X below 1e-10 of the largest count as zero: r is the number of the others. All are 0 at r = 0.
     """
     spread, axes = task.principal()
     kept = spread > 0
     rank, outputs, hidden = library.sum(kept), second.shape[0], first.shape[0]
-    variance = library.min(library.where(kept, spread, library.inf))
+    some, last = rank > 0, library.maximum(rank, 1) - 1
+    variance = library.where(some, library.min(library.where(kept, spread, library.inf)), 0.0)
     inner = (first @ library.asarray(axes)) * kept[None, :]
     lengths = inner @ inner.T - second.T @ second
     values = library.linalg.eigvalsh(lengths)
@@ -41,24 +42,24 @@ def rate_of(task: Any, first: Any, second: Any, library: Any = jnp) -> Rate:
     up = library.concatenate([library.maximum(values[::-1], 0.0), zeros])
     down = library.concatenate([library.maximum(-values, 0.0), zeros])
     strengths = library.asarray(task.strengths)
-    smallest = strengths[library.minimum(rank, outputs) - 1]
+    smallest = strengths[library.minimum(last, outputs - 1)]
     # the excess loss without a difference
     missed = second @ first - task.solution
     excess = 0.5 * library.maximum(library.sum((missed @ task.covariance()) * missed), 0.0)
-    margin = smallest - library.sqrt(2 * excess / variance)
+    margin = smallest - library.where(some, library.sqrt(2 * excess / library.where(some, variance, 1.0)), 0.0)
     beta = library.maximum(margin, 0.0)
     # the pairing is crossed: the spread of L goes with the margin of the outputs
     beta_r = library.where(rank <= outputs, beta, 0.0)
     beta_m = library.where(outputs <= rank, beta, 0.0)
-    spread_up, spread_down = up[0] - up[rank - 1], down[0] - down[outputs - 1]
-    alone = up[rank - 1] + down[outputs - 1]
+    spread_up, spread_down = up[0] - up[last], down[0] - down[outputs - 1]
+    alone = library.where(some, up[last] + down[outputs - 1], 0.0)
     constant = 0.5 * (
         library.sqrt((spread_up + alone) ** 2 + 4 * beta_m**2)
         - spread_up
         + library.sqrt((spread_down + alone) ** 2 + 4 * beta_r**2)
         - spread_down
     )
-    return Rate(variance, margin, constant, alone)
+    return Rate(variance, margin, library.where(some, constant, 0.0), alone)
 
 
 def _rate_strain(setting: Setting) -> float:
@@ -69,8 +70,9 @@ def _rate_strain(setting: Setting) -> float:
 
 POSITIVE_RATE = Assumption(
     "positive rate",
-    "The start must have imbalance that counts, [l_r(L)]_+ + [l_m(-L)]_+ > 0, or a margin (strain 2: neither). Random "
-    "starts have it once the hidden width is at least rank of the inputs + outputs.",
+    "The start must have imbalance that counts, [l_r(L)]_+ + [l_m(-L)]_+ > 0, or a margin (strain 2: neither, or all "
+    "inputs are zero, so that nothing moves). Random starts have it once the hidden width is at least rank of the "
+    "inputs + outputs.",
     _rate_strain,
     broken_by=varied(widths=(3, 1, 2)),
 )
@@ -86,8 +88,9 @@ class ImbalanceRate(Certificate[DeepLinear]):
         c = (1/2)[-Dp + sqrt((Dp + D0)^2 + 4 beta_m^2) - Dm + sqrt((Dm + D0)^2 + 4 beta_r^2)],
     Dp = [l_1(L)]_+ - [l_r(L)]_+, Dm = [l_1(-L)]_+ - [l_m(-L)]_+, beta_r = beta if r <= m, beta_m = beta if m <= r, else
     0. Own: `exponent` 2 sx_min^2 c, `exponent_imbalance` (D0 alone), `margin` beta. Singular values of X below 1e-10 of
-    the largest count as zero. Clock: flow time. Conditions on draw and start. Runs are 1.2 to 4 times faster than the
-    bound, far more where the imbalance is weak. Fails for another depth, decay and steps.
+    the largest count as zero; where all are, the loss stays where it is and the rate is 0. Clock: flow time. Conditions
+    on draw and start. Runs are 1.2 to 4 times faster than the bound, far more where the imbalance is weak. Fails for
+    another depth, decay and steps.
     Source: Min, Tarmoun, Vidal & Mallada 2021 (their loss sums over samples: times grow by n here).
     """
 

@@ -11,7 +11,7 @@ from thalweg.mathematics import factored_minimum as law
 from thalweg.mathematics import one_pass_quadratic, projector_flow, random_factor
 from thalweg.mathematics.lanczos import largest_eigenvalue
 from thalweg.mathematics.memory_flow import Flow, integrate
-from thalweg.mathematics.radau import COEFFICIENTS, EXTRAPOLATION, NODES
+from thalweg.mathematics.radau import COEFFICIENTS, EXTRAPOLATION, NODES, radau
 from thalweg.mathematics.riccati import compress, echelon, inverse
 
 RNG = np.random.default_rng(3)
@@ -24,6 +24,16 @@ def test_radau_coefficients_integrate_polynomials():
     for power in range(2 * len(NODES) - 1):
         assert COEFFICIENTS[-1] @ NODES**power == pytest.approx(1 / (power + 1), abs=1e-13)
     assert pytest.approx(0.0, abs=1e-11) == EXTRAPOLATION @ NODES**3
+
+
+@pytest.mark.parametrize("stages", [1, 2, 3, 8, 10])
+def test_radau_nodes_are_real_zeros_at_any_order(stages):
+    """Of P_s - P_{s-1}, the last at 1: the right Gauss-Radau rule, exact for degree 2s - 2."""
+    nodes, coefficients = radau(stages)
+    assert nodes.dtype == coefficients.dtype == np.float64
+    assert nodes[-1] == 1.0
+    for degree in range(2 * stages - 1):
+        assert coefficients[-1] @ nodes**degree == pytest.approx(1 / (degree + 1), abs=1e-12)
 
 
 def test_a_forced_kernel_against_an_explicit_integrator():

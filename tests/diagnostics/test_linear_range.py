@@ -167,6 +167,15 @@ def test_what_is_linear_has_no_end():
                 assert found.step == math.inf
 
 
+@pytest.mark.parametrize("method", ["one-shot", "root"])
+def test_a_direction_that_moves_nothing_is_said(down, method):
+    still = jax.tree.map(lambda leaf: 0.0 * leaf, down)
+    for threshold in (0.4, [0.2, 0.7]):
+        with pytest.warns(UserWarning, match="moves no state"):
+            found = d.linear_range(STATES, NET, DATA[0], still, threshold, method=method)
+        assert np.all(np.isinf(found.step))
+
+
 def test_a_wide_layer_follows_its_limit():
     """Hidden state of a.tanh(Wx/sqrt d)/sqrt n: eps -> 0.41971 eta |r| / sqrt n (card 2.1, closed form 5)."""
     n, inputs = 8192, np.ones((1, 4))

@@ -31,7 +31,8 @@ class Measured(NamedTuple):
 class Expansion(eqx.Module):
     """States `base` and their change `tangent` per unit step along a direction, layer by layer, samples first.
 
-    `measure(step, denominator)`, `bend()`, `reach()` and `dead_units()` are all that a search for the range needs.
+    `measure(step, denominator)`, `bend()`, `reach()`, `moves()` and `dead_units()` are all that a search for the range
+    needs.
     """
 
     states: Callable[..., Any]
@@ -55,6 +56,10 @@ class Expansion(eqx.Module):
     def reach(self) -> float:
         """The smallest step at which some sample's tangent change is as long as its state; inf without any."""
         return float(_reach(self))
+
+    def moves(self) -> bool:
+        """Whether any state changes, to first order."""
+        return any(bool(jnp.any(way != 0)) for way in self.tangent)
 
     def dead_units(self) -> np.ndarray:
         """By layer, the number of units whose tangent is zero on every sample: the step does not reach them."""

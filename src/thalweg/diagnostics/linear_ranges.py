@@ -28,6 +28,7 @@ class Curve(Protocol):
     def measure(self, step: float, denominator: str) -> Measured: ...
     def bend(self) -> float: ...
     def reach(self) -> float: ...
+    def moves(self) -> bool: ...
     def dead_units(self) -> np.ndarray: ...
     def precision(self) -> str: ...
 
@@ -92,8 +93,9 @@ def linear_range(
     `linear_range(problem)` of a `tw.NetworkProblem`: its outputs at the start of seed 0, on its inputs, downhill on its
     objective, in place of what is not given; in float64.
     Computed in the precision of `params`. UserWarning where rounding hides the nonlinearity, with the smallest safe
-    step. ValueError: states that do not depend on the parameters, parameters that are integers or not finite, an empty
-    batch, a direction of another structure, states that overflow at the start step.
+    step, and where the direction moves no state, as a zero one, so that there is no range. ValueError: states that do
+    not depend on the parameters, parameters that are integers or not finite, an empty batch, a direction of another
+    structure, states that overflow at the start step.
     It fails as advice where the network's first steps say little about later ones.
     Source: Ni & Talnikar 2019 (arXiv 1905.04561).
     """
@@ -138,6 +140,13 @@ def find_range(
     else:
         value = measured_start(curve, start_step, denominator)
         steps = [start_step * level / value if value > 0 else math.inf for level in levels]
+    if not np.any(np.isfinite(steps)) and not curve.moves():
+        warnings.warn(
+            "the direction moves no state on these inputs (it is zero, or reaches none), so that its linear range, "
+            "inf, says nothing; give a direction that moves some, such as minus the gradient where that is not zero.",
+            UserWarning,
+            stacklevel=3,
+        )
     seen = [curve.measure(step, denominator) if math.isfinite(step) else None for step in steps]
     dead = curve.dead_units()
     per_layer = np.stack([np.full(dead.shape, np.nan) if s is None else s.layers for s in seen])

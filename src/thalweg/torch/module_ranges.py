@@ -129,6 +129,10 @@ class Expansion:
                 least = min(least, float(torch.min(here[both] / moves[both])))
         return least
 
+    def moves(self) -> bool:
+        """Whether any state changes, to first order."""
+        return any(bool(torch.any(way != 0)) for way in self.tangent)
+
     def dead_units(self) -> np.ndarray:
         """By layer, the number of units whose tangent is zero on every sample."""
         return np.asarray([int(torch.sum(torch.all(way == 0, dim=0))) for way in self.tangent])

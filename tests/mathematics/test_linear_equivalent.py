@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from thalweg.mathematics.covariance_equivalent import contour, largest_eigenvalue
+from thalweg.mathematics.lens_contour import MOST, loop, loop_nodes
 from thalweg.mathematics.linear_equivalent import LinearLaw, linear_averages, linear_kernels
 from thalweg.mathematics.static_ridge import best_ridge, effective_ridge, ridge_excess
 
@@ -68,6 +69,40 @@ def test_equal_eigenvalues_are_one_atom():
     each = averages(law_of([0.5] * 3 + [2.0] * 5 + [0.0] * 2), 12, 0.3, flow(0.0, 1.5), 1.5)
     for name, value in once._asdict().items():
         np.testing.assert_allclose(value, getattr(each, name), rtol=1e-11, atol=1e-14, err_msg=name)
+
+
+class Steps(eqx.Module):
+    rate: Any
+    counts: Any
+
+    def __call__(self, z):
+        f = jnp.exp(self.counts[:, None] * jnp.log(1 - self.rate * z[None, :]))
+        return f, (1 - f) / z[None, :]
+
+
+@pytest.mark.parametrize("samples", [40, 64, 200])
+def test_the_lens_gives_what_the_thin_loop_gives(samples):
+    """Flow, and descent just below its edge, over five decades of time; the thin loop with its own 1024 nodes."""
+    law = law_of([0.02, 0.5, 1.5], [24.0, 20.0, 20.0])
+    horizon, spread = 6e3, jnp.asarray([0.0, 0.3, 3.0, 40.0, 900.0, 6e3])
+    largest = largest_eigenvalue(law.values, jnp.zeros((3, 1)), jnp.ones(1), samples, law.counts)
+    nodes = loop_nodes(float(largest), horizon, memory=False)
+    assert nodes == 2 * MOST
+    for filters in (Flow(spread), Steps(1.95 / largest, jnp.round(spread * largest / 2))):
+        found = []
+        for z, weights in (loop(largest, horizon, nodes, False), contour(largest, horizon, 1024)):
+            kernels = linear_kernels(law, samples, 0.1, z, weights)
+            assert float(kernels.defect) < 1e-9
+            found.append(linear_averages(kernels, z, *filters(z)))
+        for name, value in found[0]._asdict().items():
+            np.testing.assert_allclose(value, getattr(found[1], name), rtol=1e-9, atol=1e-10, err_msg=name)
+
+
+def test_nodes_grow_as_the_logarithm_of_time_without_momentum():
+    assert loop_nodes(4.0, 1e12, memory=False) <= 4 * MOST
+    assert loop_nodes(4.0, 1e3, memory=True) == 512
+    with pytest.raises(ValueError, match="allowed are 4096"):
+        loop_nodes(4.0, 1e6, memory=True)
 
 
 def test_static_ridge_closed_form_is_the_contour():

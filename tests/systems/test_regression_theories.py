@@ -31,6 +31,18 @@ def regression(r2, c, start, noise, rule=FLOW, decay=0.0, samples=200):
     )
 
 
+@pytest.mark.parametrize(("dimension", "samples"), [(48, 48), (30, 90)])
+def test_late_times_need_no_more_memory(dimension, samples):
+    """Up to flow times of 1e8 the two limits agree; the square case is learned for ever."""
+    problem = tw.LinearRegression(dimension, samples, noise=0.4)
+    times = np.concatenate([[0.0], np.geomspace(0.1, 1e8, 10)])
+    found = tw.DeterministicEquivalent().prepare(problem, times)
+    assert found.nodes <= 512
+    told, limit = (tw.predict(problem, times, theory=t) for t in (found, tw.IsotropicLimit()))
+    for name in ("train_loss", "test_loss", "overlap", "squared_norm"):
+        np.testing.assert_allclose(told[name], limit[name], rtol=1e-9, atol=1e-12, err_msg=name)
+
+
 @pytest.mark.parametrize("row", CARD, ids=lambda row: f"{type(row[4]).__name__}-{row[5]}")
 def test_the_card_and_the_two_limits_agree(row):
     """Isotropic closure and deterministic equivalent: both the card's, and each other's to 1e-11."""

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex
 
-from ...mathematics.covariance_equivalent import contour, contour_nodes, largest_eigenvalue
+from ...mathematics.covariance_equivalent import largest_eigenvalue
+from ...mathematics.lens_contour import loop, loop_nodes
 from ...mathematics.linear_equivalent import Kernels, LinearLaw, linear_averages, linear_kernels
 from ...rules.demands import stable_share, under_descent
 from ...words.problem import Problem
@@ -48,11 +49,11 @@ class Loop(NamedTuple):
     kernels: Kernels
 
 
-def loop_of(problem: SquareLossProblem, horizon: Any, nodes: int) -> Loop:
-    """All that does not depend on times, for filters that decay like exp(-x t), t <= horizon."""
+def loop_of(problem: SquareLossProblem, horizon: Any, nodes: int, memory: bool = False) -> Loop:
+    """All that does not depend on times, for filters that decay like exp(-x t), t <= horizon; `memory`: as `loop`."""
     law = problem.law()
     largest = top(problem, law)
-    z, weights = contour(largest, horizon, nodes)
+    z, weights = loop(largest, horizon, nodes, memory)
     return Loop(law, largest, z, weights, linear_kernels(law, problem.samples, problem.init_variance, z, weights))
 
 
@@ -80,9 +81,10 @@ class DeterministicEquivalent(Limit[LinearRegression]):
                  - s oint z g^2 delta,      U = 1 - a(z1) a(z2) (1/n) sum_i l_i^2 Q_i(z1) Q_i(z2),
         2 train_loss = -oint z [k^2 sum_i beta_i^2 Q_i + v f^2 (1/p) sum_i Q_i] + s [1 - (1/n) oint (k^2-1) sum_i Q_i],
         test_loss = (excess + s)/2, and overlap and squared_norm alike. Equal to IsotropicLimit at C = I.
-    Cost: N nodes on the loop, O(N^2 p) once, O(N^2) a time. Events: `best_time_loss` (root of the derivative),
-    `least_loss`. Clock: the rule's own. No dim `seed`. The loop encloses an upper bound of the largest sample
-    eigenvalue (the edge), which is no prediction of the largest stable rate where single eigenvalues stand apart.
+    Cost: N nodes on the loop, O(N^2 p) once, O(N^2) a time; N grows as the logarithm of the time, with momentum as its
+    root. Events: `best_time_loss` (root of the derivative), `least_loss`. Clock: the rule's own. No dim `seed`. The
+    loop encloses an upper bound of the largest sample eigenvalue (the edge), which is no prediction of the largest
+    stable rate where single eigenvalues stand apart.
     Conditions on nothing. Error: O(1/min(dimension, samples)) in averages over seeds, power laws included; constants
     measured (benchmarks/regression_order.py). It fails beyond the stability limit of a discrete rule.
     Source: Louart & Couillet 2018 for the resolvent; curves by the same resolvent.
@@ -105,16 +107,18 @@ class DeterministicEquivalent(Limit[LinearRegression]):
     def prepare(self, problem: LinearRegression, times: np.ndarray) -> "DeterministicEquivalent":
         if self.nodes is not None:
             return self
-        largest = float(top(problem, problem.law()))
-        return DeterministicEquivalent(nodes=contour_nodes(largest, float(times[-1] * problem.rule.effective_pace())))
+        rule, largest = problem.rule, float(top(problem, problem.law()))
+        horizon = float(times[-1] * rule.effective_pace())
+        return DeterministicEquivalent(nodes=loop_nodes(largest, horizon, memory=not rule.descends()))
 
     def predict(self, problem: LinearRegression, data: Any, start: Any, times: Array) -> dict[str, Array]:
         assert self.nodes is not None
         times = jnp.asarray(times)
-        loop = loop_of(problem, times[-1] * problem.rule.effective_pace(), self.nodes)
+        rule = problem.rule
+        known = loop_of(problem, times[-1] * rule.effective_pace(), self.nodes, memory=not rule.descends())
 
         def curves(at: Array) -> dict[str, Array]:
-            return equivalent_curves(problem, loop, problem.rule, at)
+            return equivalent_curves(problem, known, rule, at)
 
         return {
             **curves(times),

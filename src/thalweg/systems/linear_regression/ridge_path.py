@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ...mathematics.covariance_equivalent import contour_nodes
+from ...mathematics.lens_contour import loop_nodes
 from ...mathematics.static_ridge import best_ridge, ridge_excess
 from ...rules.demands import flows, under_descent
 from ...words.fields import varied, vary
@@ -99,7 +99,7 @@ class RidgePath(Certificate[LinearRegression]):
     def prepare(self, problem: LinearRegression, times: np.ndarray) -> "RidgePath":
         if self.nodes is not None:
             return self
-        return RidgePath(nodes=contour_nodes(float(top(problem, problem.law())), float(times[-1])))
+        return RidgePath(nodes=loop_nodes(float(top(problem, problem.law())), float(times[-1]), memory=False))
 
     def predict(self, problem: LinearRegression, data: Any, start: Any, times: Array) -> dict[str, Array]:
         assert self.nodes is not None

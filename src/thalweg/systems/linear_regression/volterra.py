@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from ...catalogue import registry
-from ...mathematics.covariance_equivalent import contour_nodes
+from ...mathematics.lens_contour import loop_nodes
 from ...mathematics.renewal import interpolated, panel_times, panels_needed, renewal
 from ...mathematics.static_ridge import effective_ridge
 from ...rules import SGD, GradientFlow
@@ -118,7 +118,7 @@ class VolterraSGD(Limit[SquareLossProblem]):
             return self
         end, largest = float(problem.rule.flow_time(problem, times)[-1]), float(top(problem, problem.law()))
         fastest = 2 * (largest + float(problem.weight_decay))
-        return VolterraSGD(nodes=contour_nodes(largest, end), panels=panels_needed(end, fastest))
+        return VolterraSGD(nodes=loop_nodes(largest, end, memory=False), panels=panels_needed(end, fastest))
 
     def predict(self, problem: SquareLossProblem, data: Any, start: Any, times: Array) -> dict[str, Array]:
         assert self.nodes is not None

@@ -98,6 +98,48 @@ def test_typical_curves_lie_within_the_spread_over_seeds(more):
         assert np.all(abs(runs[name].mean("seed") - told[name]) < 2 * spread), name
 
 
+SIGNED = {
+    "both": np.array([0.5, 0.3, 0.2, *[0.0] * 17, -0.1, -0.1, -0.2, -0.4]),
+    "more below": np.array([*[0.1] * 6, *[0.0] * 10, *[-0.2] * 8]),
+    "none above": -np.arange(24.0) / 200,
+}
+
+
+@pytest.mark.parametrize(
+    ("spectrum", "more"),
+    [
+        ("more below", {}),
+        pytest.param("both", {}, marks=nightly),
+        pytest.param("both", {"start": tw.GaussianStart()}, marks=nightly),
+        pytest.param("none above", {}, marks=nightly),
+        pytest.param("none above", {"start": tw.GaussianStart()}, marks=nightly),
+    ],
+)
+def test_typical_curves_of_teachers_with_negative_eigenvalues(spectrum, more):
+    """Training, also where the student vanishes: within what is declared and three standard errors."""
+    problem = tw.QuadraticNetwork(dimension=24, width=10, teacher_spectrum=SIGNED[spectrum], **more)
+    times, seeds = np.array([0.0, 0.3, 1.5, 4.0]), 8
+    runs = tw.train(problem, times, seeds=seeds)
+    theory = tw.RandomStartFlow()
+    told, left = tw.predict(problem, times, theory=theory).isel(seed=0), theory.finite_size(problem)
+    for name in ("test_loss", "overlap", "trace_gap", "trace_integral", "effective_rank"):
+        gap = np.log(runs[name] / told[name]) if name == "test_loss" else runs[name] - told[name]
+        gap = gap / told[name] if left[name].relative else gap
+        error = gap.std("seed", ddof=1) / seeds**0.5
+        assert np.all(abs(gap.mean("seed")) < left[name].amount + 3 * error + 1e-6), name
+
+
+def test_norms_keep_their_digits_where_the_student_vanishes():
+    """Z -> 0, below what float64 holds, under a teacher without positive eigenvalues: its shape tends to one axis."""
+    problem = tw.QuadraticNetwork(dimension=24, width=10, teacher_spectrum=SIGNED["none above"])
+    times = np.linspace(0.0, 400.0, 9)
+    told = tw.predict(problem, times, theory=tw.RandomStartFlow()).isel(seed=0)
+    left = tw.RandomStartFlow().finite_size(problem)
+    assert float(told.effective_rank[-1]) == pytest.approx(1.0, abs=left["effective_rank"].amount)
+    assert np.all(np.diff(told.effective_rank) < 0)
+    assert float(told.overlap[-1]) == pytest.approx(0.0, abs=1e-3)
+
+
 @nightly
 @pytest.mark.parametrize("ratios", [(0.5, 0.25), (0.25, 0.5)])
 def test_the_bias_of_the_limit_falls_as_the_dimension(ratios):

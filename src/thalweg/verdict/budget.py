@@ -66,8 +66,12 @@ class Row:
         return self.allowance - self.margin + self.error
 
     def wanted(self, resolution: float) -> float:
-        """How small the blur must be at this resolution: a share of the scale, but not less than one step."""
-        return max(resolution * self.bluntness * self.scale, self.grain)
+        """How small the blur must be at this resolution: a share of the scale, but not less than one step.
+
+        What is still on its way to a limit need only be nearer to it than the limit's own size.
+        """
+        share = max(resolution * self.bluntness, 1.0 if self.claim == "limit" else 0.0)
+        return max(share * self.scale, self.grain)
 
     @property
     def agrees(self) -> bool:
@@ -104,15 +108,20 @@ def rows(
     `exact` says that the theory answers for every single run: then no chance is left. `level` is the chance that any of
     its functionals disagrees though the theory is right.
     """
-    functionals, sizes = functionals_of(problem, theory, told, seen), theory.finite_size(problem)
+    good = good_seeds(seen)
+    if not good.any():
+        return []
+    told_well = told.isel(seed=good) if "seed" in told.dims else told
+    functionals, sizes = functionals_of(problem, theory, told_well, seen), theory.finite_size(problem)
     training = Runs(seen, tighter[0])
     found = []
-    for one in functionals:
-        said, size = Runs(told, tighter[1], *claim_of(theory, one)), sizes.get(one.variable)
-        chance = _Chance(len(functionals), level, exact)
-        found.append(_row(problem, theory, one, training, said, size, chance))
-    good = seen.isel(seed=good_seeds(seen))
-    wrong = faults(problem, theory, told, good) if good.sizes["seed"] else {}
+    # runs that diverged are in the arrays, and are not looked at
+    with np.errstate(invalid="ignore", over="ignore"):
+        for one in functionals:
+            said, size = Runs(told, tighter[1], *claim_of(theory, one)), sizes.get(one.variable)
+            chance = _Chance(len(functionals), level, exact)
+            found.append(_row(problem, theory, one, training, said, size, chance))
+    wrong = faults(problem, theory, told_well, seen.isel(seed=good))
     # one line for each: the numbers of such a variable mean nothing
     return [row for row in found if row.variable not in wrong] + [_faulty(name, said) for name, said in wrong.items()]
 

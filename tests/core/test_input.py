@@ -6,7 +6,8 @@ import pytest
 
 import thalweg as tw
 from thalweg.running.request import given, seed_list, time_axis
-from thalweg.words.fields import vary
+from thalweg.systems.quadratic_network.starts import FactorLaw
+from thalweg.words.fields import Parametrised, vary
 
 SMALL = tw.LinearClassifier(dimension=6, samples=9)
 
@@ -172,3 +173,23 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
         write_aside(target, full)
     assert target.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["run.nc"]
+
+
+class _Box(Parametrised):
+    """Holds a rule; a class of the package would be refused by the suite's own check of types before."""
+
+    rule: tw.Rule
+    law: FactorLaw | None = None
+
+
+@pytest.mark.parametrize("value", ["SGD", 0.1, tw.DeepLinear])
+@pytest.mark.parametrize(("field", "noun"), [("rule", "Rule"), ("law", "FactorLaw")])
+def test_what_is_no_part_of_its_kind_is_refused_where_it_is_given(field, noun, value):
+    with pytest.raises(ValueError, match=rf"_Box: {field} = .* is no {noun}; give one of those that `thalweg list"):
+        _Box(**{"rule": tw.GradientFlow(), field: value})
+
+
+def test_a_class_in_place_of_a_part_is_called():
+    with pytest.raises(ValueError, match=r"rule = .* is no Rule; call it: HeavyBall\(\)"):
+        _Box(rule=tw.HeavyBall)
+    assert _Box(rule=tw.HeavyBall()).law is None

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..words.fields import Parametrised, parameters
+from ..words.fields import Parametrised, held_family, parameters
 from .entries import Entry, Field, PresetEntry
 
 KINDS = ("Problem", "Theory", "Adviser")
@@ -59,18 +59,10 @@ def _field(field: Any) -> Field:
     if parameter is not None:
         told = {n: getattr(parameter, n) for n in ("words", "symbol", "unit", "low", "high", "above", "below", "log")}
         return Field(field.name, parameter.kind, annotation, required, default, **told)
-    family = held_family(field.type)
+    family = held_family(field.type, Parametrised)
     if family is not None:
         return Field(field.name, "module", annotation, required, default, family=identity_of(family))
     return Field(field.name, "plain", annotation, required, default)
-
-
-def held_family(annotation: Any) -> type | None:
-    """The base class of the parts that a field holds, where its annotation is one (or one or None)."""
-    parts = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
-    held = [p for p in parts if p is not type(None)]
-    known = len(held) == 1 and isinstance(held[0], type) and issubclass(held[0], Parametrised)
-    return held[0] if known else None
 
 
 def annotation_text(annotation: Any) -> str:
@@ -132,7 +124,7 @@ def _preset_field(taken: inspect.Parameter, known: dict[str, Any]) -> Field:
     parameter = known.get(taken.name)
     if parameter is None:
         array = "Array" in annotation or "ndarray" in annotation
-        family = held_family(taken.annotation)
+        family = held_family(taken.annotation, Parametrised)
         kind = "array" if array else "module" if family else "plain"
         return Field(taken.name, kind, annotation, required, default, family=identity_of(family) if family else "")
     told = {n: getattr(parameter, n) for n in ("words", "symbol", "unit", "low", "high", "above", "below", "log")}

@@ -3,15 +3,21 @@
 import dataclasses
 import functools
 import math
+import types
+import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
 import jax
 import numpy as np
-from jax.core import Tracer
 
 from ..computing.modules import Module, replaced
+from .converters import arrays_of as arrays_of
+from .converters import as_number, as_whole
+from .converters import floats as floats
+from .converters import is_traced as is_traced
+from .phrases import unknown as unknown
 
 REQUIRED = dataclasses.MISSING
 
@@ -50,37 +56,6 @@ class Parameter:
         )
 
 
-def is_traced(value: Any) -> bool:
-    """Whether a value is a stand-in inside a transformation, which no range check can read."""
-    return isinstance(value, Tracer)
-
-
-def _number(value: Any) -> Any:
-    """A Python float when the value is concrete; arrays of a sweep and tracers pass."""
-    if is_traced(value) or isinstance(value, bool | str) or np.ndim(value) > 0:
-        return value
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return value
-
-
-def _whole(value: Any) -> Any:
-    """A Python int when the value is a concrete whole number; tracers and misfits pass (checked later)."""
-    number = _number(value)
-    return int(number) if isinstance(number, float) and number.is_integer() else number
-
-
-def floats(value: Any) -> Any:
-    """A float64 NumPy array when the value is concrete and numeric; None (not given) stays."""
-    if value is None or is_traced(value) or isinstance(value, jax.Array):
-        return value
-    try:
-        return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        return value
-
-
 def _field(parameter: Parameter, default: Any, convert: Any) -> Any:
     metadata = {"parameter": parameter}
     if default is REQUIRED:
@@ -90,7 +65,7 @@ def _field(parameter: Parameter, default: Any, convert: Any) -> Any:
 
 def size(words: str, *, symbol: str = "", default: Any = REQUIRED, low: int = 1, high: int | None = None) -> Any:
     """A whole number that counts something; it fixes shapes, so training compiles once per value."""
-    return _field(Parameter("size", words, symbol, "", low, high), default, _whole)
+    return _field(Parameter("size", words, symbol, "", low, high), default, as_whole)
 
 
 def scalar(
@@ -106,7 +81,7 @@ def scalar(
     log: bool = False,
 ) -> Any:
     """A real parameter; `low`/`high` are included in the range, `above`/`below` are not."""
-    return _field(Parameter("scalar", words, symbol, unit, low, high, above, below, log), default, _number)
+    return _field(Parameter("scalar", words, symbol, unit, low, high, above, below, log), default, as_number)
 
 
 def vector(words: str, *, symbol: str = "", unit: str = "", default: Any = REQUIRED) -> Any:
@@ -132,23 +107,6 @@ def tree(words: str, *, symbol: str = "", unit: str = "", default: Any = REQUIRE
     return _field(Parameter("tree", words, symbol, unit), default, arrays_of)
 
 
-def arrays_of(value: Any) -> Any:
-    """The same tree with NumPy arrays for leaves, in the precision that they have, and tuples for lists.
-
-    A list of numbers is one array.
-    """
-    if isinstance(value, list) and all(isinstance(leaf, int | float) for leaf in jax.tree.leaves(value)):
-        try:
-            return np.asarray(value)
-        except ValueError:  # rows of unlike lengths: told when the field is checked
-            return value
-    if isinstance(value, dict):
-        return {key: arrays_of(part) for key, part in value.items()}
-    if type(value) in (tuple, list):
-        return tuple(arrays_of(part) for part in value)
-    return value if value is None or is_traced(value) or isinstance(value, str) else jax.tree.map(np.asarray, value)
-
-
 @functools.cache
 def parameters(kind: type) -> dict[str, Parameter]:
     """The declared parameters of a class, in order."""
@@ -160,11 +118,39 @@ class Parametrised(Module):
 
     def __check_init__(self) -> None:
         check_ranges(self)
+        check_parts(self)
 
     @classmethod
     def brought_on(cls, fields: dict[str, Any]) -> dict[str, Any]:
         """Fields as an older file tells them, in JSON, in the words of today."""
         return fields
+
+
+def held_family(annotation: Any, base: type) -> type | None:
+    """The class of the parts that a field holds, where its annotation is an heir of `base` (or one or None)."""
+    parts = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+    held = [p for p in parts if p is not type(None)]
+    known = len(held) == 1 and isinstance(held[0], type) and issubclass(held[0], base)
+    return held[0] if known else None
+
+
+@functools.cache
+def families(kind: type) -> dict[str, type]:
+    """The base class of the part that each such field of a class holds."""
+    found = {f.name: held_family(f.type, Parametrised) for f in dataclasses.fields(kind)}  # pyright: ignore
+    return {name: family for name, family in found.items() if family is not None}
+
+
+def check_parts(module: eqx.Module) -> None:
+    """ValueError for the first field that holds no part of the kind that it asks for; None stands for none yet."""
+    for name, family in families(type(module)).items():
+        value = getattr(module, name)
+        if value is None or isinstance(value, family):
+            continue
+        called = isinstance(value, type) and issubclass(value, family)
+        noun = family.__name__
+        repair = f"call it: {value.__name__}()" if called else f"give one of those that `thalweg list {noun}` shows"
+        raise ValueError(f"{type(module).__name__}: {name} = {value!r:.40} is no {noun}; {repair}.")
 
 
 def check_ranges(module: eqx.Module) -> None:
@@ -271,13 +257,3 @@ def vary(module: Any, changes: Mapping[str, Any]) -> Any:
 def varied(**changes: Any) -> Callable[[Any], Any]:
     """A function that makes of a module the same one with these fields changed."""
     return lambda module: vary(module, changes)
-
-
-def unknown(noun: str, given: str, known: list[str], place: str = "") -> str:
-    """The sentence for a name that does not exist, with the nearest one that does."""
-    import difflib
-
-    lower = {k.lower(): k for k in known}
-    near = difflib.get_close_matches(given.lower(), list(lower), n=1, cutoff=0.4)
-    hint = f"; did you mean {lower[near[0]]!r}?" if near else "."
-    return f"unknown {noun} {given!r}{place}{hint} Known: {', '.join(known)}."

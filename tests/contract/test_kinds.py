@@ -10,7 +10,7 @@ from thalweg.catalogue import registry
 from thalweg.catalogue.index import index
 from thalweg.testing.declared import check_kind
 
-OWN = {n: k for n, k in registry.everything(tw.Theory).items() if k.__module__.startswith("thalweg.")}
+OWN = {k.__name__: k for k in registry.classes(tw.Theory).values() if k.__module__.startswith("thalweg.")}
 
 
 class _Settling(tw.Problem):

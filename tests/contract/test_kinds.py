@@ -105,7 +105,8 @@ def test_every_theory_of_the_package_has_one_kind():
 
 def test_lists_show_the_kind():
     assert {n: index().theories[n].standing for n in OWN} == {n: k.standing for n, k in OWN.items()}
-    for problem in [kind.examples()[0] for _, kind in sorted(registry.problems().items())[:3]]:
+    shipped = sorted(key for key in registry.classes(tw.Problem) if key.startswith("thalweg.systems."))
+    for problem in [registry.classes(tw.Problem)[key].examples()[0] for key in shipped[:3]]:
         table = tw.theories(problem)
         # classes that other tests made are listed, too
         told = {n: kind for n, kind in zip(table["theory"], table["kind"], strict=True) if n in OWN}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from thalweg.verdict.budget import student
+from thalweg.verdict.chance import student
 
 nightly = pytest.mark.nightly
 

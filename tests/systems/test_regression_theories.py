@@ -5,7 +5,7 @@ import pytest
 from scipy.special import ive
 
 import thalweg as tw
-from thalweg.verdict.budget import student
+from thalweg.verdict.chance import student
 from thalweg.words.fields import vary
 
 nightly = pytest.mark.nightly

@@ -24,7 +24,8 @@ from ..rules import GradientFlow
 from ..running import evaluation, training
 from ..verbs.prediction import predict
 from ..verbs.real_runs import replay, train
-from ..verdict.budget import ROUNDING, student
+from ..verdict.budget import ROUNDING
+from ..verdict.chance import student
 from ..verdict.functionals import largest
 from ..words.fields import vary
 from ..words.problem import Problem, now_and_now, present, random_parts, scalars, seed_keys

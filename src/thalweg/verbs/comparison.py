@@ -20,7 +20,9 @@ from ..results.serial import to_json
 from ..running import training
 from ..running.evaluation import Told, describe, evaluate, existing, trained
 from ..running.request import Request, Seeds
-from ..verdict.budget import FAMILY_LEVEL, TIGHTER, Row, rows
+from ..verdict.budget import TIGHTER, rows
+from ..verdict.budget_row import Row
+from ..verdict.chance import FAMILY_LEVEL
 from ..verdict.gaps import gap_curves
 from ..verdict.verdict import Verdict, judge, needed
 from ..words.problem import Problem

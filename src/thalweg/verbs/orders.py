@@ -15,7 +15,7 @@ from ..computing.parallel import Progress
 from ..results.schema import stamp
 from ..results.serial import to_json
 from ..running.request import Request, Seeds, seed_list
-from ..verdict.budget import student
+from ..verdict.chance import student
 from ..words.problem import Problem
 from ..words.theory import Theory
 from .comparison import compare

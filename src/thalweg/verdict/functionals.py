@@ -17,12 +17,15 @@ CORNER = "last against first"
 
 @dataclasses.dataclass(frozen=True)
 class Functional:
-    """One number of a result: `measure` of `variable` ("start", "end", "area", "half-time", "slope", or "event").
+    """One number of a result: `measure` of `variable` ("start", "end", "area", "half-time", "clock", "amplitude",
+    "slope", or "event").
 
     Of a curve of two times these speak of equal times, and "last against first" is its far corner. `side` names the
     kind of claim where a variable has several.
     `sensitivity` turns an error of the curve into one of this number; `scale` is what percentages of this number refer
     to, `level` those of the curve; `bluntness` multiplies the resolution that is asked of it.
+    A linear functional is `offset` + `weights` . curve, and `contrasts` (k, times) . (measured - predicted) has mean 0
+    whether or not it is off.
     """
 
     variable: str
@@ -34,6 +37,9 @@ class Functional:
     window: tuple[float, float] | None = None
     bluntness: float = 1.0
     side: str = ""
+    weights: np.ndarray | None = dataclasses.field(default=None, compare=False)
+    offset: float = 0.0
+    contrasts: np.ndarray | None = dataclasses.field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -94,6 +100,8 @@ def measure(functional: Functional, values: np.ndarray, times: np.ndarray, obser
         return np.asarray(curve[..., -1, 0])
     if observable is not None and observable.pair is not None:
         curve = np.diagonal(curve, axis1=-2, axis2=-1)
+    if functional.weights is not None:
+        return np.asarray(functional.offset + curve @ functional.weights)
     if functional.measure in ("start", "end"):
         return np.asarray(curve[..., 0 if functional.measure == "start" else -1])
     if functional.measure == "slope":

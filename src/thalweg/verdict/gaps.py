@@ -10,8 +10,9 @@ import xarray as xr
 
 from ..words.problem import Problem
 from ..words.theory import Theory
-from .budget import Row, good_seeds, student
-from .measures import measured_curve
+from .budget_row import Row
+from .chance import student
+from .measures import good_seeds, measured_curve
 
 
 def gap_curves(

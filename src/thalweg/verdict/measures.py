@@ -6,9 +6,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
+from ..results.labels import OUTCOMES
 from ..words.problem import Observable, Problem
 from ..words.theory import VALUE, Claim, Theory
+from .fitted import fitted_of
 from .functionals import Functional, declare
+
+
+def good_seeds(seen: xr.Dataset) -> np.ndarray:
+    """Which runs ended well."""
+    return np.asarray(seen["outcome"].values == OUTCOMES[0])
 
 
 def measured_curve(problem: Problem, name: str) -> Observable | None:
@@ -51,7 +58,10 @@ def _of_side(problem: Problem, claim: Claim, whole: xr.DataArray, side: str, tim
         mean = last_of(mean, observable) if "time" in values.dims else timed(mean, observable, claim)
     window = claim.window(problem, times) if claim.window is not None else None
     runs = values.values if claim.time and values.dims[:2] == ("seed", "time") else None
-    return declare(observable, mean, times, claim.kind, window, runs)
+    found = declare(observable, mean, times, claim.kind, window, runs)
+    if claim.kind == "value" and claim.time and observable.pair is None:
+        found += fitted_of(observable, mean, times)
+    return found
 
 
 def side_of(values: xr.DataArray, side: str) -> xr.DataArray:

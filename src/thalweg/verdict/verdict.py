@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from .budget import Row, good_seeds
+from .budget_row import Row
+from .measures import good_seeds
 
 WORDS = (
     "confirmed",
@@ -45,8 +46,10 @@ def judge(budget: Sequence[Row], strain: tuple[str, float], resolution: float, s
         return _spoiled([row for row in usable if row.fault], strain, notes)
     if not usable:
         return Verdict("inconclusive", "inconclusive: nothing could be compared", math.nan, math.nan, notes)
+    later = {row.variable for row in usable if row.measure != "start"}
     for row in usable:
         row.resolved = row.blur <= row.wanted(resolution)
+        row.asked = row.decides(resolution, row.variable not in later)
     agreement, sensitivity = _numbers(usable)
     missed = [row for row in usable if not row.agrees]
     broken = strain[1] > 1
@@ -66,7 +69,7 @@ def _spoiled(faulty: Sequence[Row], strain: tuple[str, float], notes: list[str])
 def _word(usable: Sequence[Row], missed: Sequence[Row], broken: bool) -> str:
     if missed:
         return "outside its regime" if broken else "contradicted"
-    if not all(row.resolved for row in usable):
+    if not all(row.resolved for row in usable if row.asked):
         return "inconclusive"
     if broken:
         return "better than promised"
@@ -75,7 +78,7 @@ def _word(usable: Sequence[Row], missed: Sequence[Row], broken: bool) -> str:
 
 def _numbers(usable: Sequence[Row]) -> tuple[float, float]:
     """Worst gap and worst allowance + error, as shares of their scale, over values; times only where all are times."""
-    sharp = _sharp(usable)
+    sharp = _sharp([row for row in usable if row.asked] or usable)
     return max(abs(row.gap) / row.scale for row in sharp), max(row.seen for row in sharp)
 
 
@@ -109,7 +112,7 @@ def _sentence(
         worst = max(missed, key=lambda row: abs(row.gap) / (row.allowance + row.error or 1e-300))
         numbers = (
             f"{worst.name} is off by {percent(abs(worst.gap) / worst.scale)}, allowed are "
-            f"{percent(worst.seen)} ({len(missed)} of {len(usable)} functionals disagree)"
+            f"{percent(worst.reach)} ({len(missed)} of {len(usable)} functionals disagree)"
         )
     if strain[1] > 1:
         numbers += f"; {strain[0]!r} is strained to {strain[1]:.3g} (1 is the edge)"
@@ -120,23 +123,23 @@ def _sentence(
 
 def needed(budget: Sequence[Row], resolution: float, seeds: int) -> float:
     """About how many seeds would resolve every row, from what `seeds` left open; inf where none would."""
-    blurred = [row for row in budget if not row.left_out and math.isfinite(row.gap) and not row.resolved]
+    blurred = [row for row in budget if row.asked and not row.left_out and math.isfinite(row.gap) and not row.resolved]
     room = [(row, row.wanted(resolution) - row.allowance + row.margin) for row in blurred]
     if any(left <= 0 for _, left in room):
         return math.inf
-    return seeds * max((row.error / left for row, left in room), default=0.0) ** 2
+    return seeds * max((row.widest / left for row, left in room), default=0.0) ** 2
 
 
 def _more(usable: Sequence[Row], resolution: float, seeds: int) -> str:
     """What would decide an inconclusive comparison."""
-    blurred = [row for row in usable if not row.resolved]
+    blurred = [row for row in usable if row.asked and not row.resolved]
     systematic = [row for row in blurred if row.allowance - row.margin >= row.wanted(resolution)]
     if systematic:
         return f"no number of seeds decides {systematic[0].name}: its allowance alone is larger (use a larger size)"
     if seeds < 2:
         return "give at least two seeds"
     count = needed(usable, resolution, seeds)
-    worst = max(blurred, key=lambda row: row.error / row.scale)
+    worst = max(blurred, key=lambda row: row.widest / row.wanted(resolution))
     if not math.isfinite(count):
         return f"more seeds would decide: too few runs have {worst.name}"
     return f"about {math.ceil(count)} seeds would decide (the least sharp is {worst.name})"

@@ -169,7 +169,7 @@ class MarchenkoPastur(Limit[LinearClassifier]):
             return self
         flow = float(times[-1] * problem.rule.effective_pace())
         ratio = problem.dimension / problem.samples
-        return MarchenkoPastur(nodes=law.nodes_needed(ratio, flow))
+        return dataclasses.replace(self, nodes=law.nodes_needed(ratio, flow))
 
     def predict(self, problem: LinearClassifier, data: Any, start: Any, times: Array) -> dict[str, Array]:
         assert self.nodes is not None

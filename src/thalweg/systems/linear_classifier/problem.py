@@ -64,8 +64,18 @@ class LinearClassifier(SquareLossProblem):
         TEST_ACCURACY,
         Observable("overlap", "mean output on a class, target 1", "mu.w", natural=1.0),
         SQUARED_NORM,
-        accuracy("train_accuracy_clean", "accuracy on unflipped samples", "label_flip"),
-        accuracy("train_accuracy_flipped", "accuracy on flipped samples (memorised)", "label_flip"),
+        accuracy(
+            "train_accuracy_clean",
+            "accuracy on unflipped samples",
+            "label_flip",
+            lambda p: p.samples * (1 - p.label_flip),
+        ),
+        accuracy(
+            "train_accuracy_flipped",
+            "accuracy on flipped samples (memorised)",
+            "label_flip",
+            lambda p: p.samples * p.label_flip,
+        ),
     )
     events: ClassVar[tuple[Event, ...]] = (BEST_LOSS, BEST_ACCURACY, LARGEST_RATE)
     remarks: ClassVar[tuple[Remark, ...]] = (

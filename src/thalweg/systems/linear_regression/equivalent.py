@@ -1,5 +1,6 @@
 """Linear regression with inputs of any covariance: its deterministic equivalent, by contour integrals."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -109,7 +110,7 @@ class DeterministicEquivalent(Limit[LinearRegression]):
             return self
         rule, largest = problem.rule, float(top(problem, problem.law()))
         horizon = float(times[-1] * rule.effective_pace())
-        return DeterministicEquivalent(nodes=loop_nodes(largest, horizon, memory=not rule.descends()))
+        return dataclasses.replace(self, nodes=loop_nodes(largest, horizon, memory=not rule.descends()))
 
     def predict(self, problem: LinearRegression, data: Any, start: Any, times: Array) -> dict[str, Array]:
         assert self.nodes is not None

@@ -1,5 +1,6 @@
 """The high-dimensional limit of linear regression with isotropic inputs: one spectral measure says everything."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -95,7 +96,7 @@ class IsotropicLimit(Limit[LinearRegression]):
         if self.nodes is not None:
             return self
         end = float(times[-1] * problem.rule.effective_pace())
-        return IsotropicLimit(nodes=law.nodes_needed(problem.dimension / problem.samples, end))
+        return dataclasses.replace(self, nodes=law.nodes_needed(problem.dimension / problem.samples, end))
 
     def predict(self, problem: LinearRegression, data: Any, start: Any, times: Array) -> dict[str, Array]:
         assert self.nodes is not None

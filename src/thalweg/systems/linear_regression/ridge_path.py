@@ -1,5 +1,6 @@
 """The ridge path beside the path of gradient flow, and the price of stopping instead of ridge."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -99,7 +100,8 @@ class RidgePath(Certificate[LinearRegression]):
     def prepare(self, problem: LinearRegression, times: np.ndarray) -> "RidgePath":
         if self.nodes is not None:
             return self
-        return RidgePath(nodes=loop_nodes(float(top(problem, problem.law())), float(times[-1]), memory=False))
+        largest = float(top(problem, problem.law()))
+        return dataclasses.replace(self, nodes=loop_nodes(largest, float(times[-1]), memory=False))
 
     def predict(self, problem: LinearRegression, data: Any, start: Any, times: Array) -> dict[str, Array]:
         assert self.nodes is not None

@@ -1,5 +1,6 @@
 """Multi-pass SGD on a stored data set: its Volterra equation, for regression and for classes alike."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -118,7 +119,8 @@ class VolterraSGD(Limit[SquareLossProblem]):
             return self
         end, largest = float(problem.rule.flow_time(problem, times)[-1]), float(top(problem, problem.law()))
         fastest = 2 * (largest + float(problem.weight_decay))
-        return VolterraSGD(nodes=loop_nodes(largest, end, memory=False), panels=panels_needed(end, fastest))
+        nodes = loop_nodes(largest, end, memory=False)
+        return dataclasses.replace(self, nodes=nodes, panels=panels_needed(end, fastest))
 
     def predict(self, problem: SquareLossProblem, data: Any, start: Any, times: Array) -> dict[str, Array]:
         assert self.nodes is not None

@@ -100,7 +100,7 @@ class DatasetLogistic(SampledProblem):
     observables: ClassVar[tuple[Observable, ...]] = (
         Observable("train_loss", "training loss, mean of log(1 + exp(-y f))", "R", low=0.0),
         Observable("excess_loss", "training loss over its infimum", "R - inf R", low=0.0, log=True),
-        Observable("train_accuracy", "training accuracy", low=0.0, high=1.0),
+        Observable("train_accuracy", "training accuracy", low=0.0, high=1.0, counted=lambda p: p.samples),
         Observable("norm", "norm of the weights", "|w|", low=0.0),
         Observable(
             "direction_error", "distance of the direction from the ray", low=0.0, high=2.0, needs="ray", natural=1.0

@@ -1,5 +1,6 @@
 """The flow at finite scale, units with the same pattern taken together: its cost knows no width."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -93,7 +94,7 @@ class ClassFlow(Limit[ShallowReLU]):
         patterns = sum(2.0 ** float(np.sum(side)) - 1 for side in (labels > 0, labels < 0))
         # the class without open gates is one more; with so few units each is a class of its own
         few = (patterns + 1) * (labels.size + 1) >= problem.width
-        return ClassFlow(self.tolerance, 0 if few else int(patterns) + 1)
+        return dataclasses.replace(self, classes=0 if few else int(patterns) + 1)
 
     def predict(self, problem: ShallowReLU, data: Any, start: Any, times: Array) -> dict[str, Array]:
         assert self.classes is not None

@@ -1,5 +1,6 @@
 """The test curve and the best stopping time from the training points alone."""
 
+import dataclasses
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -211,7 +212,7 @@ class LeaveOneOut(Estimate[TableProblem]):
     def prepare(self, problem: TableProblem, times: np.ndarray) -> "LeaveOneOut":
         if self.nodes is not None:
             return self
-        return LeaveOneOut(nodes=nodes_for(problem, times))
+        return dataclasses.replace(self, nodes=nodes_for(problem, times))
 
     def predict(self, problem: TableProblem, data: Any, start: Any, times: Array) -> dict[str, Array]:
         assert self.nodes is not None

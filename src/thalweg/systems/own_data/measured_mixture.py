@@ -1,5 +1,6 @@
 """Real classes seen as a mixture of Gaussians with measured means and covariances."""
 
+import dataclasses
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -156,7 +157,7 @@ class MeasuredMixture(Estimate[ClassTable]):
     )
 
     def prepare(self, problem: ClassTable, times: np.ndarray) -> "MeasuredMixture":
-        return self if self.nodes is not None else MeasuredMixture(nodes=contour_size(problem, times))
+        return self if self.nodes is not None else dataclasses.replace(self, nodes=contour_size(problem, times))
 
     def predict(self, problem: ClassTable, data: Any, start: Any, times: Array) -> dict[str, Array]:
         assert self.nodes is not None

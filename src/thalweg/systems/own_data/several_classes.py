@@ -64,8 +64,8 @@ class DatasetClasses(ClassTable):
     observables: ClassVar[tuple[Observable, ...]] = (
         Observable("train_loss", f"training loss, {SUMMED}", TRAIN_LOSS.symbol, low=0.0),
         Observable("test_loss", f"test loss, {SUMMED}", TEST_LOSS.symbol, low=0.0),
-        accuracy("train_accuracy", "training accuracy"),
-        TEST_ACCURACY,
+        accuracy("train_accuracy", "training accuracy", counted=lambda p: p.samples),
+        accuracy("test_accuracy", TEST_ACCURACY.words, counted=lambda p: p.parts()[2]),
         SQUARED_NORM,
     )
     remarks: ClassVar[tuple[Remark, ...]] = (

@@ -12,7 +12,7 @@ from ...words.fields import check_ranges, is_traced, vary
 from ...words.problem import Observable, Remark, Rule, array, scalar, size
 from ..shared.least_squares import TrainingPart, check_rows, sample_of
 from ..shared.square_loss import SQUARED_NORM, TEST_LOSS, TRAIN_LOSS, as_weights
-from ..shared.two_class_outputs import TEST_ACCURACY, TRAIN_ACCURACY, direction
+from ..shared.two_class_outputs import TEST_ACCURACY, TRAIN_ACCURACY, accuracy, direction
 from .class_table import ClassTable
 
 
@@ -58,7 +58,7 @@ class DatasetClassifier(ClassTable):
         TRAIN_LOSS,
         TEST_LOSS,
         TRAIN_ACCURACY,
-        TEST_ACCURACY,
+        accuracy("test_accuracy", TEST_ACCURACY.words, counted=lambda p: p.parts()[2]),
         SQUARED_NORM,
     )
     remarks: ClassVar[tuple[Remark, ...]] = (
@@ -113,14 +113,14 @@ class DatasetClassifier(ClassTable):
         def loss(x: Array, y: Array) -> Array:
             return 0.5 * jnp.mean((y - x @ params) ** 2)
 
-        def accuracy(x: Array, y: Array) -> Array:
+        def share(x: Array, y: Array) -> Array:
             return jnp.mean((y * (x @ towards) > 0).astype(params.dtype))
 
         return {
             "train_loss": loss(data.inputs, data.labels),
             "test_loss": loss(data.test_inputs, data.test_labels),
-            "train_accuracy": accuracy(data.inputs, data.labels),
-            "test_accuracy": accuracy(data.test_inputs, data.test_labels),
+            "train_accuracy": share(data.inputs, data.labels),
+            "test_accuracy": share(data.test_inputs, data.test_labels),
             "squared_norm": jnp.sum(params**2),
         }
 

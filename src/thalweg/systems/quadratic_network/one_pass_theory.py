@@ -1,5 +1,6 @@
 """One-pass training of a quadratic network in the limit of large dimension: closed equations for its overlaps."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -92,7 +93,7 @@ class OnePassQuadratic(Limit[QuadraticNetwork]):
         known = problem.known_spectrum()
         rank = teacher_rank(problem)
         rows = range(rank) if known is None else np.flatnonzero(np.asarray(known)).tolist()
-        return OnePassQuadratic(self.tolerance, tuple(rows))
+        return dataclasses.replace(self, rows=tuple(rows))
 
     def predict(self, problem: QuadraticNetwork, data: Any, start: Any, times: Array) -> dict[str, Array]:
         place = np.asarray(self.rows, int)

@@ -1,5 +1,6 @@
 """The typical flow from a random start, for any teacher: a deterministic equivalent with one scalar forcing."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -97,7 +98,7 @@ class RandomStartFlow(Limit[QuadraticNetwork]):
 
     def prepare(self, problem: QuadraticNetwork, times: np.ndarray) -> "RandomStartFlow":
         end = float(np.max(source_times(problem, np.asarray(times, float)), initial=0.0))
-        return RandomStartFlow(self.tolerance, blocks_of(problem), slow_rows(problem, end))
+        return dataclasses.replace(self, blocks=blocks_of(problem), slow=slow_rows(problem, end))
 
     def predict(self, problem: QuadraticNetwork, data: Any, start: Any, times: Array) -> dict[str, Array]:
         case = _case(problem, *_spectrum(jnp.asarray(data.values), self.blocks, self.slow))

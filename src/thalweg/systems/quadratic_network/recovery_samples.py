@@ -1,5 +1,6 @@
 """How many samples make a quadratic network find its teacher exactly, in the limit of large dimension."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -58,7 +59,7 @@ class RecoverySamples(Limit[QuadraticRegression]):
     assumptions: ClassVar[tuple[Assumption, ...]] = (NO_TRACE, REACHED, FULL_RANK, NO_NOISE)
 
     def prepare(self, problem: QuadraticRegression, times: np.ndarray) -> "RecoverySamples":
-        return RecoverySamples(teacher_rank(problem))
+        return dataclasses.replace(self, rank=teacher_rank(problem))
 
     def predict(self, problem: QuadraticRegression, data: Any, start: Any, times: Array) -> dict[str, Array]:
         d = problem.dimension

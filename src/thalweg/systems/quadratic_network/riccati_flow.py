@@ -1,5 +1,6 @@
 """The flow of a quadratic network solved exactly at finite size, for a given teacher and start."""
 
+import dataclasses
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
@@ -122,7 +123,7 @@ class RiccatiFlow(Exact[QuadraticNetwork]):
 
     def prepare(self, problem: QuadraticNetwork, times: np.ndarray) -> "RiccatiFlow":
         end = SOURCE_TIME * float(np.max(times, initial=0.0))
-        return RiccatiFlow(self.tolerance, blocks_of(problem), slow_rows(problem, end))
+        return dataclasses.replace(self, blocks=blocks_of(problem), slow=slow_rows(problem, end))
 
     def predict(self, problem: QuadraticNetwork, data: Any, start: Any, times: Array) -> dict[str, Array]:
         case = reduce(self.blocks, self.slow, data, start.weights)

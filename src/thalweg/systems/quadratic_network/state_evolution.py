@@ -1,5 +1,6 @@
 """Where a quadratic network with decay ends on a fixed sample, in the limit of large dimension."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -126,7 +127,7 @@ class StateEvolution(Estimate[QuadraticRegression]):
     assumptions: ClassVar[tuple[Assumption, ...]] = (NO_TRACE, DECAYED, STABLE, FULL_RANK, ENOUGH_SAMPLES, LONG_RUN)
 
     def prepare(self, problem: QuadraticRegression, times: np.ndarray) -> "StateEvolution":
-        return StateEvolution(blocks_of(problem))
+        return dataclasses.replace(self, blocks=blocks_of(problem))
 
     def predict(self, problem: QuadraticRegression, data: Any, start: Any, times: Array) -> dict[str, Array]:
         unit, found, fit = solve(problem, jnp.asarray(data.values), self.blocks)

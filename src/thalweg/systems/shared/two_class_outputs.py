@@ -1,5 +1,8 @@
 """Two classes told apart by the sign of one output: accuracies, and what they are at a zero start."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -7,12 +10,16 @@ from jaxtyping import Array, Float
 from ...words.problem import Observable
 
 
-def accuracy(name: str, words: str, needs: str | None = None) -> Observable:
-    """A share of points classified rightly."""
-    return Observable(name, words, low=0.0, high=1.0, needs=needs)
+def accuracy(
+    name: str, words: str, needs: str | None = None, counted: Callable[[Any], float] | None = None
+) -> Observable:
+    """A share of points classified rightly, `counted(problem)` of them where they are counted."""
+    return Observable(name, words, low=0.0, high=1.0, needs=needs, counted=counted)
 
 
-TRAIN_ACCURACY = accuracy("train_accuracy", "training accuracy, observed labels")
+TRAIN_ACCURACY = accuracy(
+    "train_accuracy", "training accuracy, observed labels", counted=lambda problem: problem.samples
+)
 TEST_ACCURACY = accuracy("test_accuracy", "test accuracy")
 
 

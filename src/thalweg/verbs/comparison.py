@@ -2,11 +2,8 @@
 
 import json
 import math
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-import equinox as eqx
-import numpy as np
 import xarray as xr
 
 from ..catalogue import choice
@@ -14,22 +11,20 @@ from ..computing.float64 import float64
 from ..computing.interrupts import Interrupted, answer, patient
 from ..computing.parallel import Progress
 from ..results.inputs import inputs
-from ..results.labels import label
 from ..results.schema import stamp
 from ..results.serial import to_json
 from ..running import training
-from ..running.evaluation import Told, describe, evaluate, existing, trained
+from ..running.evaluation import trained
 from ..running.request import Request, Seeds
-from ..verdict.budget import TIGHTER, rows
-from ..verdict.budget_row import Row
 from ..verdict.chance import FAMILY_LEVEL
-from ..verdict.gaps import gap_curves
-from ..verdict.verdict import Verdict, judge, needed
+from ..verdict.verdict import needed
 from ..words.problem import Problem
-from ..words.theory import Theory
+from .judging import Judged, Seen, Terms, foretold, judged, table, tighter
 
-# numbers of seeds at which seeds="enough" looks, and how far beyond the last a guess from few seeds may be
+# numbers of seeds at which seeds="enough" looks, what part of the error level each may spend, and how far beyond the
+# last a guess from few seeds may be
 LOOKS = (24, 48, 96, 192, 384, 768)
+SPENT = (0.5, 0.1, 0.1, 0.1, 0.1, 0.1)
 REACH = 2.0
 
 
@@ -38,7 +33,7 @@ def compare(
     times: Any = None,
     *,
     theory: Any = None,
-    seeds: Seeds | Literal["enough"] = 24,
+    seeds: Seeds | Literal["enough"] = "enough",
     data: Any = None,
     start: Any = None,
     resolution: float = 0.1,
@@ -51,7 +46,9 @@ def compare(
         error = q * standard error over seeds, q the Student quantile at a family level of 1 %.
     `resolution` is the share of a functional's scale that the run must be able to see for "confirmed".
     `seeds="enough"` doubles their number from 24 until the comparison is decided or could not be by 768; each look then
-    spends its share of the level, 1 % over 6, so that looking often does not make a right theory fail more often.
+    spends its part of the level (half at the first): looking often does not make a right theory fail more often.
+    Where chance hides something, many more starts are looked at than are trained (`running.starts`): the start's own
+    mean, and what the runs owe to their starts, are known the better.
     `theory` is one theory or a list (the first gives the verdict of the whole). Nodes: training, theory, gap, budget,
     inputs; with several theories a child each. Raises ValueError for bad input; diverged runs are kept and said.
     """
@@ -62,32 +59,26 @@ def compare(
         wanted: Any = LOOKS[-1] if looks else seeds
         whole = Request.of(problem, times, wanted, data, start)
         named = _theories(whole, theory)
-        terms = _Terms(resolution, FAMILY_LEVEL / len(looks or "1"))
         done, tree = None, xr.DataTree()
         for look, count in enumerate(looks or [len(whole.seeds)], start=1):
             request = whole.only(whole.seeds[:count])
             done = _trained_on(done, request, progress)
             seen = trained(request, done)
+            terms = Terms(resolution, FAMILY_LEVEL * (SPENT[look - 1] if looks else 1.0))
             try:
                 theories = [_on_every_seed(one, request) for one in named]
-                runs = _Runs(request, seen, _tighter(request, theories))
-                judged = [_judged(runs, one, terms) for one in theories]
-                tree = _tree(runs, judged, resolution)
+                said = [foretold(one, request) for one in theories]
+                runs = Seen(request, seen, tighter(request, theories))
+                found = judged(said, runs, terms)
+                tree = _tree(runs, found, resolution)
             except KeyboardInterrupt:
                 raise Interrupted(seen, _kept(done, request)) from None
             if looks:
                 tree.attrs["looks"] = look
-                if not any(_worth_more(one, terms, count) for one in judged):
+                if not any(_worth_more(one, terms, count) for one in found):
                     break
         answer(lambda: tree, "the whole of compare is in `.finished`")
     return tree
-
-
-class _Terms(NamedTuple):
-    """What a comparison is judged by: the resolution that is asked for, and the level of error that it may spend."""
-
-    resolution: float
-    level: float
 
 
 def _trained_on(done: training.Finished | None, request: Request, progress: Progress | None) -> training.Finished:
@@ -100,7 +91,7 @@ def _trained_on(done: training.Finished | None, request: Request, progress: Prog
     return found
 
 
-def _worth_more(one: "_Judged", terms: _Terms, seeds: int) -> bool:
+def _worth_more(one: Judged, terms: Terms, seeds: int) -> bool:
     """Whether this is not decided, and more seeds than `seeds` could within the last look."""
     if one.verdict.verdict != "inconclusive" or seeds >= LOOKS[-1]:
         return False
@@ -115,14 +106,6 @@ def _kept(done: training.Finished | None, request: Request) -> str:
         f"the training of {len(done.seeds)} of {len(request.seeds)} seeds is in `.finished`, as train gives it; what "
         "theory says was not compared yet: call compare again"
     )
-
-
-class _Runs(NamedTuple):
-    """What was asked and seen, and the runs again at a tighter tolerance (None for a rule that has none)."""
-
-    request: Request
-    seen: xr.Dataset
-    tighter: dict[str, Any] | None
 
 
 def _theories(request: Request, theory: Any) -> list[choice.Chosen]:
@@ -150,89 +133,19 @@ def _on_every_seed(one: choice.Chosen, request: Request) -> choice.Chosen:
     return one._replace(strains=found)
 
 
-def is_exact(theory: Theory, request: Request) -> bool:
-    """Whether a theory answers for every single run, so that every run's own numerical error counts."""
-    return bool(theory.conditions_on) and request.random <= set(theory.conditions_on) and not theory.estimates
-
-
-def _tighter(request: Request, theories: Sequence[choice.Chosen]) -> dict[str, Any] | None:
-    """Seeds again at ten times tighter tolerance: what the integrator leaves open. None if it has none."""
-    tight = request.tightened(TIGHTER)
-    if tight is None:
-        return None
-    exact = any(is_exact(one.theory, request) for one in theories)
-    done = training.run(tight if exact else tight.only(request.seeds[:2]))
-    if done is None or len(done.seeds) < len(tight.seeds if exact else request.seeds[:2]):
-        raise KeyboardInterrupt
-    return {**done.runs.curves, **done.runs.events}
-
-
-class _Judged(NamedTuple):
-    """One theory: what it told, the gap of its curves, the budget and the verdict."""
-
-    theory: Theory
-    told: xr.Dataset
-    gap: xr.Dataset
-    budget: list[Row]
-    verdict: Verdict
-
-
-def _judged(runs: _Runs, one: choice.Chosen, terms: _Terms) -> _Judged:
-    """A theory beside what was seen."""
-    theory, (request, seen, tight) = one.theory, runs
-    problem, exact = request.problem, is_exact(theory, request)
-    said = _said(theory, request)
-    sharper = _sharper(theory)
-    tighter = None if sharper is None else _said(sharper, request if exact else request.only(request.seeds[:2])).values
-    told = label(problem, existing(problem, said.values), request.axis, said.seeds, theory)
-    budget = rows(problem, theory, told, seen, [tight, tighter], exact, terms.level)
-    outcome = judge(budget, choice.worst(one.strains), terms.resolution, seen.sizes["seed"], seen)
-    told.attrs = describe("theory", problem, theory, one.strains, vars(outcome))
-    return _Judged(theory, told, gap_curves(problem, theory, told, seen, budget, terms.level), budget, outcome)
-
-
-def _said(theory: Theory, request: Request) -> Told:
-    """What it says; on Ctrl-C the comparison is given up as a whole."""
-    told = evaluate(theory, request)
-    if told is None or (told.seeds is not None and len(told.seeds) < len(request.seeds)):
-        raise KeyboardInterrupt
-    return told
-
-
-def _sharper(theory: Theory) -> Theory | None:
-    """The same at ten times tighter tolerance; None where it has none."""
-    if not hasattr(theory, "tolerance"):
-        return None
-    return eqx.tree_at(lambda t: t.tolerance, theory, theory.tolerance / TIGHTER)  # pyright: ignore
-
-
-def _table(budget: Sequence[Row]) -> xr.Dataset:
-    """The budget as labelled columns, one line a functional."""
-    columns = {
-        name: ("functional", np.asarray([getattr(row, name) for row in budget]))
-        for name in (
-            "variable", "measure", "claim", "predicted", "measured", "gap", "finite_size", "tolerance", "margin",
-            "error", "allowance", "scale",
-        )
-    }  # fmt: skip
-    for name in ("agrees", "resolved"):
-        columns[name] = ("functional", np.asarray([getattr(row, name) for row in budget], dtype=np.int8))
-    return xr.Dataset(columns, {"functional": [row.name for row in budget]})
-
-
-def _tree(runs: _Runs, judged: list[_Judged], resolution: float) -> xr.DataTree:
+def _tree(runs: Seen, judged: list[Judged], resolution: float) -> xr.DataTree:
     request, first = runs.request, judged[0].verdict
     problem, names = request.problem, [type(one.theory).__name__ for one in judged]
     nodes: dict[str, xr.Dataset] = {
         "/": xr.Dataset(),
-        "training": runs.seen,
+        "training": runs.runs,
         "inputs": inputs(problem, request.axis, *request.given),
     }
     for name, one in zip(names, judged, strict=True):
-        for kind, content in (("theory", one.told), ("gap", one.gap), ("budget", _table(one.budget))):
+        for kind, content in (("theory", one.told), ("gap", one.gap), ("budget", table(one.budget))):
             nodes[kind if len(judged) == 1 else f"{kind}/{name}"] = content
     tree = xr.DataTree.from_dict(nodes)
-    said = json.loads(runs.seen.attrs["remarks"]) + [line for one in judged for line in one.verdict.notes]
+    said = json.loads(runs.runs.attrs["remarks"]) + [line for one in judged for line in one.verdict.notes]
     tree.attrs = stamp(
         verb="compare",
         problem=to_json(problem)[0],

@@ -33,18 +33,20 @@ def rows(
     tighter: Sequence[dict[str, Any] | None],
     exact: bool,
     level: float = FAMILY_LEVEL,
+    starts: Mapping[str, np.ndarray] | None = None,
 ) -> list[Row]:
     """The budget of one theory. `tighter` holds training and theory at a tighter tolerance (first seeds), or None.
 
     `exact` says that the theory answers for every single run: then no chance is left. `level` is the chance that any of
-    its functionals disagrees though the theory is right.
+    its functionals disagrees though the theory is right. `starts` are curves before the first step, of more seeds than
+    were trained.
     """
     good = good_seeds(seen)
     if not good.any():
         return []
     told_well = told.isel(seed=good) if "seed" in told.dims else told
     functionals, sizes = functionals_of(problem, theory, told_well, seen), theory.finite_size(problem)
-    training = Runs(seen, tighter[0])
+    training = Runs(seen, tighter[0], starts=starts)
 
     def all_at(chance: Chance) -> list[Row]:
         return [

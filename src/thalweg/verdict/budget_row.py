@@ -47,8 +47,8 @@ class Row:
 
     @property
     def widest(self) -> float:
-        """What chance may do on either side, and where the start was not as predicted."""
-        return max(self.mean.width, self.mean.alone)
+        """What chance may do on either side."""
+        return self.mean.width
 
     @property
     def allowance(self) -> float:

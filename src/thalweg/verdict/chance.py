@@ -35,14 +35,12 @@ class Mean(NamedTuple):
     """A mean gap (measured - predicted) and what chance may make of no gap at all: from -below to above.
 
     `shares` are the coefficients of the controls that were taken off, `rest` residuals of
-    the standard error's size. `alone` is the width of the gap without them: what is confirmed must be as sharp as that
-    (a prediction that is wrong from its start on agrees once the start is taken off).
+    the standard error's size.
     """
 
     gap: float
     below: float
     above: float
-    alone: float = 0.0
     shares: np.ndarray = np.zeros(0)
     rest: np.ndarray = np.zeros(0)
 
@@ -77,12 +75,15 @@ def mean_gap(gaps: np.ndarray, chance: Chance, distances: tuple[np.ndarray, ...]
     return Mean(float(gaps.mean()), below, above, rest=gaps - gaps.mean())
 
 
-def held_mean_gap(gaps: np.ndarray, controls: np.ndarray, chance: Chance) -> Mean | None:
-    """The mean gap where `controls` (seeds, k), which have mean 0 if the theory is right, are 0: control variates.
+def held_mean_gap(
+    gaps: np.ndarray, controls: np.ndarray, chance: Chance, population: np.ndarray | None = None
+) -> Mean | None:
+    """The mean gap where `controls` (seeds, k) have the mean that they have in a larger sample `population` (many, k),
+    or 0, which they have if the theory is right: control variates.
 
     Gaps are regressed on them; the intercept has a Student interval of seeds - 1 - k degrees of freedom (exact for
-    normal values, Rao 1967), widened for skewed residuals. None where there are too few runs for so many controls, or
-    where these explain too little.
+    normal values, Rao 1967), widened for skewed residuals and for what the larger sample leaves open (double sampling,
+    Cochran 1977, chapter 12). None where there are too few runs for so many controls, or they explain too little.
     """
     if gaps.size < 2 + RUNS_A_CONTROL * controls.shape[1]:
         return None
@@ -90,7 +91,8 @@ def held_mean_gap(gaps: np.ndarray, controls: np.ndarray, chance: Chance) -> Mea
     use = scale > 1e-9 * np.maximum(np.abs(controls).max(0), 1e-300)
     if not use.any():
         return None
-    varied, away = (controls - centre)[:, use] / scale[use], centre[use] / scale[use]
+    where = np.zeros(controls.shape[1]) if population is None else population.mean(0)
+    varied, away = (controls - centre)[:, use] / scale[use], (centre - where)[use] / scale[use]
     shares, _, rank, _ = np.linalg.lstsq(varied, gaps - gaps.mean(), rcond=1e-8)
     rest, free = gaps - gaps.mean() - varied @ shares, gaps.size - 1 - int(rank)
     if float(rest @ rest) / free > WORTH_IT * float(gaps.var(ddof=1)):
@@ -98,9 +100,12 @@ def held_mean_gap(gaps: np.ndarray, controls: np.ndarray, chance: Chance) -> Mea
     lever = 1 + gaps.size * float(away @ np.linalg.pinv(varied.T @ varied, rcond=1e-8) @ away)
     whole = np.zeros(controls.shape[1])
     whole[use] = shares / scale[use]
-    errors = _interval(rest, free, lever, chance)
+    below, above = _interval(rest, free, lever, chance)
+    if population is not None:
+        outside = mean_gap(population @ whole, chance)
+        below, above = math.hypot(below, outside.below), math.hypot(above, outside.above)
     rest = rest * math.sqrt(lever * (gaps.size - 1) / free)
-    return Mean(float(gaps.mean() - away @ shares), *errors, shares=whole, rest=rest)
+    return Mean(float(gaps.mean() - away @ shares), below, above, whole, rest)
 
 
 def _interval(rest: np.ndarray, free: int, lever: float, chance: Chance) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """What a comparison measures: the functionals of every claim, and the arrays that they are read from."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from ..results.labels import OUTCOMES
 from ..words.problem import Observable, Problem
 from ..words.theory import VALUE, Claim, Theory
 from .fitted import fitted_of
-from .functionals import Functional, declare
+from .functionals import Functional, declare, on_scale
 
 
 def good_seeds(seen: xr.Dataset) -> np.ndarray:
@@ -88,12 +89,23 @@ def claim_of(theory: Theory, functional: Functional) -> tuple[Claim, str]:
 
 
 class Runs(NamedTuple):
-    """A result, the same at a tighter tolerance (or None), and how it is meant; training is what it is."""
+    """A result, the same at a tighter tolerance (or None), and how it is meant; training is what it is.
+
+    `starts` is what many more starts show than were trained, (starts, components) by name.
+    """
 
     result: xr.Dataset
     tighter: dict[str, Any] | None
     claim: Claim = VALUE
     side: str = ""
+    starts: Mapping[str, np.ndarray] | None = None
+
+    def at_start(self, functional: Functional, observable: Observable | None) -> np.ndarray | None:
+        """A component of a curve (starts,) before the first step, on its scale; None where it was not looked at."""
+        if self.starts is None or observable is None or observable.pair is not None:
+            return None
+        found = self.starts.get(functional.variable)
+        return None if found is None else on_scale(observable, found[(..., *functional.component)])
 
     def values(self, name: str, observable: Observable | None) -> np.ndarray:
         """The array with its axes of time."""

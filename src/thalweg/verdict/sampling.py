@@ -8,10 +8,10 @@ import numpy as np
 from ..words.problem import Observable, Problem
 from .chance import Chance, Mean, count_error, held_mean_gap, mean_gap
 from .functionals import Functional, measure, on_scale
-from .measures import Runs, good_seeds
+from .measures import Runs, good_seeds, measured_curve
 
 # functionals whose chance is partly that of the start
-AFTER_THE_START = ("end", "area", "half-time", "clock", "amplitude")
+AFTER_THE_START = ("end", "area", "half-time", "clock", "amplitude", "event")
 
 
 class Sampled(NamedTuple):
@@ -72,17 +72,20 @@ def sampled(
     if chance.exact or real.sum() < 2:
         gap = _single(gaps, told.claim.kind, chance.exact)
         return Sampled(*_as_judged(gaps, gap.gap, wanted, measured, chance.exact), gap, 0.0)
+    many = seen.at_start(functional, observable) if functional.measure == "start" and np.ndim(wanted) == 0 else None
+    if many is not None and np.all(np.isfinite(many)):
+        mean = mean_gap(many - wanted, chance, _distances(functional, observable, wanted, many))
+        return Sampled(np.asarray(wanted), many, _counted(problem, observable, wanted, mean, many.size, chance), 0.0)
     distances = _distances(functional, observable, wanted, measured[real])
     plain = _counted(problem, observable, wanted, mean_gap(gaps[real], chance, distances), int(real.sum()), chance)
     sides = _as_judged(gaps, plain.gap, wanted, measured, False)
-    held = _held(functional, seen, told, observable, chance, gaps)
+    held = _held(problem, functional, observable, runs, chance, gaps)
     if held is None or held.mean.width + held.added * systematic > plain.width:
         rest = np.zeros(gaps.shape)
         rest[real] = plain.rest
         return Sampled(*sides, plain._replace(rest=rest), 0.0)
-    # what would have been measured, had the start been as predicted
-    mean = held.mean if functional.weights is not None else held.mean._replace(alone=plain.width)
-    return Sampled(sides[0], np.asarray(np.mean(sides[0]) + mean.gap), mean, held.added)
+    # what would have been measured, had the starts been typical (of a fitted functional: as predicted)
+    return Sampled(sides[0], np.asarray(np.mean(sides[0]) + held.mean.gap), held.mean, held.added)
 
 
 class _Held(NamedTuple):
@@ -93,24 +96,65 @@ class _Held(NamedTuple):
 
 
 def _held(
-    functional: Functional, seen: Runs, told: Runs, observable: Observable | None, chance: Chance, gaps: np.ndarray
+    problem: Problem,
+    functional: Functional,
+    observable: Observable | None,
+    runs: tuple[Runs, Runs],
+    chance: Chance,
+    gaps: np.ndarray,
 ) -> _Held | None:
     """The mean gap with its controls taken off; None where there are none, or they say nothing."""
-    name = functional.variable
-    suits = told.claim.kind == "value" and told.claim.time and observable is not None and observable.pair is None
+    claim = runs[1].claim
+    suits = claim.kind == "value" and (observable is None or (claim.time and observable.pair is None))
     if not suits or functional.measure not in AFTER_THE_START or not np.all(np.isfinite(gaps)):
         return None
-    curves = [
-        on_scale(observable, runs.values(name, observable)[(..., *functional.component)]) for runs in (told, seen)
-    ]
-    said = curves[0][good_seeds(seen.result)] if "seed" in told.result[name].dims else curves[0]
-    apart = curves[1][good_seeds(seen.result)] - said
-    weights = np.eye(1, apart.shape[-1]) if functional.contrasts is None else functional.contrasts
-    controls = apart @ weights.T
-    if not np.all(np.isfinite(controls)):
+    contrasts = functional.contrasts
+    found = (
+        _starts(problem, functional, observable, runs) if contrasts is None else _apart(functional, observable, runs)
+    )
+    if found is None or not np.all(np.isfinite(found[0])):
         return None
-    found = held_mean_gap(gaps, controls, chance)
-    return None if found is None else _Held(found, float(np.abs(found.shares) @ np.abs(weights).sum(1)))
+    held = held_mean_gap(gaps, found[0], chance, found[1])
+    # the theory's own contrasts stand for the mean of the controls
+    added = 0.0 if held is None or contrasts is None else float(np.abs(held.shares) @ np.abs(contrasts).sum(1))
+    return None if held is None else _Held(held, added)
+
+
+Controls = tuple[np.ndarray, np.ndarray | None]
+
+
+def _apart(functional: Functional, observable: Observable | None, runs: tuple[Runs, Runs]) -> Controls:
+    """Contrasts (seeds, k) of a curve, measured - predicted, which are 0 in the mean if the theory is right."""
+    name, good = functional.variable, good_seeds(runs[0].result)
+    seen, said = (on_scale(observable, one.values(name, observable)[(..., *functional.component)]) for one in runs)
+    apart = seen[good] - (said[good] if "seed" in runs[1].result[name].dims else said)
+    assert functional.contrasts is not None
+    return apart @ functional.contrasts.T, None
+
+
+def _starts(
+    problem: Problem, functional: Functional, observable: Observable | None, runs: tuple[Runs, Runs]
+) -> Controls | None:
+    """The start (seeds, 1) of a curve, or of the one that an event is read from, and what many more starts show."""
+    seen, told = runs
+    if seen.starts is None or "seed" in told.result[functional.variable].dims:
+        return None
+    if observable is not None:
+        name, component = functional.variable, functional.component
+    else:
+        detector = next((e.detector for e in problem.events if e.name == functional.variable), None)
+        read = (
+            [] if detector is None else [o for o in detector.watches if o in seen.starts and seen.starts[o].ndim == 1]
+        )
+        if not read:
+            return None
+        name, component = read[0], ()
+        observable = measured_curve(problem, name)
+    if name not in seen.starts or name not in seen.result:
+        return None
+    many = on_scale(observable, seen.starts[name][(..., *component)])
+    own = on_scale(observable, seen.result[name].values[(..., *component)])[good_seeds(seen.result)]
+    return (own[:, :1], many[:, None]) if own.ndim == 2 and np.all(np.isfinite(many)) else None
 
 
 def _distances(

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from typing import Any, ClassVar, NamedTuple
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -95,7 +96,7 @@ def _kind(base: type[tw.Theory]) -> Any:
         inner: Any = None
         wrong: Any = None
         clock: Any = 1.0
-        named: tuple[str, ...] = dataclasses.field(default=(), metadata={"static": True})
+        named: tuple[str, ...] = eqx.field(static=True, default=())
         factor: Any = 1.0
         axis: Any = None
 
@@ -140,7 +141,7 @@ def _kind(base: type[tw.Theory]) -> Any:
             return value
 
         def finite_size(self, problem):
-            return base().finite_size(problem)
+            return self.inner.finite_size(problem)
 
         if hasattr(base(), "tolerance"):
 

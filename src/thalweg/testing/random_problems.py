@@ -209,7 +209,9 @@ def _declared(theory: Theory, problem: Problem) -> float:
 def _sizes(problem: Problem) -> dict[str, int]:
     """Sizes that can be doubled: not the few units, outputs or classes that make a problem what it is."""
     declared = parameters(type(problem))
-    return {n: v for n, p in declared.items() if p.kind == "size" and isinstance(v := getattr(problem, n), int) and v > 3}
+    return {
+        n: v for n, p in declared.items() if p.kind == "size" and isinstance(v := getattr(problem, n), int) and v > 3
+    }
 
 
 def _numbers(problem: Problem) -> int:
@@ -243,4 +245,6 @@ def _form(value: Any) -> Any:
     """What does not change from one random problem to the next: kinds, sizes, shapes."""
     if isinstance(value, float):
         return float
-    return np.shape(value) if isinstance(value, np.ndarray) else type(value) if dataclasses.is_dataclass(value) else value
+    return (
+        np.shape(value) if isinstance(value, np.ndarray) else type(value) if dataclasses.is_dataclass(value) else value
+    )

@@ -14,7 +14,7 @@ VISIBLE = 2.0
 
 
 def most_moved(case: Case, right: Any, wrong: Any) -> dict[str, Any]:
-    """The number that moves furthest beyond its allowance (finite size, integrators, margin), and whether it is seen."""
+    """The number that moves furthest beyond its allowance (finite size, integrators, margin), and if that is seen."""
     budget = right["budget"].to_dataset()
     allowed = dict(zip(budget["functional"].values.tolist(), budget["allowance"].values, strict=True))
     scales = dict(zip(budget["functional"].values.tolist(), budget["scale"].values, strict=True))
@@ -38,11 +38,11 @@ def most_moved(case: Case, right: Any, wrong: Any) -> dict[str, Any]:
 def _move(case: Case, functional: Functional, one: Any, other: Any) -> float:
     """The largest change of any run where runs are predicted one by one, else that of the mean."""
     observable = measured_curve(case.problem, functional.variable)
+    name, meant = functional.variable, claim_of(case.theory, functional)
     values = [
-        measure(functional, Runs(told, None, *claim_of(case.theory, functional)).values(functional.variable, observable),
-                told["time"].values, observable)
+        measure(functional, Runs(told, None, *meant).values(name, observable), told["time"].values, observable)
         for told in (one, other)
-    ]  # fmt: skip
+    ]
     apart = np.atleast_1d(values[1] - values[0])
     if not np.all(np.isfinite(apart[np.isfinite(np.atleast_1d(values[0]))])):
         return math.inf

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..catalogue import choice, registry
 from ..computing.float64 import float64
-from ..rules import GradientDescent, GradientFlow, HeavyBall, Nesterov, OnePassSGD, SGD
+from ..rules import SGD, GradientDescent, GradientFlow, HeavyBall, Nesterov, OnePassSGD
 from ..words.fields import Parameter, parameters, vary
 from ..words.problem import Problem, scalars
 from ..words.theory import Setting, Theory

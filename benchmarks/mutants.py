@@ -61,7 +61,7 @@ def wrong_problem(problem: tw.Problem, change: Change) -> tw.Problem:
     """The problem that the mutant believes to be asked about; ValueError where it is not legal, or is the same."""
     if change.kind not in ("scalar", "size"):
         return problem
-    value = functools.reduce(getattr, change.name.split("."), problem)
+    value: Any = functools.reduce(getattr, change.name.split("."), problem)
     other: Any = value * change.factor
     if change.kind == "size":
         # by one at the least: a whole number cannot be off by less

@@ -27,6 +27,7 @@ RULES = (
     Nesterov(0.05, 0.6),
     SGD(0.02),
     OnePassSGD(0.3),
+    OnePassSGD(0.02),
 )
 # how many times are looked at, and how many whole steps are made at the most
 POINTS, MOST_STEPS = 41, 20_000

@@ -37,8 +37,8 @@ def loose_time(problem: Problem, functional: Functional, told: Runs, accuracy: f
         return 0.0
     observable = measured_curve(problem, watched)
     times, values = told.result["time"].values, np.atleast_2d(curves.values)
-    bounded = observable is not None and not observable.log
-    scale = natural_scale(observable, values) if bounded else largest(values)
+    plain = observable is None or observable.log
+    scale = largest(values) if plain else natural_scale(observable, values)  # pyright: ignore[reportArgumentType]
     both = zip(np.broadcast_to(values, (max(len(values), len(when)), times.size)), when, strict=False)
     return max((_of_one(event.detector, times, c, t, accuracy * scale) for c, t in both if np.isfinite(t)), default=0.0)
 

@@ -11,7 +11,7 @@ from ..words.problem import Observable, Problem
 from ..words.theory import FiniteSize, Theory
 from .budget_row import Row
 from .chance import FAMILY_LEVEL, Chance, Mean, independent
-from .event_errors import loose_time, too_flat
+from .event_errors import loose_time, next_step, too_flat
 from .faults import faults, shared_too_little
 from .functionals import Functional, largest, measure
 from .measures import Runs, claim_of, functionals_of, good_seeds, measured_curve
@@ -103,7 +103,8 @@ def _row(
         measured=_mean(found.measured),
         mean=found.mean,
         finite_size=unit * (1 + found.added / functional.sensitivity),
-        tolerance=max(_numerical(problem, theory, functional, (seen, told), observable), loose),
+        tolerance=max(_numerical(problem, theory, functional, (seen, told), observable), loose)
+        + next_step(problem, functional, told),
         margin=problem.margins.get(functional.variable, 0.0) * functional.scale,
         scale=functional.scale,
         approach=float(told.claim.approach(problem)) if told.claim.approach else 0.0,

@@ -21,6 +21,20 @@ def too_flat(functional: Functional, loose: float) -> str:
     )
 
 
+def next_step(problem: Problem, functional: Functional, told: Runs) -> float:
+    """By how much a time is late that runs have at the next whole step, and a prediction between two of them: one step.
+
+    0 where the rule has no steps, or where the prediction is in whole steps itself.
+    """
+    unit = problem.rule.steps_per_unit(problem)
+    timed = any(e.name == functional.variable and e.unit == "clock" for e in problem.events)
+    if unit is None or not timed:
+        return 0.0
+    steps = unit * told.result[functional.variable].values
+    steps = steps[np.isfinite(steps)]
+    return 0.0 if np.all(np.abs(steps - np.round(steps)) <= 1e-6 * np.maximum(1.0, np.abs(steps))) else 1 / unit
+
+
 def loose_time(problem: Problem, functional: Functional, told: Runs, accuracy: float) -> float:
     """What an error of `accuracy` (a share of the curve's scale) leaves open of the time of an event; 0 of a value.
 

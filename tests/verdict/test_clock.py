@@ -54,3 +54,12 @@ def test_one_clock_of_all_curves_sees_what_single_rows_do_not():
     row = wrong["budget"].to_dataset().sel(functional="all curves: clock")
     # measured is relative to what was predicted: the runs are faster than the wrong theory
     assert float(row["measured"]) == pytest.approx(13 / 12, abs=0.03)
+
+
+def test_counts_have_no_clock_and_may_jump_a_moment_later():
+    result = tw.compare(tw.OrthogonalReLU(), theory=tw.EventFlow(), seeds=3)
+    rows = result["budget"].to_dataset().to_dataframe()
+    rows = rows[rows["variable"] == "active_patterns"].set_index("measure")
+    assert set(rows.index) == {"start", "end", "area"}
+    times = result["training"]["time"].values
+    assert rows.loc["area", "allowance"] >= np.diff(times).max() / (times[-1] - times[0])

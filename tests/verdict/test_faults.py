@@ -83,6 +83,12 @@ class _Law(tw.Theory[_Cooling]):
         return {}
 
 
+class _Silent(_Law):
+    """Says nothing of `cold` where it would be told as NaN."""
+
+    unsaid: ClassVar = {"cold": "the room is too small"}
+
+
 def at(name, place, value):
     return lambda told: {**told, name: told[name].at[place].set(value)}
 
@@ -183,3 +189,10 @@ def test_the_numbers_of_a_row_add_up():
         result = tw.compare(problem, theory=_Law() if isinstance(problem, _Cooling) else None, seeds=4)
         budget = result["budget"]
         np.testing.assert_allclose(budget.gap, budget.measured - budget.predicted, rtol=1e-9, atol=1e-14)
+
+
+def test_what_is_left_unsaid_is_no_fault():
+    result = tw.compare(_Cooling(), theory=_Silent("an event denied"), seeds=SEEDS)
+    assert result.attrs["verdict"] == "confirmed"
+    assert "cold is not predicted: the room is too small." in result.attrs["remarks"]
+    assert tw.compare(_Cooling(), theory=_Silent(), seeds=SEEDS).attrs["verdict"] == "confirmed"

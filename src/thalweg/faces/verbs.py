@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -162,10 +164,15 @@ def compare(
 
     chosen = _theory(theory)
     asked = Asked(name, said, times, seeds)
-    more = _said(theory=chosen or asked.theories or None, seeds=asked.seeds, resolution=resolution)
+    more = _said(theory=chosen or asked.theories or None, resolution=resolution)
     with folder(out) as target:
-        with progress("training") as told:
-            result = finish(lambda: tw.compare(asked.problem, asked.times, progress=told, **more), target)
+        # the number of a preset is that of its source; where it does not decide, as many as do
+        for wanted in [asked.seeds] if seeds is not None or asked.seeds is None else [asked.seeds, "enough"]:
+            with progress("training") as told:
+                ask = partial(tw.compare, asked.problem, asked.times, progress=told, **more, **_said(seeds=wanted))
+                result = finish(ask, target)
+            if not 0 < result.attrs["seeds_needed"] < math.inf:
+                break
         return deliver(result, out, as_json)
 
 

@@ -142,6 +142,7 @@ _ROWS = (
                 *VERDICT,
                 Entry("resolution", "number", "what share of a scale the run was asked to see"),
                 Entry("looks", "number", "how often seeds were added until it was decided", needed=False),
+                Entry("seeds_needed", "number", "about how many would decide; 0: it is, inf: none would", needed=False),
                 *SEEDS,
             ), filled=False),
             Node("/training", "what was seen", SEEDS, TIME + SEED, EACH_OUTCOME, role="training"),

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import xarray as xr
@@ -71,11 +72,12 @@ def compare(
                 runs = Seen(request, seen, tighter(request, theories))
                 found = judged(said, runs, terms)
                 tree = _tree(runs, found, resolution)
+                tree.attrs["seeds_needed"] = more = _more(found, resolution, count)
             except KeyboardInterrupt:
                 raise Interrupted(seen, _kept(done, request)) from None
             if looks:
                 tree.attrs["looks"] = look
-                if not any(_worth_more(one, terms, count) for one in found):
+                if count >= LOOKS[-1] or not 0 < more <= REACH * LOOKS[-1]:
                     break
         answer(lambda: tree, "the whole of compare is in `.finished`")
     return tree
@@ -91,11 +93,10 @@ def _trained_on(done: training.Finished | None, request: Request, progress: Prog
     return found
 
 
-def _worth_more(one: Judged, terms: Terms, seeds: int) -> bool:
-    """Whether this is not decided, and more seeds than `seeds` could within the last look."""
-    if one.verdict.verdict != "inconclusive" or seeds >= LOOKS[-1]:
-        return False
-    return needed(one.budget, terms.resolution, seeds) <= REACH * LOOKS[-1]
+def _more(found: Sequence[Judged], resolution: float, seeds: int) -> float:
+    """About how many seeds would decide what they can; 0 if all is decided, inf if no number decides the rest."""
+    still = [needed(one.budget, resolution, seeds) for one in found if one.verdict.verdict == "inconclusive"]
+    return max((count for count in still if count < math.inf), default=0.0) or max(still, default=0.0)
 
 
 def _kept(done: training.Finished | None, request: Request) -> str:

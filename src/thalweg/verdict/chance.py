@@ -76,19 +76,24 @@ def mean_gap(gaps: np.ndarray, chance: Chance, distances: tuple[np.ndarray, ...]
 
 
 def held_mean_gap(
-    gaps: np.ndarray, controls: np.ndarray, chance: Chance, population: np.ndarray | None = None
+    gaps: np.ndarray,
+    controls: np.ndarray,
+    chance: Chance,
+    population: np.ndarray | None = None,
+    rounding: float = 0.0,
 ) -> Mean | None:
     """The mean gap where `controls` (seeds, k) have the mean that they have in a larger sample `population` (many, k),
     or 0, which they have if the theory is right: control variates.
 
     Gaps are regressed on them; the intercept has a Student interval of seeds - 1 - k degrees of freedom (exact for
     normal values, Rao 1967), widened for skewed residuals and for what the larger sample leaves open (double sampling,
-    Cochran 1977, chapter 12). None where there are too few runs for so many controls, or they explain too little.
+    Cochran 1977, chapter 12). None where there are too few runs for so many controls, or they explain too little: those
+    that vary by less than `rounding` say nothing.
     """
     if gaps.size < 2 + RUNS_A_CONTROL * controls.shape[1]:
         return None
     centre, scale = controls.mean(0), controls.std(0)
-    use = scale > 1e-9 * np.maximum(np.abs(controls).max(0), 1e-300)
+    use = scale > np.maximum(rounding, 1e-9 * np.abs(controls).max(0))
     if not use.any():
         return None
     where = np.zeros(controls.shape[1]) if population is None else population.mean(0)

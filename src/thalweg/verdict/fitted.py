@@ -60,4 +60,6 @@ def _contrasts(directions: np.ndarray) -> np.ndarray:
     grid = np.linspace(-1.0, 1.0, count)
     shapes = np.stack([np.eye(count)[0], np.ones(count) / count, grid / count], axis=1)
     basis, _ = np.linalg.qr(directions)
-    return (shapes - basis @ (basis.T @ shapes)).T
+    found = (shapes - basis @ (basis.T @ shapes)).T
+    # a start that both directions leave alone is the start and nothing else
+    return np.where(np.abs(found) > 1e-12 * np.abs(found).max(1, keepdims=True), found, 0.0)

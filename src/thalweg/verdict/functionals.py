@@ -140,7 +140,7 @@ def declare(
         names = ["end"] if ends_only else ["start"] if times.size == 1 else ["start", "end", "area"]
         names += [CORNER] if paired and not ends_only and times.size > 1 and np.isfinite(whole[-1, 0]) else []
         found += [Functional(observable.name, name, component, 1.0, scale, scale) for name in names]
-        if kind == "value" and not paired:
+        if kind == "value" and not paired and not observable.whole:
             each = [curve] if runs is None else on_scale(observable, runs[(slice(None), slice(None), *component)])
             found += _common_half_time([_half_time(observable, one, times, component, scale) for one in each])
     return found

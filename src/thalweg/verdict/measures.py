@@ -60,7 +60,7 @@ def _of_side(problem: Problem, claim: Claim, whole: xr.DataArray, side: str, tim
     window = claim.window(problem, times) if claim.window is not None else None
     runs = values.values if claim.time and values.dims[:2] == ("seed", "time") else None
     found = declare(observable, mean, times, claim.kind, window, runs)
-    if claim.kind == "value" and claim.time and observable.pair is None:
+    if claim.kind == "value" and claim.time and observable.pair is None and not observable.whole:
         found += fitted_of(observable, mean, times)
     return found
 

@@ -7,9 +7,11 @@ import numpy as np
 
 from ..words.problem import Observable, Problem
 from .chance import Chance, Mean, count_error, held_mean_gap, mean_gap
-from .functionals import Functional, measure, on_scale
+from .functionals import Functional, largest, measure, on_scale
 from .measures import Runs, good_seeds, measured_curve
 
+# what varies by less, as a share of its size, is rounding
+ROUNDING = 1e-10
 # functionals whose chance is partly that of the start
 AFTER_THE_START = ("end", "area", "half-time", "clock", "amplitude", "event")
 
@@ -112,29 +114,35 @@ def _held(
     found = (
         _starts(problem, functional, observable, runs) if contrasts is None else _apart(functional, observable, runs)
     )
-    if found is None or not np.all(np.isfinite(found[0])):
+    if found is None or not np.all(np.isfinite(found.values)):
         return None
-    held = held_mean_gap(gaps, found[0], chance, found[1])
+    held = held_mean_gap(gaps, found.values, chance, found.population, ROUNDING * found.size)
     # the theory's own contrasts stand for the mean of the controls
     added = 0.0 if held is None or contrasts is None else float(np.abs(held.shares) @ np.abs(contrasts).sum(1))
     return None if held is None else _Held(held, added)
 
 
-Controls = tuple[np.ndarray, np.ndarray | None]
+class _Controls(NamedTuple):
+    """Controls (seeds, k), what many more starts show of them (None: their mean is 0), and the size of what they are
+    differences of."""
+
+    values: np.ndarray
+    population: np.ndarray | None
+    size: float
 
 
-def _apart(functional: Functional, observable: Observable | None, runs: tuple[Runs, Runs]) -> Controls:
+def _apart(functional: Functional, observable: Observable | None, runs: tuple[Runs, Runs]) -> _Controls:
     """Contrasts (seeds, k) of a curve, measured - predicted, which are 0 in the mean if the theory is right."""
     name, good = functional.variable, good_seeds(runs[0].result)
     seen, said = (on_scale(observable, one.values(name, observable)[(..., *functional.component)]) for one in runs)
     apart = seen[good] - (said[good] if "seed" in runs[1].result[name].dims else said)
     assert functional.contrasts is not None
-    return apart @ functional.contrasts.T, None
+    return _Controls(apart @ functional.contrasts.T, None, largest(seen))
 
 
 def _starts(
     problem: Problem, functional: Functional, observable: Observable | None, runs: tuple[Runs, Runs]
-) -> Controls | None:
+) -> _Controls | None:
     """The start (seeds, 1) of a curve, or of the one that an event is read from, and what many more starts show."""
     seen, told = runs
     if seen.starts is None or "seed" in told.result[functional.variable].dims:
@@ -154,7 +162,9 @@ def _starts(
         return None
     many = on_scale(observable, seen.starts[name][(..., *component)])
     own = on_scale(observable, seen.result[name].values[(..., *component)])[good_seeds(seen.result)]
-    return (own[:, :1], many[:, None]) if own.ndim == 2 and np.all(np.isfinite(many)) else None
+    if own.ndim != 2 or not np.all(np.isfinite(many)):
+        return None
+    return _Controls(own[:, :1], many[:, None], largest(many))
 
 
 def _distances(

@@ -9,6 +9,7 @@ import xarray as xr
 
 from .budget_row import Row
 from .chance import student
+from .fitted import FITTED
 from .measures import good_seeds
 
 WORDS = (
@@ -88,8 +89,9 @@ def _sharp(usable: Sequence[Row]) -> list[Row]:
 
 
 def _blunter(usable: Sequence[Row], sensitivity: float) -> str:
-    """The bluntest row, where it is a time that could be off by more than all values."""
-    worst = max(usable, key=lambda row: row.seen)
+    """The bluntest row, where it could be off by more than all values; clocks of single curves repeat what they say."""
+    told = [row for row in usable if row.measure not in FITTED or row.asked]
+    worst = max(told or usable, key=lambda row: row.seen)
     return f" ({worst.name}: {percent(worst.seen)})" if worst.seen > sensitivity else ""
 
 

@@ -59,6 +59,7 @@ class Observable:
     `dims`: its axes beside time, as `Axis` or, for a plain index without words, by name alone.
     `natural` is the size that percentages refer to, a number or a function of the problem, where the curve has one (the
     width of its bounds is taken if it has two; else the largest predicted value).
+    `whole`: it counts things, and so jumps; a run that jumps a moment later is no other run.
     `counted(problem)`: over how many cases a share of them is counted, such as an accuracy over so many points.
     `pair` makes it a function of two times (dims `time`, `time2`): `observe` then returns what is remembered of one
     moment, and `pair(now, then)` is the value at `time` and `time2`, made of what was remembered at both.
@@ -74,6 +75,7 @@ class Observable:
     log: bool = False
     needs: str | None = None
     natural: float | Callable[[Any], float] | None = None
+    whole: bool = False
     counted: Callable[[Any], float] | None = None
     pair: Callable[[Any, Any], Any] | None = None
 

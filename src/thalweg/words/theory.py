@@ -116,6 +116,8 @@ class Theory(Parametrised, Generic[P]):
     # share by which values may be off beyond finite_size, as measured: of two that apply the smaller answers first
     declared_error: ClassVar[float] = 0.0
     own: ClassVar[tuple[Variable, ...]] = ()
+    # events of which NaN means that nothing is said, not that they do not happen; and when that is
+    unsaid: ClassVar[Mapping[str, str]] = {}
 
     def prepare(self, problem: P, times: np.ndarray) -> "Theory[P]":
         """A copy with all counts fixed (quadrature nodes) that this problem and these times ask for; often `self`."""

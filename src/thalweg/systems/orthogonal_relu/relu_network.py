@@ -41,7 +41,7 @@ OBSERVABLES = (
     Observable("outputs", "output of the network at each point", "h", dims=(SAMPLE,)),
     Observable("neuron_norm", "size |a_j| of each unit's output weight", "|a|", dims=(UNIT,), low=0.0, log=True),
     Observable("alignment", "alignment of each unit with its own target", "cos", dims=(UNIT,), low=-1.0, high=1.0),
-    Observable("active_patterns", "number of different patterns among living units", low=0.0),
+    Observable("active_patterns", "number of different patterns among living units", low=0.0, whole=True),
     Observable("balance", "balance of each unit, from -1 to 1", dims=(UNIT,), low=-1.0, high=1.0),
 )
 

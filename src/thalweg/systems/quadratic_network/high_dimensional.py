@@ -88,6 +88,7 @@ class HighDimensionalFlow(Limit[QuadraticNetwork]):
         "test_loss", "overlap", "trace_integral", "effective_rank", "recovery_time", "final_loss", "late_rate",
         "next_order_loss", "next_order_trace_integral",
     )  # fmt: skip
+    unsaid: ClassVar[Mapping[str, str]] = {"late_rate": "the run ends before the trace has settled"}
     own: ClassVar[tuple[Variable, ...]] = (
         Variable("next_order_loss", "largest move of the logarithm of the loss by the next order in 1/dimension"),
         Variable("next_order_trace_integral", "largest move of the trace integral by the next order in 1/dimension"),

@@ -181,7 +181,7 @@ def _refined(task: _Task, brackets: _Brackets) -> tuple[Float[Array, " r"], Floa
     count = brackets.held.shape[0]
     if count == 0:
         return jnp.zeros(0), brackets.path.state
-    return jax.vmap(one)(jnp.arange(count), *brackets)
+    return each(lambda given: one(*given), (jnp.arange(count), *brackets))
 
 
 def falling_roots(function: Callable[[Array], Array], low: Array, high: Array) -> Float[Array, " r"]:

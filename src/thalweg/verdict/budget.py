@@ -121,7 +121,7 @@ def _numerical(
     change = sum(_tolerance(functional, one, times, observable) for one in runs)
     if observable is not None and observable.whole and functional.measure == "area":
         # a count may jump one of the given times earlier or later
-        change += float(np.max(np.diff(times))) / (times[-1] - times[0])
+        change += float(np.max(np.diff(times)) / (times[-1] - times[0]))
     # where both runs are wrong alike (an error that swings through zero) they do not show it; no run is more accurate
     # than it was asked to be, though
     asked = sum(getattr(solver, "tolerance", 0.0) for solver in (problem.rule, theory))

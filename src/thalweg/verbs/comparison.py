@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
@@ -19,11 +20,12 @@ from ..results.schema import stamp
 from ..results.serial import to_json
 from ..running import training
 from ..running.evaluation import Told, describe, evaluate, existing, trained
-from ..running.request import Request, Seeds
-from ..verdict.budget import TIGHTER, rows
+from ..running.request import Request, Seeds, tightened
+from ..verdict.budget import rows
 from ..verdict.budget_row import Row
 from ..verdict.chance import FAMILY_LEVEL
 from ..verdict.gaps import gap_curves
+from ..verdict.measures import Tighter
 from ..verdict.verdict import Verdict, judge, needed
 from ..words.problem import Problem
 from ..words.theory import Theory
@@ -118,11 +120,11 @@ def _kept(done: training.Finished | None, request: Request) -> str:
 
 
 class _Runs(NamedTuple):
-    """What was asked and seen, and the runs again at a tighter tolerance (None for a rule that has none)."""
+    """What was asked and seen, and the runs again at tighter tolerances."""
 
     request: Request
     seen: xr.Dataset
-    tighter: dict[str, Any] | None
+    tighter: Tighter
 
 
 def _theories(request: Request, theory: Any) -> list[choice.Chosen]:
@@ -155,16 +157,22 @@ def is_exact(theory: Theory, request: Request) -> bool:
     return bool(theory.conditions_on) and request.random <= set(theory.conditions_on) and not theory.estimates
 
 
-def _tighter(request: Request, theories: Sequence[choice.Chosen]) -> dict[str, Any] | None:
-    """Seeds again at ten times tighter tolerance: what the integrator leaves open. None if it has none."""
-    tight = request.tightened(TIGHTER)
-    if tight is None:
-        return None
+def _tighter(request: Request, theories: Sequence[choice.Chosen]) -> Tighter:
+    """Seeds again at tighter tolerances, trained when first looked at: what the integrator leaves open."""
     exact = any(is_exact(one.theory, request) for one in theories)
-    done = training.run(tight if exact else tight.only(request.seeds[:2]))
-    if done is None or len(done.seeds) < len(tight.seeds if exact else request.seeds[:2]):
-        raise KeyboardInterrupt
-    return {**done.runs.curves, **done.runs.events}
+    again = request if exact else request.only(request.seeds[:2])
+
+    @cache
+    def trained_again(factor: float) -> dict[str, Any] | None:
+        tight = again.tightened(factor)
+        if tight is None:
+            return None
+        done = training.run(tight)
+        if done is None or len(done.seeds) < len(tight.seeds):
+            raise KeyboardInterrupt
+        return {**done.runs.curves, **done.runs.events}
+
+    return trained_again
 
 
 class _Judged(NamedTuple):
@@ -182,10 +190,8 @@ def _judged(runs: _Runs, one: choice.Chosen, terms: _Terms) -> _Judged:
     theory, (request, seen, tight) = one.theory, runs
     problem, exact = request.problem, is_exact(theory, request)
     said = _said(theory, request)
-    sharper = _sharper(theory)
-    tighter = None if sharper is None else _said(sharper, request if exact else request.only(request.seeds[:2])).values
     told = label(problem, existing(problem, said.values), request.axis, said.seeds, theory)
-    budget = rows(problem, theory, told, seen, [tight, tighter], exact, terms.level)
+    budget = rows(problem, theory, told, seen, (tight, _sharper(theory, request, exact)), exact, terms.level)
     outcome = judge(budget, choice.worst(one.strains), terms.resolution, seen.sizes["seed"], seen)
     told.attrs = describe("theory", problem, theory, one.strains, vars(outcome))
     return _Judged(theory, told, gap_curves(problem, theory, told, seen, budget, terms.level), budget, outcome)
@@ -199,11 +205,19 @@ def _said(theory: Theory, request: Request) -> Told:
     return told
 
 
-def _sharper(theory: Theory) -> Theory | None:
-    """The same at ten times tighter tolerance; None where it has none."""
-    if not hasattr(theory, "tolerance"):
-        return None
-    return eqx.tree_at(lambda t: t.tolerance, theory, theory.tolerance / TIGHTER)  # pyright: ignore
+def _sharper(theory: Theory, request: Request, exact: bool) -> Tighter:
+    """What it says at tighter tolerances, where it has one."""
+    again = request if exact else request.only(request.seeds[:2])
+
+    @cache
+    def said_again(factor: float) -> dict[str, Any] | None:
+        tolerance = getattr(theory, "tolerance", None)
+        if tolerance is None:
+            return None
+        tight = eqx.tree_at(lambda t: t.tolerance, theory, tightened(tolerance, factor))  # pyright: ignore
+        return _said(tight, again).values
+
+    return said_again
 
 
 def _table(budget: Sequence[Row]) -> xr.Dataset:

@@ -19,6 +19,8 @@ from ..words.theory import Setting
 Seeds = int | Sequence[int]
 # draws that one request keeps, so that training and theories of the draw make each of them once
 KEPT_BYTES = 256 * 2**20
+# what steps in float64 can meet
+LEAST_TOLERANCE = 1e-13
 
 
 def seed_list(seeds: Any) -> list[int]:
@@ -103,6 +105,12 @@ def given(problem: Any, data: Any, start: Any) -> tuple[Any, Any]:
             )
         return begin, begin
     return None if data is None else problem.as_data(data), begin
+
+
+def tightened(tolerance: float, factor: float) -> float:
+    """A tolerance so many times tighter; where steps in float64 cannot meet that, a looser one, which shows more."""
+    tight = tolerance / factor
+    return tight if factor <= 10 or tight >= LEAST_TOLERANCE else tolerance * factor / 10
 
 
 class _Kept:
@@ -220,5 +228,5 @@ class Request:
         if tolerance is None:
             return None
         # draws may not depend on the rule: the kept ones serve
-        tight = eqx.tree_at(lambda p: p.rule.tolerance, self.problem, tolerance / factor)
+        tight = eqx.tree_at(lambda p: p.rule.tolerance, self.problem, tightened(tolerance, factor))
         return dataclasses.replace(self, problem=tight)

@@ -188,7 +188,8 @@ def _judged(runs: _Runs, one: choice.Chosen, terms: _Terms) -> _Judged:
     budget = rows(problem, theory, told, seen, [tight, tighter], exact, terms.level)
     outcome = judge(budget, choice.worst(one.strains), terms.resolution, seen.sizes["seed"], seen)
     told.attrs = describe("theory", problem, theory, one.strains, vars(outcome))
-    return _Judged(theory, told, gap_curves(problem, theory, told, seen, budget, terms.level), budget, outcome)
+    gaps = gap_curves(problem, theory, told, seen, budget, terms.level, [tight, tighter])
+    return _Judged(theory, told, gaps, budget, outcome)
 
 
 def _said(theory: Theory, request: Request) -> Told:

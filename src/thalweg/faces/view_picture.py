@@ -16,7 +16,7 @@ from ..words.phrases import pretty, unknown
 from ..words.views import Growth, Matrices, Paths, View, views_of
 from .panels import clock_of, name_axes
 from .reading import class_of, good_runs, is_curve, problem_of
-from .style import DOTTED, GREY, INK, band_colour, blank, scale_time, visible
+from .style import DOTTED, band_colour, blank, scale_time, tones, visible
 
 Entries = list[Any]
 MOST_LINES = 200
@@ -26,7 +26,25 @@ def runs_of(result: Any) -> list[tuple[str, xr.Dataset]]:
     """Training and theories of one run, the first seed: (name, values of one time without dim `seed`)."""
     seen = [("training", good_runs(part)) for part in parts(result, "training")]
     told = [(str(part.attrs["theory"]), part) for part in parts(result, "theory")]
-    return [(name, _plain(part.isel(seed=0) if "seed" in part.dims else part)) for name, part in seen + told]
+    runs = [(name, _plain(part.isel(seed=0) if "seed" in part.dims else part)) for name, part in seen + told]
+    curves = {str(n): v for _, part in runs for n, v in part.data_vars.items() if is_curve(v)}
+    listed = {o.name for o in getattr(class_of(problem_of(result)), "observables", ())}
+    return [(name, _over_time(part, curves, listed)) for name, part in runs]
+
+
+def _over_time(part: xr.Dataset, curves: dict[str, xr.DataArray], listed: set[str]) -> xr.Dataset:
+    """With every curve at all times and components: a limit is told without time, perhaps as one number for all."""
+    if "time" not in part.dims:
+        return part
+    wide = {}
+    for name, values in part.data_vars.items():
+        if str(name) not in listed or values.dtype.kind != "f":
+            continue
+        like = curves.get(str(name), values)
+        sizes = {"time": part.sizes["time"], **{d: n for d, n in like.sizes.items() if d != "time"}}
+        lacking = {d: n for d, n in sizes.items() if d not in values.dims}
+        wide[name] = values.expand_dims(lacking).transpose("time", *[d for d in sizes if d != "time"], ...)
+    return part.assign(wide)
 
 
 def _plain(part: xr.Dataset) -> xr.Dataset:
@@ -38,8 +56,9 @@ def views_in(result: Any) -> list[View]:
     """The views of a result's problem for which a single run holds all that they need."""
     if not kind_of(result).views:
         return []
-    held = set.union(*({str(n) for n, v in part.data_vars.items() if is_curve(v)} for _, part in runs_of(result)))
-    return views_of(class_of(problem_of(result)), held)
+    each = [{str(n) for n, v in part.data_vars.items() if is_curve(v)} for _, part in runs_of(result)]
+    listed = views_of(class_of(problem_of(result)), set[str]().union(*each))
+    return [view for view in listed if any(set(view.needs()) <= held for held in each)]
 
 
 def find_view(result: Any, name: str) -> View:
@@ -77,13 +96,15 @@ def _growth(view: Growth, result: Any) -> tuple[Figure, Entries]:
     for i, (name, part) in enumerate(runs):
         some = visible(part["time"].values) if len(runs) == 1 else np.arange(part.sizes["time"])
         colour, dashes = (
-            (INK, "-") if name == "training" else (band_colour(i - (runs[0][0] == "training")), (0, (4, 3)))
+            (tones().ink, "-") if name == "training" else (band_colour(i - (runs[0][0] == "training")), (0, (4, 3)))
         )
         with np.errstate(invalid="ignore"):
             curves = np.where(lines_of(part[view.of]) > 0, lines_of(part[view.of]), np.nan)
         for curve in curves:
             axes.plot(part["time"].values[some], curve[some], color=colour, ls=dashes, lw=0.9, alpha=0.6)
-        listed.append(Line2D([], [], color=colour, ls=dashes, lw=1.2, label=f"{name}, one run"))
+        count = part[view.of].size // part.sizes["time"]
+        more = f", {MOST_LINES} of {count} lines" if count > MOST_LINES else ""
+        listed.append(Line2D([], [], color=colour, ls=dashes, lw=1.2, label=f"{name}, one run{more}"))
         _mark_times(axes, part, events, colour, DOTTED if name == "training" else "-")
     name_axes(axes, runs[0][1][view.of], clock_of(runs[0][1]))
     axes.set_yscale("log")
@@ -117,20 +138,19 @@ def _paths(view: Paths, result: Any) -> tuple[Figure, Entries]:
     for i, (name, part) in enumerate(runs):
         axes = figure.add_subplot(1, len(runs), i + 1, projection="polar")
         radius, cosine = lines_of(part[view.radius]), lines_of(part[view.cosine])
-        floor = np.nanmin(np.where(radius > 0, radius, np.nan))
+        floor = float(np.min(radius, initial=np.inf, where=np.isfinite(radius) & (radius > 0)))
+        floor = floor if np.isfinite(floor) else 1.0
         for j, (r, c) in enumerate(zip(radius, cosine, strict=True)):
             angle = np.arccos(np.clip(c, -1, 1)) * (1 if j % 2 == 0 else -1)
             height = np.log10(np.maximum(r, floor) / floor)
-            axes.plot(angle, height, color=INK if name == "training" else _colour(i, runs), lw=0.8, alpha=0.6)
-            axes.plot(angle[-1:], height[-1:], "o", ms=3.5, mfc="white", mec=INK, zorder=5)
+            axes.plot(angle, height, color=tones().ink if name == "training" else _colour(i, runs), lw=0.8, alpha=0.6)
+            axes.plot(angle[-1:], height[-1:], "o", ms=3.5, mfc=tones().paper, mec=tones().ink, zorder=5)
         symbol = pretty(part[view.radius].attrs.get("symbol", "")) or view.radius
         axes.set_title(f"{name}: decades of {symbol}", size=9)
         axes.set_yticklabels([])
-        axes.tick_params(labelsize=7, colors=GREY)
-    entry = Line2D(
-        [], [], marker="o", ls="none", mfc="white", mec=INK, label="end of the run; angle 0 is full alignment"
-    )
-    return figure, [entry]
+        axes.tick_params(labelsize=7, colors=tones().grey)
+    look: dict[str, Any] = {"marker": "o", "ls": "none", "mfc": tones().paper, "mec": tones().ink}
+    return figure, [Line2D([], [], label="end of the run; angle 0 is full alignment", **look)]
 
 
 @draw_view.register
@@ -142,14 +162,14 @@ def _matrices(view: Matrices, result: Any) -> tuple[Figure, Entries]:
         if of in part
     ]
     figure = blank(3, 1.9 * len(rows))
-    largest = max(float(np.nanmax(np.abs(values.values))) for _, _, values in rows) or 1.0
+    largest = max(float(np.max(np.abs(v.values), initial=0.0, where=np.isfinite(v.values))) for _, _, v in rows) or 1.0
     norm = Normalize(-largest, largest)
     for i, (label, times, values) in enumerate(rows):
         chosen = np.unique(np.linspace(0, times.size - 1, view.snapshots).round().astype(int))
         table = values.transpose("time", ...).values
         for j, k in enumerate(chosen):
             axes = figure.add_subplot(len(rows), view.snapshots, i * view.snapshots + j + 1)
-            shown = table[k].reshape(table[k].shape[0], -1)
+            shown = table[k].reshape(len(table[k]) if table[k].ndim else 1, -1)
             axes.imshow(shown, cmap="RdBu_r", norm=norm, aspect="equal")
             axes.set_xticks([])
             axes.set_yticks([])

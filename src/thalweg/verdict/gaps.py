@@ -1,4 +1,4 @@
-"""The gap of every curve at every time beside its error and its allowance: for the eyes, in the terms of the verdict."""
+"""The gap of every curve at every time beside its error and its allowance: for the eyes, as the verdict sees it."""
 
 import math
 import warnings
@@ -53,9 +53,7 @@ def gap_curves(
             runs = Runs(seen, tighter[0]), Runs(told, tighter[1], claim, side)
             sides.append(_Curve(observable, runs, good, rows, quantile).parts())
         for part in PARTS:
-            each = [side[part] for side in sides]
-            kinds = xr.Variable("claim", np.asarray([claim.kind for claim in claims], dtype=object))
-            content[name + part] = each[0] if len(each) == 1 else xr.concat(each, kinds)
+            content[name + part] = _of_all([claim.kind for claim in claims], [side[part] for side in sides])
     return xr.Dataset(content)
 
 
@@ -130,6 +128,14 @@ class _Curve(NamedTuple):
             most = max([loose, *(row.tolerance for m, row in rows.items() if m in ("start", "end", "area"))])
             allowed[1:-1] += np.maximum(most - first.tolerance - away * (last.tolerance - first.tolerance), 0.0)[1:-1]
         return np.stack([gap, error, allowed])
+
+
+def _of_all(kinds: list[str], each: list[xr.DataArray]) -> xr.DataArray:
+    """What several claims say, by their kinds along dim `claim`; of one claim the array itself."""
+    if len(each) == 1:
+        return each[0]
+    whole = np.stack([values.values for values in each])
+    return xr.DataArray(whole, {**each[0].coords, "claim": np.asarray(kinds, dtype=object)}, ("claim", *each[0].dims))
 
 
 def _worst(apart: np.ndarray, kind: str) -> np.ndarray:

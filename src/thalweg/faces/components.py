@@ -13,7 +13,7 @@ MOST = 8
 # of a panel's height, between two names
 APART = 0.085
 # curves as near to each other as this share of what is shown are one
-SAME = 1e-6
+SAME = 3e-3
 
 
 class Shown(NamedTuple):

@@ -1,6 +1,7 @@
 """Curves that stay where they are, alike in runs and theories: a line in the header instead of a panel."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -60,6 +61,8 @@ def _constant(parts: Sequence[xr.DataArray], within: float) -> str | None:
         return None
     low = [values.min([d for d in values.dims if d in ("time", "time2", "seed", "claim")]) for values in rows]
     high = [values.max([d for d in values.dims if d in ("time", "time2", "seed", "claim")]) for values in rows]
+    lowest: Any
+    highest: Any
     lowest, highest = low[0], high[0]
     for one, other in zip(low[1:], high[1:], strict=True):
         lowest, highest = np.minimum(lowest, one), np.maximum(highest, other)

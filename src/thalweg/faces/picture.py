@@ -163,7 +163,8 @@ def _draw_one(axes: Axes, result: xr.Dataset, name: str, theory: bool) -> None:
 
 
 def _legend(result: xr.Dataset, theory: bool) -> list[Any]:
-    count, style = result.sizes.get("seed", 1), look(0) if theory else {"color": tones().ink, "linestyle": "-"}
+    count = result.sizes.get("seed", 1)
+    style: dict[str, Any] = look(0) if theory else {"color": tones().ink, "linestyle": "-"}
     what = f"theory: {result.attrs.get('theory', '')}" if theory else "training"
     listed = [Line2D([], [], lw=1.9, label=f"{what}, mean of {counted(count, 'seed')}" if count > 1 else what, **style)]
     if count > 1:

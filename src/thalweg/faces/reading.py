@@ -139,7 +139,9 @@ def centre(values: xr.DataArray) -> xr.DataArray:
         return mean_over_seeds(values)
     positive = values.where(values > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = np.exp(mean_over_seeds(np.log(positive)))
+        logs = positive.copy(data=np.log(positive.values))
+        mean = mean_over_seeds(logs)
+        found = mean.copy(data=np.exp(mean.values))
     # what is 0 in some run has no logarithm
     return found.where(positive.count("seed") == values.count("seed"), mean_over_seeds(values)).assign_attrs(
         values.attrs

@@ -81,7 +81,9 @@ def _varies(dataset: xr.Dataset, name: str) -> bool:
 
 def _error(values: xr.DataArray) -> xr.DataArray:
     """One standard error over seeds of the mean as it is shown; of logarithms where these are. NaN for one seed."""
-    rows = np.log(values.where(values > 0)) if is_log(values) else values.where(np.isfinite(values))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rows = values.copy(data=np.log(values.values)) if is_log(values) else values
+    rows = rows.where(np.isfinite(rows))
     count = rows.count("seed")
     return rows.std("seed", ddof=1) / np.sqrt(count.where(count > 1))
 

@@ -78,7 +78,7 @@ def _names(axes: Axes) -> list[Bbox]:
     found = []
     for text in axes.texts:
         if text.get_gid() == "event":
-            place = Place(*text.get_position(), text.get_ha(), text.get_va())
+            place = Place(*text.get_position(), text.get_horizontalalignment(), text.get_verticalalignment())
             found.append(_box(place, _size(axes, text.get_text())))
     return found
 
@@ -106,6 +106,6 @@ def _cost(box: Bbox, curves: np.ndarray, names: Sequence[Bbox]) -> float:
     """0 for a free place; a curve below the name costs 1 and more, another name or the panel's edge far more."""
     outside = max(0.0, -box.x0, box.x1 - 1, -box.y0, box.y1 - 1)
     covered = sum(box.padded(0.01).overlaps(other) for other in names)
-    near = box.padded(0.01)
+    near = Bbox.from_extents(box.x0 - 0.01, box.y0 - 0.04, box.x1 + 0.01, box.y1 + 0.04)
     below = (curves[:, 0] > near.x0) & (curves[:, 0] < near.x1) & (curves[:, 1] > near.y0) & (curves[:, 1] < near.y1)
     return 1e3 * (outside > 1e-9) * (1 + outside) + 1e2 * covered + float(below.sum() > 0) + 0.05 * float(below.sum())

@@ -22,7 +22,7 @@ def in_budgets(part: TheoryPart, name: str) -> xr.DataArray:
     reach = part.gap[f"{name}_allowance"] + part.gap[f"{name}_error"]
     gap = part.gap[name]
     ratio = gap / reach.where(reach > 0)
-    ratio = ratio.where((reach > 0) | (np.abs(gap) > 0), 0.0)
+    ratio = ratio.where((reach != 0) | (gap != 0), 0.0)
     several = sides(ratio)
     within = [side for kind, side in several.items() if kind not in ("lower", "upper")]
     if within:
@@ -56,7 +56,7 @@ def draw_gap(axes: Axes, found: Comparison, name: str, chosen: Shown) -> None:
         for row in judged(part, name):
             heights += _draw_mark(axes, found, row, chosen, position)
             if not row["agrees"]:
-                outside.append(f"{several}{row['part'] and row['part'] + ' '}{row['measure']}")
+                outside.append(f"{several}{row['part'] and chosen.kind + ' ' + row['part'] + ' '}{row['measure']}")
     _scale(axes, max(heights), low, high)
     if outside:
         more = f" and {len(outside) - 3} more" if len(outside) > 3 else ""

@@ -22,7 +22,7 @@ from .panels import clock_of, draw_between, draw_pair, name_axes
 from .reading import Comparison, centre, curves_of, is_two_time, sides, title_of
 from .style import NOTE, blank, clean_style, header, look, most_columns, scale_time, tones, visible
 from .two_times import draw_alone, draw_row, images_of
-from .view_picture import View, draw_view, find_view
+from .view_picture import View, draw_view, find_view, runs_of
 
 FORMATS = (".png", ".svg", ".pdf", ".jpg", ".jpeg")
 # single runs that are drawn behind their mean
@@ -31,7 +31,7 @@ SEEDS = 48
 
 def plot(
     result: Any,
-    path: str | os.PathLike[str] | None = None,
+    path: str | os.PathLike[str] | Sequence[str] | None = None,
     observables: Sequence[str] | str | None = None,
     view: str | None = None,
     *,
@@ -42,18 +42,21 @@ def plot(
 
     compare: a panel a curve, theory as a line with the band of its finite size, the seeds' mean as dots with its
     error; below, the gap in units of its budget. sweep: curves coloured by the parameter. learning_rate_study: losses
-    against the rate over the marks on the same axis. `observables` chooses the
-    curves, all by default; `view` names a picture of the problem's own instead (growth of units, overlaps as matrices).
+    against the rate over the marks on the same axis. order_study: the gap against the size. `observables` chooses the
+    curves, all but those that do not move by default; `plot(result, ["overlap"])` does so, too. `view` names a picture
+    of the problem's own instead (growth of units, overlaps as matrices).
     `dark` draws on dark paper; `columns` is the most panels in a row (3; 1 for a phone).
     Returns a matplotlib Figure; ValueError for an unknown observable or view, or no result.
     """
     from ..results.checks import check
     from ..results.storage import load, write_aside
 
+    if path is not None and not isinstance(path, str | os.PathLike):
+        path, observables = None, list(path)
     found = load(result) if isinstance(result, str | os.PathLike) else result
     check(found)
     if path is not None and Path(path).suffix.lower() not in FORMATS:
-        raise ValueError(f"{path}: a picture ends in {', '.join(FORMATS)}.")
+        raise ValueError(f"{path}: a picture ends in {', '.join(FORMATS)}; curves are chosen by a list of names.")
     chosen = [observables] if isinstance(observables, str) else observables
     with clean_style(dark, columns):
         figure = drawn(found, chosen) if view is None else viewed(found, find_view(found, view))
@@ -72,7 +75,7 @@ def drawn(result: Any, chosen: Sequence[str] | None = None, titled: bool = True)
 
 def viewed(result: Any, view: View, titled: bool = True) -> Figure:
     """The figure of one of the problem's own views."""
-    figure, listed = draw_view(view, result)
+    figure, listed = draw_view(view, runs_of(result))
     header(figure, title_of(result) if titled else "", [(view.words, "")], listed)
     return figure
 

@@ -83,11 +83,9 @@ def _losses(axes: Axes, study: xr.Dataset) -> list[Any]:
     else:
         axes.set_ylim(min(0.0, low) if low < 0.3 * first else low - 0.1 * (high - low), high)
     axes.set_ylabel("loss")
+    look: dict[str, Any] = {"marker": "o", "ls": "none", "ms": 5}
     present = [n for n in REGIMES if np.any(kinds == n)]
-    dots = [
-        Line2D([], [], marker="o", ls="none", color=band_colour(REGIMES[n]), ms=5, label=f"short run, {n}")
-        for n in present
-    ]
+    dots = [Line2D([], [], color=band_colour(REGIMES[n]), label=f"short run, {n}", **look) for n in present]
     return [*dots, Line2D([], [], color=tones().grey, lw=1.4, label="sweep of a growing rate, smoothed")]
 
 

@@ -1,7 +1,8 @@
 """The views that a problem declares: growth of components, paths in the plane, matrices in time. One run is shown."""
 
+from collections.abc import Sequence
 from functools import singledispatch
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -22,14 +23,26 @@ Entries = list[Any]
 MOST_LINES = 200
 
 
-def runs_of(result: Any) -> list[tuple[str, xr.Dataset]]:
-    """Training and theories of one run, the first seed: (name, values of one time without dim `seed`)."""
+class Runs(NamedTuple):
+    """One run and what theories say of it, by name ("training", or the theory's), and the class of their problem."""
+
+    kind: Any
+    named: list[tuple[str, xr.Dataset]]
+
+
+def runs_of(result: Any) -> Runs:
+    """Training and theories of one run, the first seed, with the class of their problem."""
     seen = [("training", good_runs(part)) for part in parts(result, "training")]
     told = [(str(part.attrs["theory"]), part) for part in parts(result, "theory")]
-    runs = [(name, _plain(part.isel(seed=0) if "seed" in part.dims else part)) for name, part in seen + told]
+    return one_run(class_of(problem_of(result)), seen + told)
+
+
+def one_run(kind: Any, named: Sequence[tuple[str, xr.Dataset]]) -> Runs:
+    """The first seed of these results, all curves with all of their dims."""
+    runs = [(name, _plain(part.isel(seed=0) if "seed" in part.dims else part)) for name, part in named]
     curves = {str(n): v for _, part in runs for n, v in part.data_vars.items() if is_curve(v)}
-    listed = {o.name for o in getattr(class_of(problem_of(result)), "observables", ())}
-    return [(name, _over_time(part, curves, listed)) for name, part in runs]
+    listed = {o.name for o in getattr(kind, "observables", ())}
+    return Runs(kind, [(name, _over_time(part, curves, listed)) for name, part in runs])
 
 
 def _over_time(part: xr.Dataset, curves: dict[str, xr.DataArray], listed: set[str]) -> xr.Dataset:
@@ -54,10 +67,13 @@ def _plain(part: xr.Dataset) -> xr.Dataset:
 
 def views_in(result: Any) -> list[View]:
     """The views of a result's problem for which a single run holds all that they need."""
-    if not kind_of(result).views:
-        return []
-    each = [{str(n) for n, v in part.data_vars.items() if is_curve(v)} for _, part in runs_of(result)]
-    listed = views_of(class_of(problem_of(result)), set[str]().union(*each))
+    return views_for(runs_of(result)) if kind_of(result).views else []
+
+
+def views_for(runs: Runs) -> list[View]:
+    """The views for which one of these holds all that they need."""
+    each = [{str(n) for n, v in part.data_vars.items() if is_curve(v)} for _, part in runs.named]
+    listed = views_of(runs.kind, set[str]().union(*each))
     return [view for view in listed if any(set(view.needs()) <= held for held in each)]
 
 
@@ -70,7 +86,7 @@ def find_view(result: Any, name: str) -> View:
 
 
 @singledispatch
-def draw_view(view: View, result: Any) -> tuple[Figure, Entries]:
+def draw_view(view: View, runs: Runs) -> tuple[Figure, Entries]:
     """The figure of a view, and the entries of its legend."""
     raise TypeError(f"{type(view).__name__} has no picture.")
 
@@ -87,12 +103,12 @@ def _colour(position: int, runs: list[tuple[str, xr.Dataset]]) -> str:
 
 
 @draw_view.register
-def _growth(view: Growth, result: Any) -> tuple[Figure, Entries]:
+def _growth(view: Growth, given: Runs) -> tuple[Figure, Entries]:
     figure = blank(2, 4.2)
     axes = figure.add_subplot()
     listed: Entries = []
-    runs = [(name, part) for name, part in runs_of(result) if view.of in part]
-    events = {e.name for e in getattr(class_of(problem_of(result)), "events", ())}
+    runs = [(name, part) for name, part in given.named if view.of in part]
+    events = {e.name for e in getattr(given.kind, "events", ())}
     for i, (name, part) in enumerate(runs):
         some = visible(part["time"].values) if len(runs) == 1 else np.arange(part.sizes["time"])
         colour, dashes = (
@@ -132,8 +148,8 @@ def _mark_times(axes: Axes, part: xr.Dataset, events: set[str], colour: str, sty
 
 
 @draw_view.register
-def _paths(view: Paths, result: Any) -> tuple[Figure, Entries]:
-    runs = [(name, part) for name, part in runs_of(result) if set(view.needs()) <= set(map(str, part.data_vars))]
+def _paths(view: Paths, given: Runs) -> tuple[Figure, Entries]:
+    runs = [(name, part) for name, part in given.named if set(view.needs()) <= set(map(str, part.data_vars))]
     figure = blank(len(runs), 4.4)
     for i, (name, part) in enumerate(runs):
         axes = figure.add_subplot(1, len(runs), i + 1, projection="polar")
@@ -154,11 +170,11 @@ def _paths(view: Paths, result: Any) -> tuple[Figure, Entries]:
 
 
 @draw_view.register
-def _matrices(view: Matrices, result: Any) -> tuple[Figure, Entries]:
+def _matrices(view: Matrices, given: Runs) -> tuple[Figure, Entries]:
     rows = [
         (f"{name}: {part[of].attrs.get('symbol') or of}", part["time"].values, part[of])
         for of in view.of
-        for name, part in runs_of(result)
+        for name, part in given.named
         if of in part
     ]
     figure = blank(3, 1.9 * len(rows))

@@ -25,8 +25,8 @@ ORDER = (
     "diagnostics",
     "verdict",
     "verbs",
-    "testing",
     "faces",
+    "testing",
     "__main__",
 )
 # Folders beside this order: what they may import, apart from their own files.

@@ -121,7 +121,8 @@ def _judged(one: Foretold, seen: Seen, terms: Terms) -> Judged:
     budget = rows(problem, theory, told, seen.runs, (seen.tighter, one.tighter), one.exact, terms.level, seen.starts)
     outcome = judge(budget, choice.worst(one.chosen.strains), terms.resolution, seen.runs.sizes["seed"], seen.runs)
     told.attrs = describe("theory", problem, theory, one.chosen.strains, vars(outcome))
-    return Judged(theory, told, gap_curves(problem, theory, told, seen.runs, budget, terms.level), budget, outcome)
+    gaps = gap_curves(problem, theory, told, seen.runs, budget, terms.level, (seen.tighter, one.tighter))
+    return Judged(theory, told, gaps, budget, outcome)
 
 
 def _said(theory: Theory, request: Request) -> Told:

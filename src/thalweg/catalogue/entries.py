@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from ..words.phrases import plain_number
+from ..words.phrases import first_sentence, plain_number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Entry:
     @property
     def words(self) -> str:
         """The first sentence of the docstring."""
-        return self.doc.partition("\n")[0].partition(". ")[0].removesuffix(".")
+        return first_sentence(self.doc)
 
 
 @dataclasses.dataclass(frozen=True)

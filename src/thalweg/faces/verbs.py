@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
+from ..catalogue.entries import PresetEntry
 from ..catalogue.index import index
 from ..words.phrases import unknown
 from . import listing
 from .console import RESULT, exit_code, finish, folder, hear_theories, printer, progress
-from .subject import build
+from .subject import build, entry_of
 from .values import read_grid, read_numbers, read_seeds
 
 
@@ -21,10 +22,13 @@ def _said(**options: Any) -> dict[str, Any]:
     return {k: v for k, v in options.items() if v is not None and v != ()}
 
 
-def _theory(names: Sequence[str]) -> Any:
+def _theory(subject: str, names: Sequence[str]) -> Any:
+    found, entry = index(), entry_of(subject)
+    problem = entry.returns if isinstance(entry, PresetEntry) else entry.name
     for name in names:
-        if name not in index().theories:
-            raise ValueError(unknown("theory", name, index().theories))
+        if name not in found.theories:
+            speaking = [t.name for t in listing.theories_about(found, problem)]
+            raise ValueError(unknown("theory", name, speaking, f" about {problem}"))
     return list(names) if len(names) > 1 else (*names, None)[0]
 
 
@@ -118,7 +122,7 @@ def predict(
 
     if len(theory) > 1:
         raise ValueError(f"predict takes one theory, not {len(theory)}; compare shows several side by side.")
-    chosen = _theory(theory)
+    chosen = _theory(name, theory)
     asked = Asked(name, said, times)
     more = _said(theory=chosen, seeds=read_seeds(seeds))
     with folder(out) as target:
@@ -160,7 +164,7 @@ def compare(
     """`compare`."""
     import thalweg as tw
 
-    chosen = _theory(theory)
+    chosen = _theory(name, theory)
     asked = Asked(name, said, times, seeds)
     more = _said(theory=chosen or asked.theories or None, seeds=asked.seeds, resolution=resolution)
     with folder(out) as target:
@@ -186,7 +190,7 @@ def sweep(
     grid = read_grid(over)
     if len(theory) > 1:
         raise ValueError(f"sweep takes one theory, not {len(theory)}.")
-    chosen = False if theory == ("none",) and train else _theory(theory)
+    chosen = False if theory == ("none",) and train else _theory(name, theory)
     asked = Asked(name, said, times, seeds)
     trained = asked.seeds or 8 if train or seeds is not None else None
     more = _said(theory=chosen, seeds=trained)

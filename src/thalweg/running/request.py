@@ -91,6 +91,8 @@ def ticks_of(problem: Problem, axis: np.ndarray) -> np.ndarray:
 
 def given(problem: Any, data: Any, start: Any) -> tuple[Any, Any]:
     """A user's data and start in the problem's form; a macrostate stands for both."""
+    if isinstance(problem, type) and issubclass(problem, Problem):
+        raise ValueError(f"{problem.__name__} is the class of a problem; call it: {problem.__name__}(...).")
     if not isinstance(problem, Problem):
         raise ValueError(
             f"a problem is wanted, such as tw.LinearClassifier(...); it was given {type(problem).__name__}."

@@ -103,6 +103,11 @@ class Index:
         """What a verb can be asked about: problems, then presets."""
         return [*(name for name, e in self.problems.items() if e.made_in_words), *self.presets]
 
+    def about(self, problem: str) -> list[Entry]:
+        """Theories that name this problem, or a class that it is one of."""
+        kin = {problem, *self.problems[problem].ancestors} if problem in self.problems else {problem}
+        return [t for t in self.theories.values() if kin & set(t.of)]
+
     def members(self, family: str) -> dict[str, Entry]:
         """The parts that a field of this family can hold."""
         return {name: e for name, e in self.parts.items() if family in (name, *e.ancestors)}

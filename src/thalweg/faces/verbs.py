@@ -12,7 +12,8 @@ from ..catalogue.entries import PresetEntry
 from ..catalogue.index import index
 from ..words.phrases import unknown
 from . import listing
-from .console import RESULT, exit_code, finish, folder, hear_theories, printer, progress
+from .console import exit_code, hear_theories, printer, progress
+from .output import Place, finish, writable_place
 from .subject import build, entry_of
 from .values import read_grid, read_numbers, read_seeds
 
@@ -27,7 +28,7 @@ def _theory(subject: str, names: Sequence[str]) -> Any:
     problem = entry.returns if isinstance(entry, PresetEntry) else entry.name
     for name in names:
         if name not in found.theories:
-            speaking = [t.name for t in listing.theories_about(found, problem)]
+            speaking = [t.name for t in found.about(problem)]
             raise ValueError(unknown("theory", name, speaking, f" about {problem}"))
     return list(names) if len(names) > 1 else (*names, None)[0]
 
@@ -125,10 +126,10 @@ def predict(
     chosen = _theory(name, theory)
     asked = Asked(name, said, times)
     more = _said(theory=chosen, seeds=read_seeds(seeds))
-    with folder(out) as target:
+    with writable_place(out) as place:
         with progress("predicting") as told:
-            result = finish(lambda: tw.predict(asked.problem, asked.times, progress=told, **more), target)
-        return deliver(result, out, as_json)
+            result = finish(lambda: tw.predict(asked.problem, asked.times, progress=told, **more), place)
+        return deliver(result, place, as_json)
 
 
 def train(
@@ -145,10 +146,10 @@ def train(
 
     asked = Asked(name, said, times, seeds)
     more = _said(seeds=asked.seeds, strict=strict)
-    with folder(out) as target:
+    with writable_place(out) as place:
         with progress("training") as told:
-            result = finish(lambda: tw.train(asked.problem, asked.times, progress=told, **more), target)
-        return deliver(result, out, as_json)
+            result = finish(lambda: tw.train(asked.problem, asked.times, progress=told, **more), place)
+        return deliver(result, place, as_json)
 
 
 def compare(
@@ -167,10 +168,10 @@ def compare(
     chosen = _theory(name, theory)
     asked = Asked(name, said, times, seeds)
     more = _said(theory=chosen or asked.theories or None, seeds=asked.seeds, resolution=resolution)
-    with folder(out) as target:
+    with writable_place(out) as place:
         with progress("training") as told:
-            result = finish(lambda: tw.compare(asked.problem, asked.times, progress=told, **more), target)
-        return deliver(result, out, as_json)
+            result = finish(lambda: tw.compare(asked.problem, asked.times, progress=told, **more), place)
+        return deliver(result, place, as_json)
 
 
 def sweep(
@@ -194,11 +195,44 @@ def sweep(
     asked = Asked(name, said, times, seeds)
     trained = asked.seeds or 8 if train or seeds is not None else None
     more = _said(theory=chosen, seeds=trained)
-    with folder(out) as target:
+    with writable_place(out) as place:
         with progress("sweeping") as told:
-            points = target / "points"
-            work = finish(lambda: tw.sweep(asked.problem, grid, asked.times, out=points, progress=told, **more), target)
-        return deliver(work, out, as_json)
+            more |= {"out": place.points, "progress": told}
+            work = finish(lambda: tw.sweep(asked.problem, grid, asked.times, **more), place)
+        return deliver(work, place, as_json)
+
+
+def order_study(
+    name: str,
+    said: dict[str, Any],
+    over: tuple[str, ...],
+    times: str | None,
+    theory: tuple[str, ...],
+    seeds: str | None,
+    out: str,
+    as_json: bool,
+) -> int:
+    """`order-study`."""
+    import thalweg as tw
+
+    grid = read_grid(over, "order-study")
+    if len(theory) > 1:
+        raise ValueError(f"order-study takes one theory, not {len(theory)}.")
+    chosen = _theory(name, theory)
+    asked = Asked(name, said, times, seeds)
+    more = _said(theory=chosen or (asked.theories or [None])[0], seeds=asked.seeds)
+    with writable_place(out) as place:
+        with progress("comparing at each size") as told:
+            work = finish(lambda: tw.order_study(asked.problem, grid, asked.times, progress=told, **more), place)
+        return deliver(work, place, as_json)
+
+
+def cite(about: str, as_json: bool) -> None:
+    """`cite`."""
+    from ..verbs.citation import cite
+
+    told = cite(about)
+    click.echo(json.dumps({"about": about, "bibtex": told}, indent=1) if as_json else told)
 
 
 def rerun(path: str, out: str, as_json: bool) -> int:
@@ -207,13 +241,13 @@ def rerun(path: str, out: str, as_json: bool) -> int:
 
     hear_theories()
     found = tw.load(path)
-    with folder(out) as target:
+    with writable_place(out) as place:
         with progress("running again") as told:
-            result = finish(lambda: tw.rerun(found, progress=told), target)
-        return deliver(result, out, as_json)
+            result = finish(lambda: tw.rerun(found, progress=told), place)
+        return deliver(result, place, as_json)
 
 
-def deliver(result: Any, out: str, as_json: bool) -> int:
+def deliver(result: Any, place: Place, as_json: bool) -> int:
     """The picture of a saved result and (for a comparison) its report; print it; say the exit code."""
     from ..results.kinds import kind_of
     from .layout import NothingToDraw
@@ -222,16 +256,16 @@ def deliver(result: Any, out: str, as_json: bool) -> int:
     from .summary import lines, summary
     from .view_picture import views_in
 
-    target = Path(out)
-    files = {"result": str(target / RESULT)}
+    files = {"result": str(place.result)}
     with contextlib.suppress(NothingToDraw):
-        plot(result, target / "picture.png")
-        files["picture"] = str(target / "picture.png")
+        picture = place.file("picture", ".png")
+        plot(result, picture)
+        files["picture"] = str(picture)
     for view in views_in(result):
-        files[view.name] = str(target / f"{view.name}.png")
+        files[view.name] = str(place.file(view.name, ".png"))
         plot(result, files[view.name], view=view.name)
     if kind_of(result).judged:
-        files["report"] = str(report(result, target / "report.html"))
+        files["report"] = str(report(result, place.file("report", ".html")))
     if as_json:
         click.echo(json.dumps(summary(result, files), indent=1))
     else:
@@ -243,12 +277,18 @@ def draw(path: str, out: str, observables: str | None, view: str | None) -> None
     """`plot`."""
     from .picture import plot
 
+    there = Path(out).exists()
     plot(path, out, observables.split(",") if observables else None, view)
-    click.echo(f"written: {out}")
+    click.echo(_written(out, there))
 
 
 def write_report(path: str, out: str) -> None:
     """`report`."""
     from .page import report
 
-    click.echo(f"written: {report(path, out)}")
+    there = Path(out).exists()
+    click.echo(_written(str(report(path, out)), there))
+
+
+def _written(path: str, again: bool) -> str:
+    return f"written: {path}{', in place of the one that was there' if again else ''}"

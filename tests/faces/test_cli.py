@@ -143,7 +143,7 @@ def test_the_verdict_is_the_exit_code(capsys):
         ("compare LinearClassifier --rule Nesterov --rule.tolerance 1", "unknown option '--rule.tolerance'"),
         (
             "compare LinearClassifier --rule.momentum 0.5",
-            "rule is GradientFlow here, which has no momentum; name one that has with --rule: HeavyBall",
+            "GradientFlow here, which has no momentum; name one that has with --rule: HeavyBall",
         ),
         ("compare LinearClassifier --rule Optax", "Optax needs maker; give --rule.maker"),
         ("compare DatasetClassifier", "DatasetClassifier needs inputs, labels; give --data FILE"),

@@ -23,7 +23,7 @@ MEANING = {
     "compare": "Predict, train and compare: a verdict with an error budget.",
     "advise": "What theory recommends, with interval, evidence and reason.",
     "sweep": "Theory, and training where asked for, over a grid of parameters.",
-    "order-study": "Compare at several sizes: how the gap falls with size, and from where a theory is good to 5 %, 1 %.",
+    "order-study": "Compare at several sizes: how the gap falls, and from which size a theory is good to 5 % and 1 %.",
 }
 OUT = "for the results: run.nc, picture, report; what was there is renamed [default out]"
 EPILOG = """\b

@@ -8,6 +8,13 @@ import click
 
 from .console import INTERRUPTED, Sentence, note, spoken_warnings
 
+LESS = "give smaller sizes, fewer seeds or fewer times."
+
+
+def _is_lack_of_memory(trouble: Exception) -> bool:
+    words = str(trouble)
+    return isinstance(trouble, MemoryError) or "Out of memory" in words or "RESOURCE_EXHAUSTED" in words
+
 
 class Main(click.Group):
     """The whole command: bad input becomes one sentence (JSON where that was asked for), and warnings too."""
@@ -43,6 +50,10 @@ class Main(click.Group):
                 return super().invoke(ctx)
             except (ValueError, FloatingPointError, ImportError) as trouble:
                 raise Sentence(str(trouble)) from trouble
+            except (MemoryError, RuntimeError) as trouble:
+                if not _is_lack_of_memory(trouble):
+                    raise
+                raise Sentence(f"this machine's memory is too small for it ({trouble!s:.160}); {LESS}") from trouble
             except KeyboardInterrupt:
                 note("interrupted.")
                 ctx.exit(INTERRUPTED)

@@ -54,7 +54,7 @@ def read_grid(over: tuple[str, ...], verb: str = "sweep") -> dict[str, Any]:
         if verb == "sweep":
             raise ValueError("sweep needs at least one --over FIELD=A,B,..")
         raise ValueError(
-            f"{verb} needs sizes: --over width=10,30,100, or --over dimension+samples=32+64,64+128,128+256."
+            f"{verb} needs sizes: --over width=10,30,100 or --over dimension+samples=32+64,64+128,128+256."
         )
     return grid
 

@@ -19,11 +19,14 @@ from ..words.theory import Setting
 Seeds = int | Sequence[int]
 # draws that one request keeps, so that training and theories of the draw make each of them once
 KEPT_BYTES = 256 * 2**20
+MOST_SEEDS = 1_000_000
 
 
 def seed_list(seeds: Any) -> list[int]:
     """0..n-1 for an integer n, or the given whole numbers below 2^63; ValueError otherwise."""
     counted = isinstance(seeds, int | np.integer) and not isinstance(seeds, bool)
+    if counted and seeds > MOST_SEEDS:
+        raise ValueError(f"seeds = {seeds} is not allowed; give at most {MOST_SEEDS}, and others in another call.")
     wanted: Any = range(int(seeds)) if counted else seeds
     try:
         found = [int(s) for s in wanted]

@@ -22,6 +22,8 @@ from .converters import is_traced as is_traced
 from .phrases import unknown as unknown
 
 REQUIRED = dataclasses.MISSING
+# whole numbers above are no floats
+LARGEST = 2**53
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,6 +194,8 @@ def _check(owner: str, name: str, parameter: Parameter, value: Any) -> None:
         if isinstance(number, str | bool) or not isinstance(number, int | float | np.number):
             raise ValueError(f"{owner}: {name} = {value!r} is not a number; give {parameter.allowed()}.")
         broken = parameter.kind == "size" and float(number) != int(number) if math.isfinite(number) else True
+        if parameter.kind == "size" and not broken and number > LARGEST:
+            raise ValueError(f"{owner}: {name} = {number} is not allowed; give {parameter.allowed()} below 2^53.")
         if broken or not parameter.admits(float(number)):
             raise ValueError(f"{owner}: {name} = {value} is not allowed; give {parameter.allowed()}.")
 

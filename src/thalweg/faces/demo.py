@@ -17,7 +17,8 @@ def run(name: str, target: Path) -> list[list[str]]:
     import thalweg as tw
 
     from ..catalogue import registry
-    from .page import percent, report
+    from .page import report
+    from .page_tables import percent
     from .picture import plot
     from .reading import Comparison
 

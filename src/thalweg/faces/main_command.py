@@ -1,6 +1,7 @@
 """The command above all verbs: how errors and warnings are told, and what may stand anywhere on the line."""
 
 import json
+import shlex
 import sys
 from typing import Any
 
@@ -41,6 +42,7 @@ class Main(click.Group):
                 first += [word, *(w for w in [next(left, None)] if w is not None)]
             else:
                 (first if word.startswith("--import=") else rest).append(word)
+        ctx.obj = shlex.join(["thalweg", *args])
         return super().parse_args(ctx, [*first, *rest])
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -98,8 +98,13 @@ def writable_place(path: str) -> Iterator[Place]:
                 empty.rmdir()
 
 
-def finish(work: Callable[[], Any], place: Place) -> Any:
-    """`work()`, saved; on Ctrl-C or SIGTERM what had ended is saved, and the command leaves with code 130.
+def _command() -> str:
+    """The words of the command that is at work."""
+    return str(click.get_current_context().find_root().obj)
+
+
+def finish(work: Callable[[], Any], place: Place, named: dict[str, str] | None = None) -> Any:
+    """`work()`, saved with the command that asked for it, and what it `named`; on Ctrl-C or SIGTERM what had ended is saved, and the command leaves with code 130.
 
     The file is written before anything else can be interrupted: no finished work is lost on the way to it.
     """
@@ -109,6 +114,7 @@ def finish(work: Callable[[], Any], place: Place) -> Any:
     try:
         with patient() as stop:
             result = work()
+            result.attrs |= {"command": _command(), **(named or {})}
             place.make_room()
             written = save(result, place.result)
     except KeyboardInterrupt as trouble:

@@ -47,6 +47,8 @@ class Asked:
         self.times = preset.times(self.problem) if preset is not None and given is None else given
         self.seeds = preset.seeds if preset is not None and listed is None else listed
         self.theories: list[str] = list(preset.theories) if preset is not None else []
+        table = {"data_file": said.get("data"), "target": said.get("target")}
+        self.named = {k: str(v) for k, v in {"preset": preset and name, **table}.items() if v}
 
 
 def show_index(name: str | None, as_json: bool) -> None:
@@ -128,7 +130,7 @@ def predict(
     more = _said(theory=chosen, seeds=read_seeds(seeds))
     with writable_place(out) as place:
         with progress("predicting") as told:
-            result = finish(lambda: tw.predict(asked.problem, asked.times, progress=told, **more), place)
+            result = finish(lambda: tw.predict(asked.problem, asked.times, progress=told, **more), place, asked.named)
         return deliver(result, place, as_json)
 
 
@@ -148,7 +150,7 @@ def train(
     more = _said(seeds=asked.seeds, strict=strict)
     with writable_place(out) as place:
         with progress("training") as told:
-            result = finish(lambda: tw.train(asked.problem, asked.times, progress=told, **more), place)
+            result = finish(lambda: tw.train(asked.problem, asked.times, progress=told, **more), place, asked.named)
         return deliver(result, place, as_json)
 
 
@@ -170,7 +172,7 @@ def compare(
     more = _said(theory=chosen or asked.theories or None, seeds=asked.seeds, resolution=resolution)
     with writable_place(out) as place:
         with progress("training") as told:
-            result = finish(lambda: tw.compare(asked.problem, asked.times, progress=told, **more), place)
+            result = finish(lambda: tw.compare(asked.problem, asked.times, progress=told, **more), place, asked.named)
         return deliver(result, place, as_json)
 
 
@@ -198,7 +200,7 @@ def sweep(
     with writable_place(out) as place:
         with progress("sweeping") as told:
             more |= {"out": place.points, "progress": told}
-            work = finish(lambda: tw.sweep(asked.problem, grid, asked.times, **more), place)
+            work = finish(lambda: tw.sweep(asked.problem, grid, asked.times, **more), place, asked.named)
         return deliver(work, place, as_json)
 
 
@@ -223,7 +225,9 @@ def order_study(
     more = _said(theory=chosen or (asked.theories or [None])[0], seeds=asked.seeds)
     with writable_place(out) as place:
         with progress("comparing at each size") as told:
-            work = finish(lambda: tw.order_study(asked.problem, grid, asked.times, progress=told, **more), place)
+            work = finish(
+                lambda: tw.order_study(asked.problem, grid, asked.times, progress=told, **more), place, asked.named
+            )
         return deliver(work, place, as_json)
 
 
@@ -241,9 +245,10 @@ def rerun(path: str, out: str, as_json: bool) -> int:
 
     hear_theories()
     found = tw.load(path)
+    kept = {k: str(found.attrs[k]) for k in ("command", "preset", "data_file", "target") if k in found.attrs}
     with writable_place(out) as place:
         with progress("running again") as told:
-            result = finish(lambda: tw.rerun(found, progress=told), place)
+            result = finish(lambda: tw.rerun(found, progress=told), place, kept)
         return deliver(result, place, as_json)
 
 

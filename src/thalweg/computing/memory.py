@@ -1,4 +1,4 @@
-"""How much memory is free, and whether what is asked for fits: a refusal in one sentence before anything is allocated."""
+"""How much memory is free, and whether what is asked for fits: refused before anything is allocated."""
 
 import os
 from pathlib import Path

@@ -104,8 +104,9 @@ def _command() -> str:
 
 
 def finish(work: Callable[[], Any], place: Place, named: dict[str, str] | None = None) -> Any:
-    """`work()`, saved with the command that asked for it, and what it `named`; on Ctrl-C or SIGTERM what had ended is saved, and the command leaves with code 130.
+    """`work()`, saved with the command that asked for it, and what it `named`.
 
+    On Ctrl-C or SIGTERM what had ended is saved, and the command leaves with code 130.
     The file is written before anything else can be interrupted: no finished work is lost on the way to it.
     """
     from ..results.kinds import kind_of

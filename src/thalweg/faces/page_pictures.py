@@ -18,7 +18,7 @@ from .view_picture import views_in
 # inks of the pictures, and the variables of the page that take their place
 INKS = {
     "#222222": "--ink", "#000000": "--ink", "#6b6b6b": "--soft", "#8c8c8c": "--soft", "#808080": "--soft",
-    "#e6e6e6": "--line", "#e9edf0": "--line", "#ffffff": "--ground",
+    "#e6e6e6": "--line", "#e9edf0": "--line", "#ffffff": "--ground", "#0072b2": "--blue",
 }  # fmt: skip
 # more curves are not drawn once more for narrow screens
 MOST_CURVES = 12

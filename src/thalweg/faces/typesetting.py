@@ -17,8 +17,8 @@ SIGNS = {
     "-": "−", "'": "′",
 }  # fmt: skip
 FUNCTIONS = {
-    "exp", "log", "ln", "sin", "cos", "tanh", "sinh", "cosh", "artanh", "asin", "erf", "relu", "sign", "max", "min", "tr",
-    "diag", "vec", "pinv", "Var", "E",
+    "exp", "log", "ln", "sin", "cos", "tanh", "sinh", "cosh", "artanh", "asin", "erf", "relu", "sign", "max", "min",
+    "tr", "diag", "vec", "pinv", "Var", "E",
 }  # fmt: skip
 TOKEN = re.compile(
     r"\s+|\d+(?:\.\d+)?(?:e-?\d+)?|[A-Za-z]{2,}(?:_[A-Za-z]{2,})+|[A-Za-z]+"
@@ -142,12 +142,17 @@ class _Reader:
         if word == "sqrt":
             while self.peek().isspace():
                 self.take()
-            return f"<msqrt>{self.inside() if self.peek() in ('(', '{') else self.scripted() if self.peek() else ''}</msqrt>"
+            held = self.inside() if self.peek() in CLOSING else self.scripted() if self.peek() else ""
+            return f"<msqrt>{held}</msqrt>"
         if word in CLOSING:
             self.at -= 1
             return self.bracket()
         if word == "|":
             return self.bars()
+        if word == "<" and ">" in self.tokens[self.at :] and not self.peek().isspace():
+            held = self.row(">")
+            self.take()
+            return f"<mrow><mo>⟨</mo>{held}<mo>⟩</mo></mrow>"
         return _letter(word)
 
     def bracket(self) -> str:

@@ -141,7 +141,10 @@ def test_the_verdict_is_the_exit_code(capsys):
         ("compare LinearClassifier --theory MarchenkoPaster", "did you mean 'MarchenkoPastur'?"),
         ("compare LinearClassifier --rule GradientDecent", "did you mean 'GradientDescent'?"),
         ("compare LinearClassifier --rule Nesterov --rule.tolerance 1", "unknown option '--rule.tolerance'"),
-        ("compare LinearClassifier --rule.momentum 0.5", "of GradientFlow"),
+        (
+            "compare LinearClassifier --rule.momentum 0.5",
+            "GradientFlow here, which has no momentum; name one that has with --rule: HeavyBall",
+        ),
         ("compare LinearClassifier --rule Optax", "Optax needs maker; give --rule.maker"),
         ("compare DatasetClassifier", "DatasetClassifier needs inputs, labels; give --data FILE"),
         ("compare MNISTClassifier", "needs path; give --path"),

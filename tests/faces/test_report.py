@@ -10,7 +10,8 @@ import pytest
 import thalweg as tw
 from thalweg.catalogue import bibliography as sources
 from thalweg.faces import again
-from thalweg.faces.page import number, percent, report
+from thalweg.faces.page import report
+from thalweg.faces.page_tables import number, percent
 from thalweg.results.serial import to_json
 
 from .conftest import TIMES

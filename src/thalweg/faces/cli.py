@@ -1,4 +1,4 @@
-"""The command line: list, theories, predict, train, compare, advise, sweep, plot, report, rerun, advise-rate."""
+"""The command line: a command for each verb, its options made from the index."""
 
 import os
 import sys
@@ -9,10 +9,11 @@ import click
 
 from .._version import __version__
 from ..catalogue.entries import PresetEntry
-from ..catalogue.index import index
+from ..catalogue.index import bring, index
 from ..data.table_files import SKLEARN
 from . import rate_command, verbs
-from .console import INTERRUPTED, Sentence, heed_termination, keep_compiled, note, spoken_warnings
+from .console import INTERRUPTED, heed_termination, keep_compiled
+from .main_command import Main
 from .subject import entry_of, options_of
 
 MEANING = {
@@ -22,7 +23,9 @@ MEANING = {
     "compare": "Predict, train and compare: a verdict with an error budget.",
     "advise": "What theory recommends, with interval, evidence and reason.",
     "sweep": "Theory, and training where asked for, over a grid of parameters.",
+    "order-study": "Compare at several sizes: how the gap falls, and from which size a theory is good to 5 % and 1 %.",
 }
+OUT = "for the results: run.nc, picture, report; what was there is renamed [default out]"
 EPILOG = """\b
 Exit codes of compare and rerun:
   0  confirmed, consistent, better than promised, outside its regime
@@ -49,7 +52,7 @@ def _shared(*names: str) -> list[click.Option]:
             help="a field and its values (numbers or names), or A+B=1+2,3+4 for tied ones; may be repeated",
         ),
         "train": lambda: click.Option(["--train"], is_flag=True, help="train too; with --theory none, train alone"),
-        "out": lambda: click.Option(["--out"], default="out", metavar="FOLDER", help="for the results [default out]"),
+        "out": lambda: click.Option(["--out"], default="out", metavar="FOLDER|FILE.nc", help=OUT),
         "json": lambda: click.Option(["as_json", "--json"], is_flag=True, help="a summary for machines on stdout"),
     }
     return [known[name]() for name in names]
@@ -62,22 +65,8 @@ VERBS: dict[str, tuple[Callable[..., int], tuple[str, ...]]] = {
     "compare": (verbs.compare, ("times", "theory", "seeds", "resolution", "out", "json")),
     "advise": (verbs.advise, ("json",)),
     "sweep": (verbs.sweep, ("over", "train", "times", "theory", "seeds", "out", "json")),
+    "order-study": (verbs.order_study, ("over", "times", "theory", "seeds", "out", "json")),
 }
-
-
-class Main(click.Group):
-    """The whole command: bad input becomes one sentence, and warnings too."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a subcommand."""
-        with spoken_warnings():
-            try:
-                return super().invoke(ctx)
-            except (ValueError, FloatingPointError, ImportError) as trouble:
-                raise Sentence(str(trouble)) from trouble
-            except KeyboardInterrupt:
-                note("interrupted.")
-                ctx.exit(INTERRUPTED)
 
 
 class Subject(click.Command):
@@ -188,13 +177,16 @@ class Advice(click.Group):
 
 @click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="thalweg")
-def cli() -> None:
+@click.option("--import", "files", multiple=True, metavar="FILE.py", help="a file with classes of your own; anywhere")
+def cli(files: tuple[str, ...]) -> None:
     """Predict how a network will train, train it for real, and compare the two.
 
     \b
     thalweg list
     thalweg compare NAME --help
     """
+    for file in files:
+        bring(file)
 
 
 @cli.command("list")
@@ -230,9 +222,17 @@ def report_(result: str, out: str) -> None:
     verbs.write_report(result, out)
 
 
+@cli.command("cite")
+@click.argument("about", metavar="RESULT|NAME")
+@click.option("--json", "as_json", is_flag=True, help="the entries for machines on stdout")
+def cite_(about: str, as_json: bool) -> None:
+    """BibTeX of what a saved result (run.nc), a preset or a problem rests on."""
+    verbs.cite(about, as_json)
+
+
 @cli.command("rerun", epilog=EPILOG)
 @click.argument("result")
-@click.option("--out", default="out", metavar="FOLDER", help="for the new results [default out]")
+@click.option("--out", default="out", metavar="FOLDER|FILE.nc", help=OUT)
 @click.option("--json", "as_json", is_flag=True, help="a summary for machines on stdout")
 @click.pass_context
 def rerun_(ctx: click.Context, result: str, out: str, as_json: bool) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ..results.kinds import held, kind_of
-from ..words.phrases import counted, plain_number, pretty
+from ..words.phrases import counted, cut, plain_number, pretty
 from .swept import swept
 
 
@@ -35,7 +35,7 @@ class Parameter:
         if isinstance(self.value, dict):
             return str(self.value.get("class") or self.value.get("function") or "the user's array")
         if isinstance(self.value, list):
-            return ", ".join(plain_number(v) for v in self.value) or "none"
+            return cut([plain_number(v) for v in self.value]) or "none"
         return plain_number(self.value)
 
 

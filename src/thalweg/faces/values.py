@@ -37,7 +37,7 @@ def read_seeds(text: str | None) -> Any:
     return listed if "," in text else listed[0]
 
 
-def read_grid(over: tuple[str, ...]) -> dict[str, Any]:
+def read_grid(over: tuple[str, ...], verb: str = "sweep") -> dict[str, Any]:
     """Fields with their values from `FIELD=A,B,..` (numbers, start:stop:count, or names of parts); tied ones from
     `FIELD+FIELD=A+B,C+D`."""
     grid: dict[Any, Any] = {}
@@ -51,7 +51,11 @@ def read_grid(over: tuple[str, ...]) -> dict[str, Any]:
         else:
             grid[fields] = [tuple(_values(",".join(row.split("+")), f"--over {field}")) for row in values.split(",")]
     if not grid:
-        raise ValueError("sweep needs at least one --over FIELD=A,B,..")
+        if verb == "sweep":
+            raise ValueError("sweep needs at least one --over FIELD=A,B,..")
+        raise ValueError(
+            f"{verb} needs sizes: --over width=10,30,100 or --over dimension+samples=32+64,64+128,128+256."
+        )
     return grid
 
 

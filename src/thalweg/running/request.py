@@ -21,11 +21,14 @@ Seeds = int | Sequence[int]
 KEPT_BYTES = 256 * 2**20
 # what steps in float64 can meet
 LEAST_TOLERANCE = 1e-13
+MOST_SEEDS = 1_000_000
 
 
 def seed_list(seeds: Any) -> list[int]:
     """0..n-1 for an integer n, or the given whole numbers below 2^63; ValueError otherwise."""
     counted = isinstance(seeds, int | np.integer) and not isinstance(seeds, bool)
+    if counted and seeds > MOST_SEEDS:
+        raise ValueError(f"seeds = {seeds} is not allowed; give at most {MOST_SEEDS}, and others in another call.")
     wanted: Any = range(int(seeds)) if counted else seeds
     try:
         found = [int(s) for s in wanted]
@@ -93,6 +96,8 @@ def ticks_of(problem: Problem, axis: np.ndarray) -> np.ndarray:
 
 def given(problem: Any, data: Any, start: Any) -> tuple[Any, Any]:
     """A user's data and start in the problem's form; a macrostate stands for both."""
+    if isinstance(problem, type) and issubclass(problem, Problem):
+        raise ValueError(f"{problem.__name__} is the class of a problem; call it: {problem.__name__}(...).")
     if not isinstance(problem, Problem):
         raise ValueError(
             f"a problem is wanted, such as tw.LinearClassifier(...); it was given {type(problem).__name__}."

@@ -5,9 +5,11 @@ import dataclasses
 import math
 import textwrap
 from collections.abc import Iterator, Mapping
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from .fields import Parametrised, unknown
+from .html_table import html_table
 from .problem import Problem
 from .theory import FiniteSize, Setting
 
@@ -85,6 +87,17 @@ class Advice:
 
         columns = ("name", "value", "low", "high", "level", "unit", "reason", "source")
         return pandas.DataFrame([{c: getattr(item, c) for c in columns} for item in self.items], columns=list(columns))
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for item in self.items:
+            value = "no advice" if math.isnan(item.value) else f"{item.value:.4g} {item.unit}".rstrip()
+            sure = "" if math.isnan(item.level) or not item.interval() else f", {item.level:.0%}"
+            told = ", ".join(f"{k.replace('_', ' ')} = {v:.4g}" for k, v in item.evidence.items())
+            name = item.name.replace("_", " ")
+            rows.append((name, value, item.interval() + sure, item.reason, told, item.source))
+        head = "".join(f"<p>{escape(line)}</p>" for line in (*self.about, f"Advice for {self.subject}"))
+        return head + html_table(("", "value", "interval", "reason", "evidence", "source"), rows)
 
     def __str__(self) -> str:
         made = ["\n".join(self.about)] if self.about else []

@@ -66,8 +66,9 @@ class DatasetRegression(TableProblem):
     What scaling does: the flow learns the directions of the inputs in the order of their variance, each with the time
     constant 1/variance, and ridge shrinks those of small variance. With deviation_floor = 0 every column counts alike,
     whatever its unit; far above all deviations the columns keep their own sizes, and the large ones are learned first.
-    Loss: (1/2n) sum (y_i - w.x_i)^2 plus (weight_decay/2)|w|^2 in what the rule descends, so that ridge regression of
-    strength weight_decay is the end of the path. Start: independent entries of variance init_variance/p.
+        f(x) = m + w.x,   objective = (1/2n) sum_i (y_i - w.x_i)^2 + (weight_decay/2) |w|^2,
+    which the rule descends, so that ridge regression of strength weight_decay is the end of the path. Start:
+    independent entries of variance init_variance/p.
     Clock: that of the rule. By default five decades of flow time, to 1000: correlated columns take long.
     Practical margin: 10 % of losses and norm.
     Errors: ValueError for entries that are not finite numbers, targets all alike, fewer points than asked.

@@ -39,7 +39,8 @@ class DatasetClasses(ClassTable):
     split into `samples` training points, `moments` points for population moments (0: two thirds of the rest), and
     test points; preprocessing as in DatasetClassifier, from the moment part: pooled mean subtracted, each feature
     over its within-class deviation + deviation_floor, one factor so that the mean within-class variance is 1.
-    Loss: (1/2n) sum_i |t_i - W'x_i - b|^2, t_i one-hot; the rule descends it plus (weight_decay/2)(|W|^2 + |b|^2).
+        f(x) = W'x + b,   objective = (1/2n) sum_i |t_i - W'x_i - b|^2 + (weight_decay/2) (|W|^2 + |b|^2),
+    t_i one-hot; the rule descends the objective.
     `bias=1` (default) adds b, which starts at 0; W (p, K) starts with entries of variance init_variance/p. The bias is
     the last row of the parameters. `squared_norm` is |W|^2. The class with the largest output is the answer.
     Clock: that of the rule. Practical margins as for two classes.

@@ -35,8 +35,9 @@ class DatasetClassifier(ClassTable):
     thirds of what is left), and all others as fresh test points, from which the test observables are measured.
     Preprocessing, from the moment part alone: pooled mean subtracted, each feature divided by (within-class standard
     deviation + deviation_floor), constant features set to 0, one factor so that the mean within-class variance is 1.
-    Loss: (1/2n) sum (y_i - w.x_i)^2 plus (weight_decay/2)|w|^2 in what the rule descends; no intercept beyond the
-    centring. Start: independent entries of variance init_variance/p. Clock: that of the rule.
+        f(x) = w.x,   objective = (1/2n) sum_i (y_i - w.x_i)^2 + (weight_decay/2) |w|^2,
+    which the rule descends; no intercept beyond the centring. Start: independent entries of variance init_variance/p.
+    Clock: that of the rule.
     Practical margin: 10 % of the losses and of the norm, 3 % in accuracies, since real data keep no law exactly.
     Errors: ValueError for one class only, entries that are not finite numbers, fewer points than asked.
     Source: Couillet & Liao 2022, section 5.2, with real data.

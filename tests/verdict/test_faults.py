@@ -102,6 +102,7 @@ CHANGES = {
     "negative where it must not be": at("glow", 20, -1e-3),
     "nothing but NaN": lambda told: {name: jnp.full_like(jnp.asarray(v), jnp.nan) for name, v in told.items()},
     "an event nobody has": lambda told: {**told, "frozen": jnp.asarray(1.5)},
+    "an event after the end": lambda told: {**told, "frozen": jnp.asarray(10.4)},
     "an event denied": lambda told: {**told, "cold": jnp.asarray(jnp.nan)},
     "an event of half the runs": lambda told: {**told, "tepid": jnp.asarray(1.9)},
 }
@@ -121,6 +122,11 @@ def test_the_truth_is_confirmed():
     result = tw.compare(_Cooling(), theory=_Law(), seeds=SEEDS)
     assert result.attrs["verdict"] == "confirmed"
     assert result.attrs["remarks"] == "[]"
+
+
+def test_an_event_may_be_predicted_after_the_end_of_the_runs():
+    result = tw.compare(_Cooling(), theory=_Law("an event after the end"), seeds=SEEDS)
+    assert result.attrs["verdict"] == "confirmed", result.attrs["sentence"]
 
 
 @pytest.mark.parametrize("change", FAULTS)

@@ -12,6 +12,7 @@ from ..words.problem import Observable, Problem
 from ..words.theory import FiniteSize, Theory
 from .budget_row import Row
 from .chance import FAMILY_LEVEL, Chance, Mean, independent
+from .event_errors import loose_time, next_step, too_flat
 from .faults import faults, shared_too_little
 from .functionals import Functional, largest, measure
 from .measures import Runs, Tighter, claim_of, functionals_of, good_seeds, measured_curve
@@ -94,7 +95,9 @@ def _row(
     observable, kind = measured_curve(problem, functional.variable), told.claim.kind
     wanted, measured = both_sides(functional, seen, told, observable, chance.exact)
     reach = _largest(functional, wanted) if chance.exact else 1.0
-    left_out = shared_too_little(functional.name, wanted, measured) if functional.measure == "event" else ""
+    left_out, loose = "", _loose(problem, theory, functional, told)
+    if functional.measure == "event":
+        left_out = shared_too_little(functional.name, wanted, measured) or too_flat(functional, loose)
     unit = _finite_size(functional, observable, sizes.get(functional.variable), told.result, reach)
     found = sampled(problem, functional, observable, (seen, told), chance, unit / functional.sensitivity)
     return Row(
@@ -106,7 +109,8 @@ def _row(
         measured=_mean(found.measured),
         mean=found.mean,
         finite_size=unit * (1 + found.added / functional.sensitivity),
-        tolerance=_numerical(problem, theory, functional, (seen, told), observable),
+        tolerance=max(_numerical(problem, theory, functional, (seen, told), observable), loose)
+        + next_step(problem, functional, told),
         margin=problem.margins.get(functional.variable, 0.0) * functional.scale,
         scale=functional.scale,
         approach=float(told.claim.approach(problem)) if told.claim.approach else 0.0,
@@ -143,8 +147,19 @@ def _numerical(
         change += float(np.max(np.diff(times)) / (times[-1] - times[0]))
     # where both runs are wrong alike (an error that swings through zero) they do not show it; no run is more accurate
     # than it was asked to be, though
-    asked = sum(getattr(solver, "tolerance", 0.0) for solver in (problem.rule, theory))
-    return SAFETY * change + (ROUNDING + asked) * max(functional.scale, functional.sensitivity * functional.level)
+    return SAFETY * change + _accuracy(problem, theory) * max(
+        functional.scale, functional.sensitivity * functional.level
+    )
+
+
+def _accuracy(problem: Problem, theory: Theory) -> float:
+    """What curves are accurate to, at best, as a share of their scale."""
+    return ROUNDING + sum(getattr(solver, "tolerance", 0.0) for solver in (problem.rule, theory))
+
+
+def _loose(problem: Problem, theory: Theory, functional: Functional, told: Runs) -> float:
+    """What the accuracy of curves leaves open of a time that is read from them; 0 of values."""
+    return loose_time(problem, functional, told, _accuracy(problem, theory)) if functional.measure == "event" else 0.0
 
 
 def _grain(problem: Problem, functional: Functional) -> float:

@@ -1,6 +1,7 @@
 """What a prediction lacks or has too much of, whatever its numbers: values that are not finite, events that only one
 side has."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,13 +21,17 @@ def faults(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset)
     A curve (a bound, a limit) that is not finite, or not positive on a logarithmic scale, where runs are; an event that
     is predicted and that no run has, or that no prediction has and most runs have.
     """
-    events = {e.name for e in problem.events}
+    events = {e.name: e for e in problem.events}
+    sizes, end = theory.finite_size(problem), float(told["time"].values[-1])
     found = {}
     for name in map(str, told.data_vars):
         if name not in seen:
             continue
         if name in events:
-            sentence = _of_event(name, told[name], seen[name])
+            size = sizes.get(name)
+            off = 0.0 if size is None else size.within(told) * (end if size.relative else 1.0)
+            last = end - off if events[name].unit == "clock" else math.inf
+            sentence = _of_event(name, told[name], seen[name], last)
         else:
             sentence = next(_of_curve(problem, theory.claims_of(name), told[name], seen[name]), "")
         if sentence:
@@ -63,13 +68,14 @@ def _usable(values: xr.DataArray, logarithmic: bool) -> xr.DataArray:
     return found & (values > 0) if logarithmic else found
 
 
-def _of_event(name: str, told: xr.DataArray, seen: xr.DataArray) -> str:
+def _of_event(name: str, told: xr.DataArray, seen: xr.DataArray, last: float) -> str:
+    """`last`: a time beyond it may fall on either side of the end of the runs."""
     said, had = np.isfinite(told.values), np.isfinite(seen.values)
     count = had.shape[0] if had.ndim else 1
-    if said.any() and not had.any():
+    if (said & (told.values <= last)).any() and not had.any():
         value = float(np.mean(told.values[said]))
         return f"{name} is predicted ({value:.4g}), and none of {count} runs has it"
-    if not said.any() and had.mean() >= MOST:
+    if not said.any() and had.mean() >= MOST and bool(np.nanmean(seen.values) <= last):
         return f"{name} is predicted not to happen, and {round(float(had.mean()) * count)} of {count} runs have it"
     return ""
 

@@ -160,8 +160,12 @@ def _more(usable: Sequence[Row], resolution: float, seeds: int) -> str:
 
 
 def _lost(seen: xr.Dataset) -> list[str]:
-    good = good_seeds(seen)
-    return [
-        f"seed {int(s)} {text} and is left out of the comparison."
-        for s, text in zip(seen["seed"].values[~good], np.asarray(seen["outcome"].values)[~good], strict=True)
-    ]
+    """One line for all runs that ended alike."""
+    good, ended = good_seeds(seen), np.asarray(seen["outcome"].values)
+    lines = []
+    for text in dict.fromkeys(ended[~good].tolist()):
+        alike = [int(s) for s in seen["seed"].values[ended == text]]
+        one = len(alike) == 1
+        who = f"seed {alike[0]}" if one else f"{len(alike)} of {good.size} runs (the first is seed {alike[0]})"
+        lines.append(f"{who} {text} and {'is' if one else 'are'} left out of the comparison.")
+    return lines

@@ -20,7 +20,8 @@ T = TypeVar("T")
 
 
 class Preset:
-    """A setting with a name: called, it builds the problem; `times` and `seeds` are those of its source.
+    """A setting with a name: called, it builds the problem; `times` and `seeds` are those of its source
+    (None: as many as a verb takes by itself).
 
     `recalled` marks parameters that were remembered, not read in the source. `theories` are those to compare with; the
     one that `predict` would take where none is named.
@@ -33,7 +34,7 @@ class Preset:
         words: str,
         source: str | None = None,
         times: Callable[[Any], np.ndarray] | None = None,
-        seeds: int = 24,
+        seeds: int | None = None,
         recalled: bool = False,
         theories: tuple[str, ...] = (),
     ) -> None:
@@ -59,7 +60,7 @@ def preset(
     *,
     source: str | None = None,
     times: Callable[[Any], np.ndarray] | None = None,
-    seeds: int = 24,
+    seeds: int | None = None,
     recalled: bool = False,
     theories: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Problem]], Preset]:

@@ -13,8 +13,8 @@ def read_numbers(text: str, what: str) -> Any:
             start, stop, count = text.split(":")
             if not 1 <= int(count) <= 10_000_000:
                 raise ValueError
-            ends = _finite([start, stop])
-            return np.linspace(*ends, int(count))
+            first, last = _finite([start, stop])
+            return np.linspace(first, last, int(count))
         return np.asarray(_finite(text.split(",")))
     except ValueError:
         raise ValueError(

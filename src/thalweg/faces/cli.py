@@ -146,6 +146,16 @@ class Verb(click.Group):
         """Options may stand before the name as well."""
         known = set(index().subjects())
         tables = [i for i, word in enumerate(args) if self.name == "advise" and _is_table(word)]
+        if (
+            args
+            and not known & set(args)
+            and not tables
+            and args[0].startswith("-")
+            and not {"-h", "--help"} & set(args)
+        ):
+            raise click.UsageError(
+                f"{self.name} needs the NAME of a problem or preset; `thalweg list` shows them.", ctx
+            )
         first = next((i for i, word in enumerate(args) if word in known), next(iter(tables), 0))
         return super().parse_args(ctx, [*args[first : first + 1], *args[:first], *args[first + 1 :]])
 

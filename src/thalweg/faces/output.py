@@ -31,6 +31,8 @@ class Place:
     @classmethod
     def of(cls, path: str) -> "Place":
         """The place that `--out` names; ValueError for a file of another kind."""
+        if not path.strip():
+            raise ValueError("--out is empty; give a folder (. is this one), or a file that ends in .nc.")
         target = Path(path)
         ending = target.suffix.lower()
         if ending == ".nc" and not target.is_dir():

@@ -1,6 +1,5 @@
 """What each command does: build the problem, call the verb, write and print the result."""
 
-import contextlib
 import json
 import math
 from collections.abc import Sequence
@@ -14,8 +13,9 @@ from ..catalogue.entries import PresetEntry
 from ..catalogue.index import index
 from ..words.phrases import unknown
 from . import listing
-from .console import exit_code, hear_theories, printer, progress
-from .output import Place, finish, writable_place
+from .console import hear_theories, printer, progress
+from .delivery import deliver
+from .output import finish, writable_place
 from .subject import build, entry_of
 from .values import read_grid, read_numbers, read_seeds
 
@@ -257,32 +257,6 @@ def rerun(path: str, out: str, as_json: bool) -> int:
         with progress("running again") as told:
             result = finish(lambda: tw.rerun(found, progress=told), place, kept)
         return deliver(result, place, as_json)
-
-
-def deliver(result: Any, place: Place, as_json: bool) -> int:
-    """The picture of a saved result and (for a comparison) its report; print it; say the exit code."""
-    from ..results.kinds import kind_of
-    from .layout import NothingToDraw
-    from .page import report
-    from .picture import plot
-    from .summary import lines, summary
-    from .view_picture import views_in
-
-    files = {"result": str(place.result)}
-    with contextlib.suppress(NothingToDraw):
-        picture = place.file("picture", ".png")
-        plot(result, picture)
-        files["picture"] = str(picture)
-    for view in views_in(result):
-        files[view.name] = str(place.file(view.name, ".png"))
-        plot(result, files[view.name], view=view.name)
-    if kind_of(result).judged:
-        files["report"] = str(report(result, place.file("report", ".html")))
-    if as_json:
-        click.echo(json.dumps(summary(result, files), indent=1))
-    else:
-        _print(*lines(result), f"written: {', '.join(files.values())}")
-    return exit_code(result.attrs.get("verdict"))
 
 
 def draw(path: str, out: str, observables: str | None, view: str | None) -> None:

@@ -159,4 +159,7 @@ def table(budget: Sequence[Row]) -> xr.Dataset:
     }  # fmt: skip
     for name in ("agrees", "resolved"):
         columns[name] = ("functional", np.asarray([getattr(row, name) for row in budget], dtype=np.int8))
-    return xr.Dataset(columns, {"functional": [row.name for row in budget]})
+    for name in ("variable", "measure", "claim"):
+        # texts also where no run ended and nothing was compared
+        columns[name] = ("functional", np.asarray([getattr(row, name) for row in budget], dtype=str))
+    return xr.Dataset(columns, {"functional": np.asarray([row.name for row in budget], dtype=str)})

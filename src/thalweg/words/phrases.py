@@ -24,9 +24,10 @@ def unknown(noun: str, given: str, known: Iterable[str], place: str = "") -> str
     hint = f"; did you mean {lower[near[0]]!r}?" if near else "."
     if len(names) <= LISTED:
         return f"unknown {noun} {shown}{place}{hint} Known: {', '.join(names) or 'none'}."
-    kept = difflib.get_close_matches(given[:LONGEST].lower(), list(lower), n=LISTED // 2, cutoff=0.0)
-    listed = ", ".join(lower[k] for k in kept)
-    return f"unknown {noun} {shown}{place}{hint} The nearest of {len(names)} are {listed}."
+    kept = difflib.get_close_matches(given[:LONGEST].lower(), list(lower), n=LISTED // 2, cutoff=0.4)
+    if not kept:
+        return f"unknown {noun} {shown}{place}{hint} There are {len(names)}, such as {', '.join(names[: LISTED // 2])}."
+    return f"unknown {noun} {shown}{place}{hint} The nearest of {len(names)}: {', '.join(lower[k] for k in kept)}."
 
 
 def first_sentence(text: str) -> str:

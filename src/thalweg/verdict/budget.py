@@ -53,9 +53,7 @@ def rows(
     beside = [(training, Runs(told, tighter[1], *claim_of(theory, one))) for one in functionals]
 
     def all_at(chance: Chance) -> list[Row]:
-        return [
-            _row(problem, theory, one, *runs, sizes, chance) for one, runs in zip(functionals, beside, strict=True)
-        ]
+        return [_row(problem, theory, one, *runs, sizes, chance) for one, runs in zip(functionals, beside, strict=True)]
 
     # runs that diverged are in the arrays, and are not looked at
     with np.errstate(invalid="ignore", over="ignore"):

@@ -46,7 +46,7 @@ def test_the_largest_stable_rate_separates_falling_from_growing(rule, decay):
 
 
 def test_a_run_that_diverges_names_the_step_at_which_it_left_the_numbers():
-    """The very step at which the loss of the same loop in NumPy is no longer finite, long before its weights are not."""
+    """The very step at which the loss of the same loop in NumPy is no longer finite, long before its weights."""
     problem = vary(SMALL, {"rule": tw.GradientDescent(learning_rate=30.0)})
     (data, weights), step = drawn(problem), 0
     with np.errstate(all="ignore"):

@@ -65,26 +65,34 @@ def draw_gap(axes: Axes, found: Comparison, name: str, chosen: Shown) -> None:
             color=tones().verdicts["contradicted"], bbox={"fc": tones().paper, "ec": "none", "alpha": 0.75, "pad": 1},
         )  # fmt: skip
     elif len(heights) == 1:
-        axes.text(0.5, 0.5, "nothing to compare", transform=axes.transAxes, size=8, color=tones().grey, ha="center",
+        axes.text(0.5, 0.72, _told(found, name), transform=axes.transAxes, size=8, color=tones().grey, ha="center",
                   va="center")  # fmt: skip
+
+
+def _told(found: Comparison, name: str) -> str:
+    """The numbers that were judged, where none of them has a place on the axis of time."""
+    rows = [row for part in found.theories for row in judged(part, name) if np.isfinite(row["ratio"])]
+    told = [f"{row['measure']} {row['part']}".strip() + f": {abs(row['ratio']):.2g} of its budget" for row in rows[:2]]
+    return ", ".join(told) or "nothing to compare"
 
 
 def _draw_curves(axes: Axes, part: TheoryPart, name: str, chosen: Shown, position: int) -> list[float]:
     ratio = in_budgets(part, name)
     ratio = ratio.isel(time=visible(part.gap["time"].values))
     heights = []
-    # a limit is judged at the end alone: before it, runs are on their way
-    limit = part.claims().get(name) == ("limit",)
+    kinds = part.claims().get(name, ())
+    # a limit is judged at the end alone: before it, runs are on their way; far inside a bound is as good as inside
+    way, inside = kinds == ("limit",), kinds in (("upper",), ("lower",))
     for curve, colour in zip(chosen.of(ratio), chosen.colours(position), strict=True):
-        if np.isfinite(curve).any():
-            axes.plot(
-                ratio["time"].values,
-                curve,
-                alpha=0.45 if limit else 1.0,
-                **{**look(position), "color": colour, "lw": 1.3},
+        known = curve[np.isfinite(curve)]
+        if known.size:
+            style = {**look(position), "color": colour, "lw": 1.3, "alpha": 0.45 if way else 1.0}
+            axes.plot(ratio["time"].values, curve, **style)
+            beyond = known if kinds == ("upper",) else -known if kinds == ("lower",) else np.abs(known)
+            most = float(np.max(beyond, initial=0.0)) * 1.15
+            heights.append(
+                min(most, WAY) if way else max(most, min(float(np.max(np.abs(known))), WAY) if inside else 0.0)
             )
-            most = float(np.max(np.abs(curve[np.isfinite(curve)]))) * 1.15
-            heights.append(min(most, WAY) if limit else most)
     return heights
 
 
@@ -96,8 +104,10 @@ def _draw_mark(axes: Axes, found: Comparison, row: dict[str, Any], chosen: Shown
     times = found.training["time"].values[visible(found.training["time"].values)]
     when = {"start": times[0], "end": times[-1]}.get(row["measure"], row["predicted"])
     colour = chosen.colours(position)[parts.index(row["part"])]
-    axes.plot([when], [row["ratio"]], "D", ms=3.6, color=colour, mec=tones().paper, mew=0.5, zorder=6, clip_on=False)
-    return [abs(row["ratio"]) * 1.15]
+    # what agrees and lies far away is far inside a bound
+    height = float(np.clip(row["ratio"], -WAY, WAY)) if row["agrees"] else row["ratio"]
+    axes.plot([when], [height], "D", ms=3.6, color=colour, mec=tones().paper, mew=0.5, zorder=6, clip_on=False)
+    return [abs(height) * 1.15]
 
 
 def _indices(found: Comparison, name: str, chosen: Shown) -> list[str]:
@@ -119,4 +129,5 @@ def _scale(axes: Axes, widest: float, low: float, high: float) -> None:
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     else:
         top = 10.0 ** np.floor(np.log10(widest))
-        axes.set_yticks([-top, -1, 1, top])
+        axes.set_yticks([-top, 0, top])
+        axes.set_yticks([], minor=True)

@@ -118,7 +118,7 @@ class _Curve(NamedTuple):
             gap = _worst(apart, first.claim) if exact else np.nanmean(apart, 0)
             spread = np.nanstd(apart, axis=0, ddof=1) / math.sqrt(len(apart)) if len(apart) > 1 else gap * np.nan
         away = np.linspace(0.0, 1.0, gap.size)
-        error = 0.0 * gap if exact else _through(self.quantile * spread, first.error, last.error, away)
+        error = 0.0 * gap if exact else _through(self.quantile * spread, rows, away)
         if not exact and self.observable.pair is None and "start" in rows and "end" in rows:
             # where controls were taken off the ends, what lies between is moved along
             gap = gap + (1 - away) * np.nan_to_num(first.gap - gap[0]) + away * np.nan_to_num(last.gap - gap[-1])
@@ -145,9 +145,12 @@ def _worst(apart: np.ndarray, kind: str) -> np.ndarray:
     return np.take_along_axis(apart, which[None], axis=0)[0]
 
 
-def _through(plain: np.ndarray, first: float, last: float, away: np.ndarray) -> np.ndarray:
-    """Errors over time, widened or narrowed so that those at both ends are the rows'."""
-    shares = [row / at if at > 0 and np.isfinite(row) else 1.0 for row, at in ((first, plain[0]), (last, plain[-1]))]
-    found = plain * (shares[0] + away * (shares[1] - shares[0]))
-    ends = [row if np.isfinite(row) else np.nan for row in (first, last)]
-    return np.concatenate([ends[:1], found[1:-1], ends[1:]]) if found.size > 1 else np.asarray(ends[:1])
+def _through(plain: np.ndarray, rows: Mapping[str, Row], away: np.ndarray) -> np.ndarray:
+    """Errors over time, widened or narrowed so that those of the rows "start" and "end", where they are, are theirs."""
+    ends = {0: "start", -1: "end"}
+    judged = {place: rows[name].error for place, name in ends.items() if name in rows}
+    shares = [row / plain[i] if plain[i] > 0 and np.isfinite(row) else 1.0 for i, row in judged.items()]
+    found = plain * (shares[0] + away * (shares[-1] - shares[0]))
+    for place, row in judged.items():
+        found[place] = row if np.isfinite(row) else np.nan
+    return found

@@ -16,7 +16,7 @@ from jaxtyping import Array
 from ..shared.least_squares import TableProblem, TrainingPart
 from ..shared.square_loss import best_time
 from .held_out_ridge import RidgeTable, ridge_table
-from .leave_one_out import curves, held_out, sound, step_noise
+from .leave_one_out import curves, held_out, right, sound, step_noise
 
 HALVES = 40
 DRAWS = 400
@@ -47,8 +47,7 @@ class TableEvidence(NamedTuple):
 
 
 @eqx.filter_jit
-def _path(problem: TableProblem, inputs: Array, targets: Array, times: Array, nodes: int) -> PathEvidence:
-    part = TrainingPart(inputs, targets)
+def _path(problem: TableProblem, part: TrainingPart, times: Array, nodes: int) -> PathEvidence:
     z, kernels = held_out(problem, part, times[-1], nodes)
 
     def mean_loss(at: Array) -> Array:
@@ -59,7 +58,8 @@ def _path(problem: TableProblem, inputs: Array, targets: Array, times: Array, no
     # the best step of noisy steps is read from the grid
     drawn = problem.rule.random
     best = jnp.asarray(jnp.nan) if drawn else best_time(problem, mean_loss, times[-1], 1)
-    return PathEvidence(seen.losses() + 0.5 * noise, noise, seen.right(), best, sound(problem, z, kernels, times))
+    hits = right(problem, part, kernels, seen, times)
+    return PathEvidence(seen.losses() + 0.5 * noise, noise, hits, best, sound(problem, z, kernels, times))
 
 
 @eqx.filter_jit
@@ -89,12 +89,13 @@ def _ridge_halves(problem: TableProblem, inputs: Array, targets: Array, rows: Ar
 def _recentred(problem: TableProblem, inputs: Array, targets: Array) -> tuple[Array, Array]:
     if not problem.centred:
         return inputs, targets
-    return inputs - jnp.mean(inputs, axis=0)[None, :], targets - jnp.mean(targets, axis=0)
+    return inputs - jnp.mean(inputs, axis=0)[None, :], targets - jnp.mean(targets, axis=0, keepdims=True)
 
 
 def evidence(problem: TableProblem, data: Any, times: np.ndarray | None, nodes: int) -> TableEvidence:
     """Everything that advice rests on; `times` None where the rule has no path that can be followed by modes."""
-    inputs, targets = (jnp.asarray(part) for part in problem.training(data))
+    part = TrainingPart(*(jnp.asarray(one) for one in problem.training(data)))
+    inputs, targets, _ = part
     count = inputs.shape[0]
     rng = np.random.default_rng(0)
     rows = jnp.asarray(np.stack([rng.permutation(count)[: count // 2] for _ in range(HALVES)]))
@@ -103,7 +104,7 @@ def evidence(problem: TableProblem, data: Any, times: np.ndarray | None, nodes: 
     if times is None:
         return TableEvidence(None, ridge, None, half_ridge, gain)
     axis = jnp.asarray(times)
-    path = _path(problem, inputs, targets, axis, nodes)
+    path = _path(problem, part, axis, nodes)
     # halves differ by the path of their mean weights; the noise around it, a power per step, is that of all points
     halves = _halves(problem, inputs, targets, rows, axis, nodes) + 0.5 * jnp.mean(path.noise, axis=1)[None, :]
     return TableEvidence(path, ridge, halves, half_ridge, gain)

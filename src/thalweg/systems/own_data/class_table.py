@@ -171,15 +171,17 @@ class ClassTable(TableProblem):
         factor = factor / jnp.sqrt(jnp.mean((within * factor) ** 2))
         return standardised(inputs, jnp.mean(part.inputs, axis=0), factor)
 
+    def _cut(self, key: Array, *columns: Array) -> list[tuple[Array, ...]]:
+        if self.intercept:
+            return spread_over_classes(key, self.parts(), self.ranks(), *columns)
+        return permuted(key, self.parts(), *columns)
+
+    def training_rows(self, key: Array) -> Array:
+        return self._cut(key, jnp.arange(np.shape(self.labels)[0]))[0][0]
+
     def split(self, key: Array) -> tuple[Part, Part, Part]:
         """Training, moment and test part."""
-        rows, numbers = jnp.asarray(self.inputs), self.ranks()
-        cut = (
-            spread_over_classes(key, self.parts(), numbers, rows, numbers)
-            if self.intercept
-            else permuted(key, self.parts(), rows, numbers)
-        )
-        train, moment, test = (Part(*one) for one in cut)
+        train, moment, test = (Part(*one) for one in self._cut(key, jnp.asarray(self.inputs), self.ranks()))
         measured = train if self.intercept else moment
         return tuple(Part(self.scaled_by(measured, x), y) for x, y in (train, moment, test))  # pyright: ignore
 

@@ -144,6 +144,10 @@ class DatasetRegression(TableProblem):
     def training(self, data: TableSample) -> TrainingPart:
         return TrainingPart(data.inputs, data.targets)
 
+    def training_rows(self, key: Array) -> Array:
+        sizes = self.samples, np.shape(self.targets)[0] - self.samples
+        return permuted(key, sizes, jnp.arange(np.shape(self.targets)[0]))[0][0]
+
     def draw(self, key: Array) -> TableSample:
         inputs, targets = jnp.asarray(self.inputs), jnp.asarray(self.targets)
         sizes = self.samples, targets.shape[0] - self.samples

@@ -126,6 +126,10 @@ class TableProblem(LeastSquaresProblem):
     def suits(cls, targets: Any) -> bool:
         """Whether such targets, an array of numbers or of names, are what it is about."""
 
+    @abc.abstractmethod
+    def training_rows(self, key: Array) -> Int[Array, " n"]:
+        """Which rows of the table the split of this key trains on."""
+
     def random_weights(self, key: Array, *outputs: int) -> Float[Array, " p *outputs"]:
         """A start of independent entries of variance init_variance/p, a weight a column and output."""
         p = np.shape(self.inputs)[1]

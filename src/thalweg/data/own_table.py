@@ -82,6 +82,11 @@ class OwnTable:
         """Names of the columns that are text."""
         return [str(c) for c in self.frame.columns if self.frame[c].dtype.kind != "f"]
 
+    @property
+    def has_to_be_made(self) -> bool:
+        """Whether its columns are not all there is: some are left out, text, or have gaps."""
+        return bool(self.account.made or self.account.filled or self.account.dropped)
+
     def transformer(self) -> Any:
         """scikit-learn's transformer, not fitted yet: medians and indicators for gaps, 0/1 columns for levels."""
         from .table_transformer import transformer

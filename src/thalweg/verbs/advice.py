@@ -10,7 +10,7 @@ from ..data.own_table import OwnTable, read_table
 from ..data.table_files import mapping, numbered
 from ..systems.shared.least_squares import TableProblem, four_fifths
 from ..words.problem import Problem, seed_keys
-from ..words.recommendations import Advice, Adviser
+from ..words.recommendations import Advice, Adviser, Recommendation
 from ..words.theory import Setting
 
 
@@ -40,6 +40,8 @@ def advise(
     if isinstance(subject, OwnTable):
         _refuse("a table that was read has its target", target=target)
     table = subject if isinstance(subject, OwnTable) else read_table(subject, target)
+    if table.weights is not None:
+        raise ValueError(f"{table.title}: advice counts all rows alike; leave weights out.")
     problem, about = problem_of(table, samples)
     return _advice(problem, None, None, about, table)
 
@@ -74,6 +76,15 @@ def problem_of(table: OwnTable, samples: int | None = None) -> tuple[TableProble
     return problem, tuple(lines)
 
 
+def _of_rows_apart(
+    kinds: list[Any], setting: Setting, table: OwnTable, items: tuple[Recommendation, ...]
+) -> tuple[Recommendation, ...]:
+    problem: Any = setting.problem
+    rows = np.asarray(problem.training_rows(seed_keys(np.int64(0))[0]))
+    given = [None if column is None else column[rows] for column in (table.groups, table.order)]
+    return tuple(item for kind in kinds if kind.parts is not None for item in kind.parts(setting, *given, items))
+
+
 def _advice(problem: Problem, data: Any, start: Any, about: tuple[str, ...] = (), table: Any = None) -> Advice:
     """What all advisers of a problem say."""
     kinds: list[Any] = registry.about(problem, Adviser)
@@ -88,4 +99,8 @@ def _advice(problem: Problem, data: Any, start: Any, about: tuple[str, ...] = ()
         given = (None if data is None else problem.as_data(data), None if start is None else problem.as_start(start))
         setting = Setting(problem, *given)
         items = tuple(item for one in advisers for item in one.advise(setting))
-    return Advice(type(problem).__name__, items, about)
+        if table is not None and (table.groups is not None or table.order is not None):
+            items += _of_rows_apart(kinds, setting, table, items)
+        plan = next((kind.plans(setting, items) for kind in kinds if kind.plans is not None), None)
+    transformer = None if table is None or not table.has_to_be_made else table.transformer()
+    return Advice(type(problem).__name__, items, about, plan, transformer)

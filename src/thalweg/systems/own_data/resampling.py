@@ -27,13 +27,14 @@ LEVEL = 0.8
 
 class PathEvidence(NamedTuple):
     """Held-out losses along the path (times, n), the variance in them that SGD's own draws make, outputs on the right
-    side, the best time, and whether the contour is sound."""
+    side, the best time, whether the contour is sound, and the errors (n, outputs) at the least loss of the grid."""
 
     losses: Array
     noise: Array
     right: Array
     best: Array
     fits: Array
+    errors: Array
 
 
 class TableEvidence(NamedTuple):
@@ -59,7 +60,11 @@ def _path(problem: TableProblem, part: TrainingPart, times: Array, nodes: int) -
     drawn = problem.rule.random
     best = jnp.asarray(jnp.nan) if drawn else best_time(problem, mean_loss, times[-1], 1)
     hits = right(problem, part, kernels, seen, times)
-    return PathEvidence(seen.losses() + 0.5 * noise, noise, hits, best, sound(problem, z, kernels, times))
+    losses = seen.losses() + 0.5 * noise
+    at = jnp.argmin(jnp.mean(losses, axis=1))
+    errors = kernels.targets - jnp.take(seen.outputs, at, axis=-2)
+    errors = jnp.reshape(jnp.moveaxis(errors, -1, 0), (part.targets.shape[0], -1))
+    return PathEvidence(losses, noise, hits, best, sound(problem, z, kernels, times), errors)
 
 
 @eqx.filter_jit

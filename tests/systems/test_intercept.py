@@ -81,6 +81,7 @@ def test_training_has_the_intercept_and_agrees_in_the_mean():
         assert np.all(np.abs(apart.mean(axis=0)) < 4 * apart.std(axis=0, ddof=1) / np.sqrt(24) + 0.003), name
 
 
+@pytest.mark.nightly
 def test_the_mixture_has_the_intercept_too():
     inputs, labels = uneven(3000, 0.25, features=20, shift=0.3, seed=4)
     problem = tw.DatasetClassifier(inputs=inputs, labels=labels, samples=80, moments=1500)

@@ -35,7 +35,7 @@ class AdvisedRidge(RegressorMixin, BaseEstimator):
             self.alpha_ = float(len(X) * lowest(STRENGTHS, losses))
         else:
             self.alpha_ = float(self.alpha)
-        gain = 1 / (found.values / found.count + self.alpha_ / found.count)
+        gain = 1 / (found.values + self.alpha_ / found.count)
         weights, intercept = found.weights(gain)
         self.coef_, self.intercept_ = weights[:, 0], float(intercept[0])
         self.advice_ = ridge_advice("AdvisedRidge", found, self.alpha_, errors)

@@ -30,7 +30,7 @@ class _Stopped(BaseEstimator):
             self.flow_time_ = float(self.flow_time)
         else:
             self.flow_time_ = np.inf if np.argmin(losses) == len(TIMES) - 1 else lowest(TIMES, losses)
-        values = found.values / found.count
+        values = found.values
         gain = -np.expm1(-self.flow_time_ * values) / values
         self.advice_ = stop_advice(type(self).__name__, found, self.flow_time_, errors)
         return found.weights(gain)

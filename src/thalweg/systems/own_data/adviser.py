@@ -3,7 +3,6 @@
 import math
 from typing import Any, ClassVar, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from ...data import columns
@@ -16,7 +15,7 @@ from .leave_one_out import followed, nodes_for
 from .regression_table import DatasetRegression, log_times
 from .resampling import LEVEL, TableEvidence, evidence, spread
 from .several_classes import DatasetClasses
-from .table_plan import HEAVY, LARGEST, LEAK, measures, parts_of, plan_of, share_of_largest
+from .table_plan import HEAVY, LARGEST, LEAK, measures, parts_of, plan_of, share_of_largest, sides
 from .table_rates import largest_rate, too_fast
 from .two_classes import DatasetClassifier
 
@@ -63,7 +62,7 @@ class TableAdviser(Adviser):
             _strength(np.shape(problem.inputs)[1], found, ridge, stop),
             largest_rate(problem, problem.training(data)),
             _expected(problem, found, stop, ridge),
-            *_accuracy(problem, found, stop, times),
+            *_accuracy(problem, problem.training(data), found, stop),
             *measures(problem, problem.training(data), _errors(found, stop, ridge)),
             _more(problem, found, stop, ridge),
             _noise(problem, found, _better(stop, ridge)[1].loss),
@@ -71,8 +70,10 @@ class TableAdviser(Adviser):
         )
 
 
-def _choice(value: float, grid: np.ndarray, losses: np.ndarray, halves: np.ndarray, loss: float) -> GridChoice:
-    found = spread(losses, halves)
+def _choice(
+    value: float, grid: np.ndarray, losses: np.ndarray, halves: np.ndarray, loss: float, reach: float
+) -> GridChoice:
+    found = spread(losses, halves, reach)
     low, high = float(grid[found.low]), float(grid[found.high])
     high = math.inf if found.high == len(grid) - 1 else high
     return GridChoice(value, low, high, loss, loss * found.factors[0], loss * found.factors[1])
@@ -85,13 +86,13 @@ def _stop(found: TableEvidence, times: np.ndarray | None) -> GridChoice | None:
     mean = losses.mean(axis=1)
     # a coarse grid: the root is taken where it is as good to a per cent
     best, _ = least_time(times, mean, float(found.path.best), slack=0.01)
-    return _choice(best, times, losses, np.asarray(found.half_path), float(mean.min()))
+    return _choice(best, times, losses, np.asarray(found.half_path), float(mean.min()), found.reach)
 
 
 def _ridge(found: TableEvidence) -> GridChoice:
     losses = 0.5 * np.asarray(found.ridge.errors) ** 2
-    best = found.ridge.best
-    made = _choice(float(best.strength), STRENGTHS, losses, np.asarray(found.half_ridge), float(best.loss))
+    ridge = found.ridge
+    made = _choice(ridge.strength, STRENGTHS, losses, found.half_ridge, ridge.loss, found.reach)
     return made._replace(low=0.0) if made.low == STRENGTHS[0] else made
 
 
@@ -108,7 +109,7 @@ def _stopping(
         return Recommendation("stopping_time", math.nan, why)
     mean = np.asarray(found.path.losses).mean(axis=1)
     told = {"held-out loss there": stop.loss, "at the start": float(mean[0]), "at the end": float(mean[-1])}
-    share = 0.5 * float(jnp.mean(found.path.noise[mean.argmin()])) / stop.loss
+    share = 0.5 * float(np.mean(found.path.noise[mean.argmin()])) / stop.loss
     if share > 0:
         told["share of the steps' noise"] = share
     if math.isnan(stop.value):
@@ -170,7 +171,7 @@ def _errors(found: TableEvidence, stop: GridChoice | None, ridge: GridChoice) ->
 
 def _expected(problem: Any, found: TableEvidence, stop: GridChoice | None, ridge: GridChoice) -> Recommendation:
     how, best = _better(stop, ridge)
-    alone = 0.5 * float(jnp.mean(found.ridge.errors[-1] ** 2))
+    alone = 0.5 * float(np.mean(found.ridge.errors[-1] ** 2))
     without = "The mean alone" if problem.centred else "No input at all"
     why = (
         f"Half the mean squared error to expect on fresh points of the same kind, with {how}: that of "
@@ -190,18 +191,17 @@ def _expected(problem: Any, found: TableEvidence, stop: GridChoice | None, ridge
     return Recommendation("test_loss", best.loss, why, best.loss_low, best.loss_high, "", LEVEL, told, PATIL)
 
 
-def _accuracy(
-    problem: Any, found: TableEvidence, stop: GridChoice | None, times: np.ndarray | None
-) -> tuple[Recommendation, ...]:
+def _accuracy(problem: Any, part: Any, found: TableEvidence, stop: GridChoice | None) -> tuple[Recommendation, ...]:
     """For classes: the share of points held out that are on the right side, with Wilson's interval."""
-    if "test_accuracy" not in (o.name for o in problem.observables) or stop is None or found.path is None:
+    if "test_accuracy" not in (o.name for o in problem.observables):
         return ()
-    assert times is not None
-    at = int(np.argmin(np.asarray(found.path.losses).mean(axis=1)))
-    share, n = float(np.mean(np.asarray(found.path.right)[at])), problem.samples
+    stopped = stop is not None and found.path is not None
+    seen = sides(problem, part, found.path.errors if stopped and found.path is not None else found.ridge.missed)
+    share, n = float(np.mean(seen.told == seen.numbers)), problem.samples
     middle, scale = share + NORMAL**2 / (2 * n), 1 + NORMAL**2 / n
     reach = NORMAL * math.sqrt(share * (1 - share) / n + (NORMAL / (2 * n)) ** 2)
-    why = f"{round(share * n)} of {n} points are on the right side when predicted from the others, stopped as advised."
+    how = "at the least loss of the path" if stopped else "with the best ridge"
+    why = f"{round(share * n)} of {n} points are on the right side when predicted from the others, {how}."
     ends = (middle - reach) / scale, (middle + reach) / scale
     return (Recommendation("test_accuracy", share, why, *ends, "", 0.9, {"points": float(n)}, PATIL),)
 

@@ -65,7 +65,7 @@ def best_strength(losses: Float[Array, "s n"]) -> BestRidge:
 class RidgeTable(NamedTuple):
     """All that ridge tells of a table; losses are half squared errors on the point held out.
 
-    `errors` of several outputs are the norms of theirs; `missed` (n, outputs) has each at the best of the strengths.
+    `errors` of several outputs are the norms of theirs.
     """
 
     errors: Float[Array, "s n"]
@@ -73,7 +73,6 @@ class RidgeTable(NamedTuple):
     noise: Array
     signal: Array
     learning: Float[Array, " sizes"]
-    missed: Float[Array, "n outputs"]
 
 
 def ridge_table(inputs: Float[Array, "n p"], targets: Float[Array, " n *outputs"], centred: bool) -> RidgeTable:
@@ -96,11 +95,10 @@ def ridge_table(inputs: Float[Array, "n p"], targets: Float[Array, " n *outputs"
     sizes = jnp.round(jnp.asarray(SIZES) * n)
     plain = losses / (1 + share / (n - 1))
     other = at_other_size(equivalent(found.values, rows, (n - 1) * strengths), plain, sizes - share)
-    at = jnp.take(missed, strongest_minimum(each), axis=1)
     best, learning = best_strength(each), jnp.min(other, axis=1) * (1 + share / sizes)
     # the curve goes through what is measured at this size
     learning = learning * best.loss / learning[int(np.flatnonzero(SIZES == 1.0)[0])]
-    return RidgeTable(errors, best, jnp.sqrt(noise), jnp.sqrt(jnp.maximum(total - noise, 0.0)), learning, at.T)
+    return RidgeTable(errors, best, jnp.sqrt(noise), jnp.sqrt(jnp.maximum(total - noise, 0.0)), learning)
 
 
 class HeldOutRidge(Estimate[TableProblem]):

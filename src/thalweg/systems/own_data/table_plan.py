@@ -1,7 +1,7 @@
 """What one gets from a table and how to get it: first lines, in the user's units, and the estimator that does it."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,13 +52,7 @@ def measures(problem: Any, part: TrainingPart, errors: np.ndarray) -> tuple[Reco
             Recommendation("root_mean_squared_error", root, why, evidence={"of the mean alone": alone}),
             Recommendation("r_squared", 1 - (root / alone) ** 2, share),
         )
-    targets = np.asarray(part.targets).reshape(len(errors), -1)
-    middle = np.asarray(part.middle).reshape(-1)
-    ratio = len(errors) / (len(errors) - 1) if problem.centred else 1.0
-    outputs = ratio * targets - errors + middle[None, :]
-    own = targets + middle[None, :]
-    numbers = (own[:, 0] > 0).astype(int) if own.shape[1] == 1 else np.argmax(own, axis=1)
-    told = (outputs[:, 0] > 0).astype(int) if own.shape[1] == 1 else np.argmax(outputs, axis=1)
+    outputs, numbers, told = sides(problem, part, errors)
     kinds = np.unique(numbers)
     each = [float(np.mean(told[numbers == k] == k)) for k in kinds]
     commonest = float(np.max(np.bincount(numbers)) / len(numbers))
@@ -75,10 +69,30 @@ def measures(problem: Any, part: TrainingPart, errors: np.ndarray) -> tuple[Reco
             f"Mean over classes of the share on the right side; the commonest class alone has {1 / kinds.size:.2g}.",
         ),
     ]
-    if own.shape[1] == 1 and kinds.size == 2:
+    if outputs.shape[1] == 1 and kinds.size == 2:
         why = "Chance that a point of the second class, held out, has the larger output than one of the first."
         found.append(Recommendation("area_under_curve", _area(outputs[:, 0], numbers), why))
     return tuple(found)
+
+
+class Sides(NamedTuple):
+    """Outputs (n, K) on points held out, with the intercept of all points; the own class, and the one told (n,)."""
+
+    outputs: np.ndarray
+    numbers: np.ndarray
+    told: np.ndarray
+
+
+def sides(problem: Any, part: TrainingPart, errors: np.ndarray) -> Sides:
+    """What the errors (n, K) on points held out say about their classes; see `leave_one_out.right`."""
+    targets = np.asarray(part.targets).reshape(len(errors), -1)
+    middle = np.asarray(part.middle).reshape(-1)
+    ratio = len(errors) / (len(errors) - 1) if problem.centred else 1.0
+    outputs, own = ratio * targets - errors + middle[None, :], targets + middle[None, :]
+    numbers, told = (
+        (one[:, 0] > 0).astype(int) if one.shape[1] == 1 else np.argmax(one, axis=1) for one in (own, outputs)
+    )
+    return Sides(outputs, numbers, told)
 
 
 def _area(outputs: np.ndarray, numbers: np.ndarray) -> float:

@@ -10,7 +10,7 @@ import click
 from .._version import __version__
 from ..catalogue.entries import PresetEntry
 from ..catalogue.index import bring, index
-from ..data.table_files import SKLEARN
+from ..data.table_files import is_table
 from . import rate_command, verbs
 from .console import INTERRUPTED, heed_termination, keep_compiled
 from .main_command import Main
@@ -107,20 +107,25 @@ class AboutTable(click.Command):
         parameters: list[click.Parameter] = [
             click.Option(["--target"], metavar="COLUMN", help="column to be predicted from all others"),
             click.Option(["--samples"], type=int, metavar="N", help="rows to train on [default four fifths]"),
+            click.Option(["--drop"], multiple=True, metavar="COLUMN", help="leave it out; may be given several times"),
+            click.Option(["--groups"], metavar="COLUMN", help="rows that belong together"),
+            click.Option(["--order"], metavar="COLUMN", help="in which order the rows came"),
             *_shared("json"),
         ]
 
-        def callback(target: str | None, samples: int | None, as_json: bool) -> None:
-            click.get_current_context().exit(verbs.advise_table(source, target, samples, as_json))
+        def callback(as_json: bool, **said: Any) -> None:
+            click.get_current_context().exit(verbs.advise_table(source, said, as_json))
 
         words = (
-            "Advice about a table (a .csv file, sklearn:NAME), one row a point: classes if the target has two values."
+            "Advice about a table (.csv, .tsv, .parquet, .npz, .., sklearn:NAME), one row a point: classes if the "
+            "target has two values or names them."
         )
         super().__init__(source, callback=callback, params=parameters, help=words)
 
 
-def _is_table(word: str) -> bool:
-    return word.lower().endswith(".csv") or word.startswith(SKLEARN)
+def _is_subject(word: str) -> bool:
+    # a folder, too, and a file of a kind that is not read: each is refused by its own sentence
+    return is_table(word) or (("." in word or "/" in word) and word not in index().subjects() and word[0] != "-")
 
 
 class Verb(click.Group):
@@ -138,14 +143,14 @@ class Verb(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """The command about one of them, or about a table; ValueError with the nearest name otherwise."""
-        if self.name == "advise" and _is_table(cmd_name):
+        if self.name == "advise" and _is_subject(cmd_name):
             return AboutTable(cmd_name)
         return Subject(self.name or "", cmd_name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Options may stand before the name as well."""
         known = set(index().subjects())
-        tables = [i for i, word in enumerate(args) if self.name == "advise" and _is_table(word)]
+        tables = [i for i, word in enumerate(args) if self.name == "advise" and _is_subject(word)]
         if (
             args
             and not known & set(args)

@@ -68,8 +68,8 @@ def on_network(said: dict[str, Any], steps: int, budget: float, seed: int, study
     """`advise-rate network`."""
     import thalweg as tw
 
+    from ..data.arrays_in_words import read_arrays
     from ..data.small_network import network_task
-    from ..data.table_files import read_arrays
 
     arrays = read_arrays(said["data"], ["inputs", "labels"], said["target"])
     widths = _widths(said["hidden"])

@@ -7,7 +7,7 @@ import click
 
 from ..catalogue.entries import Entry, Field, PresetEntry
 from ..catalogue.index import index
-from ..data.table_files import read_arrays
+from ..data.arrays_in_words import read_arrays
 from ..words.phrases import unknown
 from .options import NEST, flag, options
 

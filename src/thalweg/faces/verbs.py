@@ -93,11 +93,16 @@ def advise(name: str, said: dict[str, Any], as_json: bool) -> int:
     return _tell(tw.advise(Asked(name, said).problem), as_json)
 
 
-def advise_table(source: str, target: str | None, samples: int | None, as_json: bool) -> int:
+def advise_table(source: str, said: dict[str, Any], as_json: bool) -> int:
     """`advise` about a table."""
+    from ..data.own_table import read_table
+
+    samples = said.pop("samples")
+    # before jax is imported: a table that cannot be read is refused at once
+    table = read_table(source, **said)
     import thalweg as tw
 
-    return _tell(tw.advise(source, target=target, samples=samples), as_json)
+    return _tell(tw.advise(table, samples=samples), as_json)
 
 
 def _tell(told: Any, as_json: bool) -> int:

@@ -17,6 +17,8 @@ import numpy as np
 from ..computing.modules import Module, replaced
 from .converters import arrays_of as arrays_of
 from .converters import as_number, as_whole
+from .converters import as_switch as as_switch
+from .converters import coded as coded
 from .converters import floats as floats
 from .converters import is_traced as is_traced
 from .phrases import unknown as unknown
@@ -68,8 +70,12 @@ def _field(parameter: Parameter, default: Any, convert: Any) -> Any:
 
 
 def size(words: str, *, symbol: str = "", default: Any = REQUIRED, low: int = 1, high: int | None = None) -> Any:
-    """A whole number that counts something; it fixes shapes, so training compiles once per value."""
-    return _field(Parameter("size", words, symbol, "", low, high), default, as_whole)
+    """A whole number that counts something; it fixes shapes, so training compiles once per value.
+
+    With low=0 and high=1 it is a switch, which False and True set as well.
+    """
+    convert = as_switch if (low, high) == (0, 1) else as_whole
+    return _field(Parameter("size", words, symbol, "", low, high), default, convert)
 
 
 def scalar(

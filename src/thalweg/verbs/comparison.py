@@ -191,7 +191,7 @@ def _judged(runs: _Runs, one: choice.Chosen, terms: _Terms) -> _Judged:
     problem, exact = request.problem, is_exact(theory, request)
     said = _said(theory, request)
     told = label(problem, existing(problem, said.values), request.axis, said.seeds, theory)
-    budget = rows(problem, theory, told, seen, (tight, _sharper(theory, request, exact)), exact, terms.level)
+    budget = rows(request, theory, told, seen, (tight, _sharper(theory, request, exact)), exact, terms.level)
     outcome = judge(budget, choice.worst(one.strains), terms.resolution, seen.sizes["seed"], seen)
     told.attrs = describe("theory", problem, theory, one.strains, vars(outcome))
     return _Judged(theory, told, gap_curves(problem, theory, told, seen, budget, terms.level), budget, outcome)

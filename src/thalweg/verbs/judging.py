@@ -118,10 +118,11 @@ def _starts_wanted(one: tuple[Foretold, Judged], request: Request, terms: Terms)
 
 def _judged(one: Foretold, seen: Seen, terms: Terms) -> Judged:
     theory, problem, told = one.chosen.theory, seen.request.problem, one.told.copy()
-    budget = rows(problem, theory, told, seen.runs, (seen.tighter, one.tighter), one.exact, terms.level, seen.starts)
+    tighter = (seen.tighter, one.tighter)
+    budget = rows(seen.request, theory, told, seen.runs, tighter, one.exact, terms.level, seen.starts)
     outcome = judge(budget, choice.worst(one.chosen.strains), terms.resolution, seen.runs.sizes["seed"], seen.runs)
     told.attrs = describe("theory", problem, theory, one.chosen.strains, vars(outcome))
-    gaps = gap_curves(problem, theory, told, seen.runs, budget, terms.level, (seen.tighter, one.tighter))
+    gaps = gap_curves(problem, theory, told, seen.runs, budget, terms.level, tighter)
     return Judged(theory, told, gaps, budget, outcome)
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..running.request import Request
 from ..words.problem import Observable, Problem
 from ..words.theory import FiniteSize, Theory
+from .approaches import approach_of
 from .budget_row import Row
 from .chance import FAMILY_LEVEL, Chance, Mean, independent
 from .event_errors import loose_time, next_step, too_flat
@@ -31,7 +33,7 @@ FAR = 100.0
 
 
 def rows(
-    problem: Problem,
+    request: Request,
     theory: Theory,
     told: xr.Dataset,
     seen: xr.Dataset,
@@ -46,9 +48,10 @@ def rows(
     its functionals disagrees though the theory is right. `starts` are curves before the first step, of more seeds than
     were trained.
     """
-    good = good_seeds(seen)
+    problem, good = request.problem, good_seeds(seen)
     if not good.any():
         return []
+    approach = approach_of(request, exact, good)
     told_well = told.isel(seed=good) if "seed" in told.dims else told
     functionals, sizes = functionals_of(problem, theory, told_well, seen), theory.finite_size(problem)
     training = Runs(seen, tighter[0], starts=starts)
@@ -56,7 +59,10 @@ def rows(
     beside = [(training, Runs(told, tighter[1], *claim_of(theory, one))) for one in functionals]
 
     def all_at(chance: Chance) -> list[Row]:
-        return [_row(problem, theory, one, *runs, sizes, chance) for one, runs in zip(functionals, beside, strict=True)]
+        return [
+            _row(problem, theory, one, *runs, sizes, chance, approach(runs[1].claim))
+            for one, runs in zip(functionals, beside, strict=True)
+        ]
 
     # runs that diverged are in the arrays, and are not looked at
     with np.errstate(invalid="ignore", over="ignore"):
@@ -91,6 +97,7 @@ def _row(
     told: Runs,
     sizes: Mapping[str, FiniteSize],
     chance: Chance,
+    approach: float,
 ) -> Row:
     observable, kind = measured_curve(problem, functional.variable), told.claim.kind
     wanted, measured = both_sides(functional, seen, told, observable, chance.exact)
@@ -113,7 +120,7 @@ def _row(
         + next_step(problem, functional, told),
         margin=problem.margins.get(functional.variable, 0.0) * functional.scale,
         scale=functional.scale,
-        approach=float(told.claim.approach(problem)) if told.claim.approach else 0.0,
+        approach=approach,
         bluntness=functional.bluntness,
         grain=_grain(problem, functional),
         left_out=left_out,

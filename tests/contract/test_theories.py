@@ -1,10 +1,13 @@
 """Every registered theory keeps the contract; so does the skeleton that contributors copy."""
 
 import dataclasses
+import math
 import re
 import warnings
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from thalweg.catalogue import registry
@@ -12,7 +15,7 @@ from thalweg.faces.page import render
 from thalweg.testing import check_problem, check_theory
 from thalweg.testing.tried_values import short_axis
 from thalweg.verbs.comparison import compare
-from thalweg.words.theory import Theory, TheoryWarning
+from thalweg.words.theory import Setting, Theory, TheoryWarning
 
 KINDS = {n: k for n, k in registry.everything(Theory).items() if k.__module__.startswith("thalweg.")}
 EXTENDING = Path(__file__).parents[2] / "docs/extending.md"
@@ -67,3 +70,39 @@ def test_every_theory_has_a_report_of_its_comparison(name):
     page = render(result)
     curves = [n for n, v in result["training"].data_vars.items() if "time" in v.dims and n in theory.speaks_of]
     assert ("<svg" in page) == bool(curves)
+
+
+LAPACK = ("svd", "eigh", "eig", "lu", "geqrf", "cholesky", "schur")
+
+
+def batched(program):
+    """Decompositions of more than one matrix at a time in a program, at any depth."""
+    for line in program.eqns:
+        shape = line.invars[0].aval.shape if line.primitive.name in LAPACK else ()
+        if math.prod(shape[:-2]) > 1:
+            yield line.primitive.name, shape
+        for held in line.params.values():
+            for part in held if isinstance(held, tuple | list) else (held,):
+                inner = getattr(part, "jaxpr", part)
+                if hasattr(inner, "eqns"):
+                    yield from batched(inner)
+
+
+@pytest.mark.parametrize("name", ["AlignmentInvariance", "DecoupledModes", "GramFlow", "TwoLayerRiccati"])
+def test_decompositions_are_made_one_by_one(name):
+    """A batch of them waits for threads that other seeds hold, and these for it (`computing.one_by_one`)."""
+    check_one_by_one(name)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_decompositions_are_made_one_by_one_in_every_theory(name):
+    check_one_by_one(name)
+
+
+def check_one_by_one(name):
+    theory, problem = KINDS[name](), KINDS[name].example()
+    axis, setting = short_axis(problem), Setting(problem)
+    ready = theory.prepare(problem, axis)
+    program = jax.make_jaxpr(lambda data, start: ready.predict(problem, data, start, jnp.asarray(axis)))
+    assert not set(batched(program(setting.data, setting.start).jaxpr))

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
+from ..computing.one_by_one import each
 from .prince_dormand import STAGES, Path, Step, step
 from .step_control import next_length
 
@@ -100,7 +101,7 @@ def watched_flow(
     count = times.shape[0]
     known = jnp.concatenate([jnp.arange(count) < run.pointer, run.brackets.held])
     states = jnp.where(known[:, None], jnp.concatenate([run.kept, at_roots]), flat)
-    seen = jax.vmap(lambda state: observe(tree(state)))(states)
+    seen = each(lambda state: observe(tree(state)), states)
     seen = jax.tree.map(lambda leaf: jnp.where(known.reshape(-1, *(1,) * (leaf.ndim - 1)), leaf, jnp.nan), seen)
     observed = jax.tree.map(lambda leaf: leaf[:count], seen)
     there = jax.tree.map(lambda leaf: leaf[count:], seen)
@@ -180,17 +181,17 @@ def _refined(task: _Task, brackets: _Brackets) -> tuple[Float[Array, " r"], Floa
     count = brackets.held.shape[0]
     if count == 0:
         return jnp.zeros(0), brackets.path.state
-    return jax.vmap(one)(jnp.arange(count), *brackets)
+    return each(lambda given: one(*given), (jnp.arange(count), *brackets))
 
 
 def falling_roots(function: Callable[[Array], Array], low: Array, high: Array) -> Float[Array, " r"]:
     """Roots of falling functions (r,) of one time, each between `low` and `high`, () or (r,): bisection, then a Newton
     step that carries the derivative of the root."""
     count = jax.eval_shape(function, jnp.max(low)).shape[0]
-    each = jnp.arange(count)
+    place = jnp.arange(count)
 
     def own(times: Array) -> Array:
-        return jax.vmap(function)(times)[each, each]
+        return each(function, times)[place, place]
 
     def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         left, right = ends

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ...computing.one_by_one import each
 from ...rules import GradientDescent
 from ...rules.demands import descends, plain_steps, under_flow
 from ...words.fields import vary
@@ -117,7 +118,7 @@ class AlignmentInvariance(Exact[DeepLinear]):
         end, path = jax.lax.scan(visit, values, counts)
         curvature = variance * pace * jnp.sum(jnp.abs(_others(end)) ** 2, axis=0)
         return {
-            **jax.vmap(lambda now: problem.observe(params(now), data))(path),
+            **each(lambda now: problem.observe(params(now), data), path),
             "largest_stable_rate": 2 / jnp.max(curvature),
         }
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ...computing.one_by_one import each
 from ...mathematics.watched_flow import falling_roots, watched_flow
 from .layers import Layers
 from .readings import ESCAPED, HALF, gradient_norm, mode_shares
@@ -61,7 +62,7 @@ def closed_form(problem: Any, data: Any, at: At, times: Float[Array, " times"]) 
     def observe(time: Array) -> dict[str, Array]:
         return problem.observe(at(time), data)
 
-    both = jax.vmap(observe)(jnp.concatenate([1.0 * times, grid]))
+    both = each(observe, jnp.concatenate([1.0 * times, grid]))
     seen = {name: value[count:] for name, value in both.items()}
     level = escape_level(data, seen["train_loss"][0])
     watched = jax.vmap(lambda one: falling(one, data, level))(seen)

@@ -25,14 +25,24 @@ ORDER = (
     "diagnostics",
     "verdict",
     "verbs",
-    "testing",
     "faces",
+    "testing",
     "__main__",
 )
 # Folders beside this order: what they may import, apart from their own files.
 BESIDE = {
-    "systems": {"_version", "computing", "mathematics", "words", "data", "rules", "catalogue", "diagnostics"},
-    "learners": {"_version", "computing", "mathematics", "words", "data", "rules", "running"},
+    "systems": {
+        "_version",
+        "computing",
+        "mathematics",
+        "words",
+        "data",
+        "rules",
+        "catalogue",
+        "diagnostics",
+        "learners",
+    },
+    "learners": {"_version", "computing", "mathematics", "words"},
     "torch": {"_version", "mathematics", "words", "rules", "own_network", "diagnostics"},
 }
 # The public names as a whole are for those who list them: nobody else imports the package itself.

@@ -1,8 +1,14 @@
 """thalweg: predict how a network will train, train it for real, and compare the two."""
 
+import sys
 from typing import Any
 
 import lazy_loader
+
+from .faces.notebook import register
+
+if "IPython" in sys.modules:
+    register()
 
 # the public names stand in __init__.pyi; each is imported when it is first used, so that importing thalweg is quick
 _resolve, _, __all__ = lazy_loader.attach_stub(__name__, __file__)

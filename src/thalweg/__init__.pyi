@@ -6,6 +6,8 @@ from .catalogue.registry import Preset as Preset
 from .catalogue.registry import preset as preset
 from .computing.interrupts import Interrupted as Interrupted
 from .data.mixture import MixtureSample as MixtureSample
+from .data.own_table import OwnTable as OwnTable
+from .data.own_table import read_table as read_table
 from .data.two_layer import TwoLayer as TwoLayer
 from .faces.page import report as report
 from .faces.picture import plot as plot

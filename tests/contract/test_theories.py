@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+import warnings
 from pathlib import Path
 
 import jax
@@ -10,9 +11,11 @@ import jax.numpy as jnp
 import pytest
 
 from thalweg.catalogue import registry
+from thalweg.faces.page import render
 from thalweg.testing import check_problem, check_theory
 from thalweg.testing.tried_values import short_axis
-from thalweg.words.theory import Setting, Theory
+from thalweg.verbs.comparison import compare
+from thalweg.words.theory import Setting, Theory, TheoryWarning
 
 KINDS = {n: k for n, k in registry.everything(Theory).items() if k.__module__.startswith("thalweg.")}
 EXTENDING = Path(__file__).parents[2] / "docs/extending.md"
@@ -54,6 +57,19 @@ def test_an_assumption_that_nothing_breaks_is_noticed(skeleton):
     with pytest.raises(AssertionError, match=r"`breaking` names \['small steps'\]"):
         check_theory(kind, breaking={"small steps": broken})
     check_theory(breakable(None), breaking={"gradient flow": broken})
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_every_theory_has_a_report_of_its_comparison(name):
+    theory = KINDS[name]()
+    problem = theory.example()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TheoryWarning)
+        result = compare(problem, short_axis(problem), theory=theory, seeds=2)
+    page = render(result)
+    curves = [n for n, v in result["training"].data_vars.items() if "time" in v.dims and n in theory.speaks_of]
+    assert ("<svg" in page) == bool(curves)
 
 
 LAPACK = ("svd", "eigh", "eig", "lu", "geqrf", "cholesky", "schur")

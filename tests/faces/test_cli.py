@@ -10,7 +10,8 @@ import pytest
 
 import thalweg as tw
 from thalweg.catalogue.index import index
-from thalweg.data.table_files import read_arrays, read_table
+from thalweg.data.arrays_in_words import read_arrays
+from thalweg.data.own_table import read_table
 from thalweg.faces.cli import cli
 from thalweg.faces.console import exit_code
 from thalweg.faces.subject import build
@@ -141,7 +142,10 @@ def test_the_verdict_is_the_exit_code(capsys):
         ("compare LinearClassifier --theory MarchenkoPaster", "did you mean 'MarchenkoPastur'?"),
         ("compare LinearClassifier --rule GradientDecent", "did you mean 'GradientDescent'?"),
         ("compare LinearClassifier --rule Nesterov --rule.tolerance 1", "unknown option '--rule.tolerance'"),
-        ("compare LinearClassifier --rule.momentum 0.5", "of GradientFlow"),
+        (
+            "compare LinearClassifier --rule.momentum 0.5",
+            "GradientFlow here, which has no momentum; name one that has with --rule: HeavyBall",
+        ),
         ("compare LinearClassifier --rule Optax", "Optax needs maker; give --rule.maker"),
         ("compare DatasetClassifier", "DatasetClassifier needs inputs, labels; give --data FILE"),
         ("compare MNISTClassifier", "needs path; give --path"),
@@ -189,11 +193,11 @@ def test_data_comes_from_files(tmp_path):
     [
         ("a.csv", "x,y\n1,2\n3,4\n", None, "--target COLUMN"),
         ("a.csv", "x,kind\n1,2\n3,4\n", "kid", "did you mean 'kind'"),
-        ("a.csv", "x,y\n1,2\nred,4\n", "y", "column 'x' holds text"),
-        ("a.csv", "x,y\n1,2\n,4\n", "y", "missing entry in row 2"),
+        ("a.csv", "x,y\n1,2\nred,4\n3,5\n", "y", r"column 'x' holds text \('red'\) in row 2 among numbers"),
+        ("a.csv", "x,y\n1,2\n3,4,5\n", "y", "row 2 has 3 entries, but the header names 2"),
         ("a.csv", "", "y", "no readable table"),
         ("a.npz", "nothing", None, "no readable .npz"),
-        ("a.txt", "1 2", None, "give a .npz file, a .csv file"),
+        ("a.sav", "1 2", None, "give a .csv, .tsv"),
     ],
 )
 def test_bad_files_are_sentences(name, text, target, sentence, tmp_path):
@@ -262,8 +266,8 @@ def test_advice_about_a_table_of_named_classes(tmp_path, monkeypatch):
     ("column", "sentence"),
     [
         (["a", "a", "a"], "'a' in every row; there is nothing to learn"),
-        (["1", "2", "red"], r"text \('red'\) among numbers"),
-        (["a", "", "b"], "missing entry in row 2"),
+        (["1", "2", "red"], r"text \('red'\) in row 3 among numbers"),
+        (["a", "", "b"], "names 2 classes in 2 rows"),
     ],
 )
 def test_names_that_are_no_classes(column, sentence, tmp_path):

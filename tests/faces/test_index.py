@@ -82,7 +82,7 @@ def test_presets_have_the_parameters_of_their_functions():
     for name, preset in registry.presets().items():
         entry = index().presets[name]
         assert (entry.words, entry.source, entry.recalled) == (preset.words, preset.source, preset.recalled)
-        assert (entry.seeds or 24, entry.theories) == (preset.seeds, preset.theories)
+        assert (entry.seeds, entry.theories) == (preset.seeds, preset.theories)
         taken = inspect.signature(preset.build).parameters
         assert [f.name for f in entry.fields] == list(taken)
         for field in entry.fields:

@@ -79,7 +79,7 @@ def test_parts_are_listed_with_their_defaults():
         ("DeepLinear --start BalancedLayers --start.values 1", "unknown option '--start.values' of BalancedLayers"),
         ("DeepLinear --start BalancedLayers --start.rank 9", "rank = 9 is above the smallest width"),
         ("DeepLinear --start BalancedLayers --start.rank one", "'one' is no number; give a whole number >= 1"),
-        ("DeepLinear --start.rank 1", "start is None, so start.rank is no field; give start first"),
+        ("DeepLinear --start.rank 1", "--start.rank: no start is set; name one that has with --start: BalancedLayers"),
         ("DeepLinear --start GivenLayers", "GivenLayers needs layers; give --start.layers"),
         ("LinearClassifier --rule Scheduled --rule.schedule Dorp", "did you mean 'Drop'?"),
         ("LinearClassifier --rule SGD --rule.rule.momentum 1", "unknown option '--rule.rule.momentum' of SGD"),

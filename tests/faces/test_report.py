@@ -3,14 +3,18 @@
 import json
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 import thalweg as tw
 from thalweg.catalogue import bibliography as sources
+from thalweg.catalogue.index import index
 from thalweg.faces import again
-from thalweg.faces.page import number, percent, report
+from thalweg.faces.page import report
+from thalweg.faces.page_tables import number, percent
+from thalweg.faces.typesetting import equations, mathml
 from thalweg.results.serial import to_json
 
 from .conftest import TIMES
@@ -50,6 +54,53 @@ def page(saved, tmp_path_factory):
 def test_it_is_one_file_that_loads_nothing(page):
     assert page.open == []
     assert page.loaded == []
+
+
+def test_it_reads_on_a_telephone_and_in_the_dark(saved, tmp_path):
+    text = report(saved, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "prefers-color-scheme: dark" in text
+    assert text.count('class="single"') == 6, "one picture a curve where the page is narrow"
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    assert {f"#{i}" for i in ids} >= set(re.findall(r'href="(#[^"]+)"', text))
+    assert "#222222" not in text[text.index("<svg") :]
+    rows = re.findall(r'<table class="cards">.*?</table>', text, re.DOTALL)
+    cells = re.findall(r"<td[^>]*>", rows[0])
+    assert all("data-label" in cell or "head" in cell for cell in cells)
+
+
+def test_it_typesets_model_and_theory(page, saved, tmp_path):
+    text = report(saved, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<mfrac><mrow><mn>1</mn></mrow><mrow><mn>2</mn><mi>n</mi></mrow></mfrac>" in text
+    assert "Learning curves in the limit of many features" in page.text
+    assert "3 of 3 runs ended well" in page.text
+
+
+@pytest.mark.parametrize(
+    ("line", "made"),
+    [
+        ("x_i^2", "<msubsup><mi>x</mi><mrow><mi>i</mi></mrow><mrow><mn>2</mn></mrow></msubsup>"),
+        ("e^{-2 t}", "<msup><mi>e</mi><mrow><mrow><mo>−</mo><mn>2</mn><mspace"),
+        ("sum_{i != j} a", '<munder><mo largeop="true">∑</mo><mrow><mrow><mi>i</mi><mo>≠</mo><mi>j</mi>'),
+        ("|x| <= <g^2>_T", "<mo>≤</mo><msub><mrow><mo>⟨</mo><msup>"),
+        ("sqrt(a) < b", "<msqrt><mrow><mi>a</mi></mrow></msqrt><mo>&lt;</mo>"),
+        ("train_loss & <b>", "train_loss</mi><mo>&amp;</mo>"),
+        ("WW' (", "<mi>W</mi><mi>W</mi>"),
+    ],
+)
+def test_equations_become_mathml(line, made):
+    found = mathml(line)
+    assert made in found
+    assert ElementTree.fromstring(found).tag == "math"
+
+
+def test_every_equation_of_every_docstring_is_well_formed():
+    every = [e.doc for kind in (index().problems, index().theories, index().parts) for e in kind.values()]
+    lines = [line for doc in every for line in equations(doc)]
+    assert len(lines) > 60
+    assert all(ElementTree.fromstring(mathml(line)).tag == "math" for line in lines)
+    mute = [name for name, e in index().problems.items() if e.made_in_words and not equations(e.doc)]
+    assert mute == [], "a problem says its model in an indented line of its docstring"
 
 
 def test_it_says_verdict_budget_assumptions_and_sources(page, compared):

@@ -67,7 +67,7 @@ class Exponentials(tw.Theory[Sprouts]):
         return self
 
     def predict(self, problem, data, start, times):
-        grown = 1e-3 * jnp.exp(times[:, None] * RATES)
+        grown = 1e-3 * jnp.exp(times[:, None] * RATES[None])
         return {"size": grown, "product": grown[:, :, None] * grown[:, None, :]}
 
     def finite_size(self, problem):

@@ -22,7 +22,7 @@ def gaussian(points=3000, features=12, seed=0):
 
 
 INPUTS, LABELS = gaussian()
-PROBLEM = tw.DatasetClasses(inputs=INPUTS, labels=LABELS, samples=60)
+PROBLEM = tw.DatasetClasses(inputs=INPUTS, labels=LABELS, intercept=0, samples=60)
 
 
 def test_moments_are_those_of_numpy():
@@ -42,7 +42,12 @@ def test_descent_is_descent_by_hand():
     y, yt = rng.integers(0, 3, 60) * 1.0, rng.integers(0, 3, 40) * 1.0
     data = tw.ClassSample(x, y, rng.standard_normal((50, 12)), rng.integers(0, 3, 50) * 1.0, xt, yt)
     problem = tw.DatasetClasses(
-        inputs=INPUTS, labels=LABELS, samples=60, weight_decay=0.2, rule=tw.GradientDescent(learning_rate=0.1)
+        inputs=INPUTS,
+        labels=LABELS,
+        intercept=0,
+        samples=60,
+        weight_decay=0.2,
+        rule=tw.GradientDescent(learning_rate=0.1),
     )
     seen = tw.train(problem, [0, 9], data=data).isel(seed=0, time=1)
     w, target = np.zeros((13, 3)), np.eye(3)[y.astype(int)]
@@ -66,14 +71,14 @@ def test_gaussian_classes_of_unlike_covariances_are_confirmed():
 @pytest.mark.nightly
 def test_the_theory_keeps_the_contract_here_too():
     """check_theory looks at the first problem of a theory alone."""
-    problem = tw.DatasetClasses(inputs=INPUTS, labels=LABELS, samples=60, init_variance=0.1)
+    problem = tw.DatasetClasses(inputs=INPUTS, labels=LABELS, intercept=0, samples=60, init_variance=0.1)
     check_time_zero(tw.MeasuredMixture(), problem)
     check_transparent(tw.MeasuredMixture(), problem)
 
 
 def test_wine_has_too_few_points_for_its_moments_and_says_so():
     inputs, labels = load_wine(return_X_y=True)
-    table = tw.theories(tw.DatasetClasses(inputs=inputs, labels=labels, samples=60)).set_index("theory")
+    table = tw.theories(tw.DatasetClasses(inputs=inputs, labels=labels, intercept=0, samples=60)).set_index("theory")
     assert table.loc["MeasuredMixture", "assumption"] == "enough moment points"
     assert 1 < table.loc["MeasuredMixture", "strain"] < 5
 

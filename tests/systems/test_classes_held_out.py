@@ -10,7 +10,7 @@ import thalweg as tw
 from thalweg.words.problem import seed_keys
 
 INPUTS, LABELS = load_iris(return_X_y=True)
-SMALL = {"inputs": INPUTS, "labels": LABELS, "samples": 40}
+SMALL = {"inputs": INPUTS, "labels": LABELS, "samples": 40, "intercept": 0}
 TIMES = np.array([0.0, 0.3, 3.0, 30.0])
 
 

@@ -37,7 +37,7 @@ def test_digits_are_split_in_three_disjoint_parts():
 
 def test_preprocessing_comes_from_the_moment_part():
     inputs, labels = table(90, 4)
-    data = drawn(tw.DatasetClassifier(inputs=inputs, labels=labels, samples=30))
+    data = drawn(tw.DatasetClassifier(inputs=inputs, labels=labels, intercept=0, samples=30))
     x, y = data.moment_inputs, data.moment_labels
     np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-12)
     within = np.concatenate([x[y == s] - x[y == s].mean(axis=0) for s in (-1, 1)])
@@ -49,7 +49,7 @@ def test_preprocessing_comes_from_the_moment_part():
 def test_a_constant_feature_is_dropped():
     inputs, labels = table(90, 4)
     inputs[:, 2] = 7.0
-    data = drawn(tw.DatasetClassifier(inputs=inputs, labels=labels, samples=30))
+    data = drawn(tw.DatasetClassifier(inputs=inputs, labels=labels, intercept=0, samples=30))
     assert np.all(data.inputs[:, 2] == 0)
     assert np.all(np.isfinite(data.test_inputs))
 
@@ -73,7 +73,7 @@ def flow(inputs, labels, start, times, decay):
 def test_leave_one_out_is_refitting_without_each_point(features):
     """Twelve points, more and fewer than features, against n integrations; zero start and decay."""
     inputs, labels = table(50, features)
-    problem = tw.DatasetClassifier(inputs=inputs, labels=labels, samples=12, weight_decay=0.05)
+    problem = tw.DatasetClassifier(inputs=inputs, labels=labels, intercept=0, samples=12, weight_decay=0.05)
     data = drawn(problem)
     told = tw.predict(problem, TIMES, theory=tw.LeaveOneOut(), data=data)
     errors = np.zeros(TIMES.size)
@@ -87,7 +87,7 @@ def test_leave_one_out_is_refitting_without_each_point(features):
 def test_leave_one_out_averages_over_the_start():
     """The closed average over starts against many starts, each followed exactly."""
     inputs, labels = table(50, 15)
-    problem = tw.DatasetClassifier(inputs=inputs, labels=labels, samples=12, init_variance=0.7)
+    problem = tw.DatasetClassifier(inputs=inputs, labels=labels, intercept=0, samples=12, init_variance=0.7)
     data = drawn(problem)
     told = tw.predict(problem, [0.0, 1.0], theory=tw.LeaveOneOut(), data=data)
     rng, errors = np.random.default_rng(1), []
@@ -107,7 +107,7 @@ def test_leave_one_out_averages_over_the_start():
 
 def test_leave_one_out_best_time_is_the_minimum_of_its_curve():
     inputs, labels = table(60, 5)
-    problem = tw.DatasetClassifier(inputs=inputs, labels=labels, samples=20)
+    problem = tw.DatasetClassifier(inputs=inputs, labels=labels, intercept=0, samples=20)
     data = drawn(problem)
     told = tw.predict(problem, np.linspace(0, 20, 4001), theory=tw.LeaveOneOut(), data=data)
     best = float(told.time[int(np.argmin(told.test_loss.values))])
@@ -120,7 +120,9 @@ def test_mixture_on_truly_gaussian_data():
     points, p = 6000, 40
     labels = rng.choice([-1.0, 1.0], points)
     inputs = 0.15 * labels[:, None] + rng.normal(size=(points, p)) * np.sqrt(np.linspace(0.5, 1.5, p))
-    problem = tw.DatasetClassifier(inputs=inputs, labels=labels, samples=80, moments=4000, init_variance=0.1)
+    problem = tw.DatasetClassifier(
+        inputs=inputs, labels=labels, intercept=0, samples=80, moments=4000, init_variance=0.1
+    )
     told = tw.predict(problem, TIMES, theory=tw.MeasuredMixture(), seeds=8)
     seen = tw.train(problem, TIMES, seeds=60)
     for name in ("test_loss", "train_loss", "squared_norm", "test_accuracy"):
@@ -152,7 +154,7 @@ def test_strains_are_small_for_gaussian_data_and_grow_where_they_should():
     }
     found = {}
     for name, inputs in cases.items():
-        problem = tw.DatasetClassifier(inputs=inputs, labels=labels, samples=40)
+        problem = tw.DatasetClassifier(inputs=inputs, labels=labels, intercept=0, samples=40)
         table_ = tw.theories(problem).set_index("theory")
         found[name] = float(table_.strain["MeasuredMixture"])
     assert found["gaussian"] < 0.5
@@ -162,7 +164,7 @@ def test_strains_are_small_for_gaussian_data_and_grow_where_they_should():
 
 def test_too_few_moment_points_strain_the_mixture():
     inputs, labels = table(120, 30)
-    problem = tw.DatasetClassifier(inputs=inputs, labels=labels, samples=60, moments=45)
+    problem = tw.DatasetClassifier(inputs=inputs, labels=labels, intercept=0, samples=60, moments=45)
     rows = tw.theories(problem).set_index("theory")
     assert rows.strain["MeasuredMixture"] > 1
     assert rows.assumption["MeasuredMixture"] == "enough moment points"

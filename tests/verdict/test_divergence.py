@@ -55,3 +55,31 @@ def test_a_default_horizon_has_some_steps_and_says_what_diverges(rate):
 def test_a_stable_rate_is_not_remarked():
     seen = tw.train(tw.LinearClassifier(**SMALL, rule=tw.GradientDescent(0.01)), seeds=2)
     assert seen.attrs["remarks"] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("rule", "times"),
+    [(tw.SGD(3.0, batch=4), [1400]), (tw.SGD(3.0, batch=4), range(0, 1401, 50)), (tw.HeavyBall(3.0), [0, 700, 1400])],
+    ids=["one time", "many", "three"],
+)
+def test_the_step_is_exact_whatever_the_times(rule, times):
+    problem = tw.LinearClassifier(**SMALL, rule=rule)
+    every = tw.train(problem, range(300), seeds=2, strict=False)
+    named = tw.train(problem, times, seeds=2, strict=False)
+    for seed, outcome in enumerate(named.outcome.values):
+        said, step = outcome.rsplit(" at step ", 1)
+        curves = [every[o.name].values[seed].reshape(300, -1) for o in problem.observables if o.name in every]
+        known = [np.isfinite(curve).all(1) for curve in curves]
+        assert all(one[: int(step)].all() for one in known)
+        name = said.removeprefix("left the finite numbers in ")
+        assert not np.isfinite(every[name].values[seed, int(step)]).all()
+
+
+def test_a_fresh_sample_a_step_counts_in_its_own_clock():
+    problem = tw.LinearRegression(dimension=8, samples=16, rule=tw.OnePassSGD(40.0))
+    seen = tw.train(problem, [0, 100, 200], seeds=1, strict=False)
+    time = float(seen.outcome.values[0].rsplit(" ", 1)[1])
+    assert (time * 8).is_integer()
+    near = tw.train(problem, [0, time - 1 / 8, time], seeds=1, strict=False)
+    assert np.isfinite(near.test_loss.values[0, :2]).all()
+    assert near.outcome.values[0] == seen.outcome.values[0]

@@ -168,7 +168,7 @@ def test_an_approach_beyond_all_measure_proves_nothing():
 
     class _Somewhere(_Law):
         speaks_of: ClassVar = ("warmth",)
-        claims: ClassVar = {"warmth": tw.Claim("limit", approach=lambda problem: 1e9)}
+        claims: ClassVar = {"warmth": tw.Claim("limit", approach=lambda setting: 1e9)}
 
         def predict(self, problem, data, start, times):
             return {"warmth": jnp.full(times.shape, 0.01)}

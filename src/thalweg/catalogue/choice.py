@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..computing.float64 import float64
+from ..words.phrases import unknown
 from ..words.problem import Problem
 from ..words.theory import Setting, Theory, TheoryWarning
 from . import registry
@@ -149,7 +150,7 @@ def chosen(setting: Setting, theory: Any) -> Chosen:
     """The theory that was named, with its strains (a warning outside its regime), or the one to be taken."""
     if theory is None:
         return choose(setting.problem, setting)
-    named = as_theory(theory)
+    named = as_theory(theory, setting.problem)
     return Chosen(named, check(named, setting.problem, setting))
 
 
@@ -199,16 +200,37 @@ def theories(problem: Problem) -> Any:
     return Menu(table)
 
 
-def as_theory(theory: Any) -> Theory:
-    """A theory given as an instance, a class or a name."""
+def as_theory(theory: Any, problem: Problem) -> Theory:
+    """A theory given as an instance, a class or a name; ValueError names those that speak about this problem."""
     if isinstance(theory, str):
-        named: Any = registry.find(theory, Theory)
-        return named()
+        return _named(theory, problem)
     if isinstance(theory, type) and issubclass(theory, Theory):
         return theory()
     if not isinstance(theory, Theory):
-        raise ValueError(f"theory = {theory!r} is not a theory; give one such as tw.MarchenkoPastur().")
+        speaking = sorted(k.__name__ for k in registry.theories_of(problem)) or ["none"]
+        raise ValueError(
+            f"theory = {theory!r:.60} is not a theory; give one of those that speak about {type(problem).__name__}: "
+            f"{', '.join(speaking)}."
+        )
     return theory
+
+
+def _named(name: str, problem: Problem) -> Theory:
+    """A theory by its name, with its own defaults."""
+    kinds = registry.theories_of(problem)
+    mine = [k for k in kinds if name in (k.__name__, registry.identity_of(k))]
+    if len(mine) != 1:
+        try:
+            mine = [registry.find(name, Theory)]
+        except ValueError as trouble:
+            if len(mine) > 1:
+                raise
+            known = sorted(k.__name__ for k in kinds)
+            own = " A class of your own must be imported first."
+            place = f" about {type(problem).__name__}"
+            raise ValueError(unknown("theory", name, known, place) + own) from trouble
+    kind: Any = mine[0]
+    return kind()
 
 
 def strain_table(found: dict[str, float]) -> dict[str, float | str]:

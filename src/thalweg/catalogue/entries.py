@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from ..words.phrases import plain_number
+from ..words.phrases import first_sentence, plain_number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Entry:
     @property
     def words(self) -> str:
         """The first sentence of the docstring."""
-        return self.doc.partition("\n")[0].partition(". ")[0].removesuffix(".")
+        return first_sentence(self.doc)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +102,11 @@ class Index:
     def subjects(self) -> list[str]:
         """What a verb can be asked about: problems, then presets."""
         return [*(name for name, e in self.problems.items() if e.made_in_words), *self.presets]
+
+    def about(self, problem: str) -> list[Entry]:
+        """Theories that name this problem, or a class that it is one of."""
+        kin = {problem, *self.problems[problem].ancestors} if problem in self.problems else {problem}
+        return [t for t in self.theories.values() if kin & set(t.of)]
 
     def members(self, family: str) -> dict[str, Entry]:
         """The parts that a field of this family can hold."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Set
 
 from .entries import Entry, Field, Index, PresetEntry
-from .outsiders import are_there
+from .outsiders import are_there, import_given
 from .stored import stored
 
 
@@ -21,6 +21,12 @@ def index() -> Index:
         more, settings = foreign()
         classes, presets = (*classes, *more), (*presets, *settings)
     return made_of(classes, presets)
+
+
+def bring(path: str) -> None:
+    """Import a user's own file or module, and list what it holds beside all else; ValueError where that fails."""
+    import_given(path)
+    index.cache_clear()
 
 
 def made_of(classes: Iterable[Entry], presets: Iterable[PresetEntry]) -> Index:

@@ -20,7 +20,8 @@ T = TypeVar("T")
 
 
 class Preset:
-    """A setting with a name: called, it builds the problem; `times` and `seeds` are those of its source.
+    """A setting with a name: called, it builds the problem; `times` and `seeds` are those of its source
+    (None: as many as a verb takes by itself).
 
     `recalled` marks parameters that were remembered, not read in the source. `theories` are those to compare with; the
     one that `predict` would take where none is named.
@@ -33,7 +34,7 @@ class Preset:
         words: str,
         source: str | None = None,
         times: Callable[[Any], np.ndarray] | None = None,
-        seeds: int = 24,
+        seeds: int | None = None,
         recalled: bool = False,
         theories: tuple[str, ...] = (),
     ) -> None:
@@ -59,7 +60,7 @@ def preset(
     *,
     source: str | None = None,
     times: Callable[[Any], np.ndarray] | None = None,
-    seeds: int = 24,
+    seeds: int | None = None,
     recalled: bool = False,
     theories: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Problem]], Preset]:
@@ -170,8 +171,8 @@ def find_preset(name: str) -> Preset | None:
 
 
 def foreign() -> tuple[list[Entry], list[PresetEntry]]:
-    """Classes and presets that other packages bring."""
-    names = tuple(m.__name__ for m in outsiders.imported().values())
+    """Classes and presets that other packages, and the user's own files, bring."""
+    names = tuple(m.__name__ for m in [*outsiders.imported().values(), *outsiders.given().values()])
 
     def brought(module: str) -> bool:
         return any(module == name or module.startswith(f"{name}.") for name in names)
@@ -210,13 +211,16 @@ def revived(name: str, module: str, qualname: str) -> type[Parametrised]:
     another one of the same name never takes its place.
     """
     wanted = f"{module}:{qualname}"
+    # a notebook or script has no name of its own: the file that the user gives stands for it
+    beside = [f"{name}:{qualname}" for name in outsiders.given()] if module == "__main__" else []
     _import(lambda e: name == e.name or wanted == e.identity)
     found = {identity_of(c): c for c in all_heirs(Parametrised) if is_concrete(c)}
-    if wanted in found:
-        return found[wanted]
+    mine = [found[key] for key in (wanted, *beside) if key in found]
+    if len(mine) == 1 or wanted in found:
+        return mine[0]
     own = [c for key, c in found.items() if c.__name__ == name and key.startswith("thalweg.")]
     if module.partition(".")[0] == "thalweg" and len(own) == 1:
         return own[0]
     others = sorted(key for key, c in found.items() if c.__name__ == name)
-    beside = f" {' and '.join(others)}, of the same name, is another class." if others else ""
-    raise ValueError(f"this was made with the class {wanted}, which is not imported; import it first.{beside}")
+    same = f" {' and '.join(others)}, of the same name, is another class." if others else ""
+    raise ValueError(f"this was made with the class {wanted}, which is not imported; import it first.{same}")

@@ -4,6 +4,8 @@ import textwrap
 
 import pandas
 
+from ..words.html_table import html_table
+
 WIDTH = 118
 SHOWN = {
     "theory": "theory",
@@ -45,6 +47,13 @@ class Menu(pandas.DataFrame):
 
     def __repr__(self) -> str:
         return str(self)
+
+    def _repr_html_(self) -> str:
+        if self.empty:
+            return f"<p>{self}</p>"
+        titles = [*SHOWN.values(), "of", "why", "source"]
+        columns = [*SHOWN, "speaks_of", "why", "source"]
+        return html_table(titles, [[_cell(row[name]) for name in columns] for row in self.to_dict("records")])
 
 
 def _cell(value: object) -> str:

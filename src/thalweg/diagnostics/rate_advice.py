@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,11 @@ class RateAdvice:
         head = "no advice" if self.refused else f"learning rate {self.rate:.3g} ({self.low:.3g} to {self.high:.3g})"
         lines = [head, *(f"- {text}" for text in self.reasons), *(f"! {text}" for text in self.warnings)]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        head, *said = str(self).splitlines()
+        listed = "".join(f"<li>{escape(line.lstrip('-! '))}</li>" for line in said)
+        return f"<p><b>{escape(head)}</b></p><ul>{listed}</ul>{self.table.to_html()}"
 
 
 @in_float64

@@ -1,4 +1,4 @@
-"""The command line: list, theories, predict, train, compare, advise, sweep, plot, report, rerun, advise-rate."""
+"""The command line: a command for each verb, its options made from the index."""
 
 import os
 import sys
@@ -9,10 +9,11 @@ import click
 
 from .._version import __version__
 from ..catalogue.entries import PresetEntry
-from ..catalogue.index import index
-from ..data.table_files import SKLEARN
+from ..catalogue.index import bring, index
+from ..data.table_files import is_table
 from . import rate_command, verbs
-from .console import INTERRUPTED, Sentence, heed_termination, keep_compiled, note, spoken_warnings
+from .console import INTERRUPTED, heed_termination, keep_compiled
+from .main_command import Main
 from .subject import entry_of, options_of
 
 MEANING = {
@@ -22,7 +23,9 @@ MEANING = {
     "compare": "Predict, train and compare: a verdict with an error budget.",
     "advise": "What theory recommends, with interval, evidence and reason.",
     "sweep": "Theory, and training where asked for, over a grid of parameters.",
+    "order-study": "Compare at several sizes: how the gap falls, and from which size a theory is good to 5 % and 1 %.",
 }
+OUT = "for the results: run.nc, picture, report; what was there is renamed [default out]"
 EPILOG = """\b
 Exit codes of compare and rerun:
   0  confirmed, consistent, better than promised, outside its regime
@@ -49,7 +52,7 @@ def _shared(*names: str) -> list[click.Option]:
             help="a field and its values (numbers or names), or A+B=1+2,3+4 for tied ones; may be repeated",
         ),
         "train": lambda: click.Option(["--train"], is_flag=True, help="train too; with --theory none, train alone"),
-        "out": lambda: click.Option(["--out"], default="out", metavar="FOLDER", help="for the results [default out]"),
+        "out": lambda: click.Option(["--out"], default="out", metavar="FOLDER|FILE.nc", help=OUT),
         "json": lambda: click.Option(["as_json", "--json"], is_flag=True, help="a summary for machines on stdout"),
     }
     return [known[name]() for name in names]
@@ -62,22 +65,8 @@ VERBS: dict[str, tuple[Callable[..., int], tuple[str, ...]]] = {
     "compare": (verbs.compare, ("times", "theory", "seeds", "resolution", "out", "json")),
     "advise": (verbs.advise, ("json",)),
     "sweep": (verbs.sweep, ("over", "train", "times", "theory", "seeds", "out", "json")),
+    "order-study": (verbs.order_study, ("over", "times", "theory", "seeds", "out", "json")),
 }
-
-
-class Main(click.Group):
-    """The whole command: bad input becomes one sentence, and warnings too."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a subcommand."""
-        with spoken_warnings():
-            try:
-                return super().invoke(ctx)
-            except (ValueError, FloatingPointError, ImportError) as trouble:
-                raise Sentence(str(trouble)) from trouble
-            except KeyboardInterrupt:
-                note("interrupted.")
-                ctx.exit(INTERRUPTED)
 
 
 class Subject(click.Command):
@@ -118,20 +107,25 @@ class AboutTable(click.Command):
         parameters: list[click.Parameter] = [
             click.Option(["--target"], metavar="COLUMN", help="column to be predicted from all others"),
             click.Option(["--samples"], type=int, metavar="N", help="rows to train on [default four fifths]"),
+            click.Option(["--drop"], multiple=True, metavar="COLUMN", help="leave it out; may be given several times"),
+            click.Option(["--groups"], metavar="COLUMN", help="rows that belong together"),
+            click.Option(["--order"], metavar="COLUMN", help="in which order the rows came"),
             *_shared("json"),
         ]
 
-        def callback(target: str | None, samples: int | None, as_json: bool) -> None:
-            click.get_current_context().exit(verbs.advise_table(source, target, samples, as_json))
+        def callback(as_json: bool, **said: Any) -> None:
+            click.get_current_context().exit(verbs.advise_table(source, said, as_json))
 
         words = (
-            "Advice about a table (a .csv file, sklearn:NAME), one row a point: classes if the target has two values."
+            "Advice about a table (.csv, .tsv, .parquet, .npz, .., sklearn:NAME), one row a point: classes if the "
+            "target has two values or names them."
         )
         super().__init__(source, callback=callback, params=parameters, help=words)
 
 
-def _is_table(word: str) -> bool:
-    return word.lower().endswith(".csv") or word.startswith(SKLEARN)
+def _is_subject(word: str) -> bool:
+    # a folder, too, and a file of a kind that is not read: each is refused by its own sentence
+    return is_table(word) or (("." in word or "/" in word) and word not in index().subjects() and word[0] != "-")
 
 
 class Verb(click.Group):
@@ -149,14 +143,24 @@ class Verb(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """The command about one of them, or about a table; ValueError with the nearest name otherwise."""
-        if self.name == "advise" and _is_table(cmd_name):
+        if self.name == "advise" and _is_subject(cmd_name):
             return AboutTable(cmd_name)
         return Subject(self.name or "", cmd_name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Options may stand before the name as well."""
         known = set(index().subjects())
-        tables = [i for i, word in enumerate(args) if self.name == "advise" and _is_table(word)]
+        tables = [i for i, word in enumerate(args) if self.name == "advise" and _is_subject(word)]
+        if (
+            args
+            and not known & set(args)
+            and not tables
+            and args[0].startswith("-")
+            and not {"-h", "--help"} & set(args)
+        ):
+            raise click.UsageError(
+                f"{self.name} needs the NAME of a problem or preset; `thalweg list` shows them.", ctx
+            )
         first = next((i for i, word in enumerate(args) if word in known), next(iter(tables), 0))
         return super().parse_args(ctx, [*args[first : first + 1], *args[:first], *args[first + 1 :]])
 
@@ -188,13 +192,16 @@ class Advice(click.Group):
 
 @click.group(cls=Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="thalweg")
-def cli() -> None:
+@click.option("--import", "files", multiple=True, metavar="FILE.py", help="a file with classes of your own; anywhere")
+def cli(files: tuple[str, ...]) -> None:
     """Predict how a network will train, train it for real, and compare the two.
 
     \b
     thalweg list
     thalweg compare NAME --help
     """
+    for file in files:
+        bring(file)
 
 
 @cli.command("list")
@@ -230,9 +237,17 @@ def report_(result: str, out: str) -> None:
     verbs.write_report(result, out)
 
 
+@cli.command("cite")
+@click.argument("about", metavar="RESULT|NAME")
+@click.option("--json", "as_json", is_flag=True, help="the entries for machines on stdout")
+def cite_(about: str, as_json: bool) -> None:
+    """BibTeX of what a saved result (run.nc), a preset or a problem rests on."""
+    verbs.cite(about, as_json)
+
+
 @cli.command("rerun", epilog=EPILOG)
 @click.argument("result")
-@click.option("--out", default="out", metavar="FOLDER", help="for the new results [default out]")
+@click.option("--out", default="out", metavar="FOLDER|FILE.nc", help=OUT)
 @click.option("--json", "as_json", is_flag=True, help="a summary for machines on stdout")
 @click.pass_context
 def rerun_(ctx: click.Context, result: str, out: str, as_json: bool) -> None:

@@ -11,11 +11,10 @@ from typing import Any
 
 import click
 
-from ..computing.interrupts import patient, press
+from ..computing.interrupts import press
 
 CODES = {"contradicted": 3, "inconclusive": 4}
 INTERRUPTED = 130
-RESULT = "run.nc"
 
 
 class Sentence(click.ClickException):
@@ -25,6 +24,8 @@ class Sentence(click.ClickException):
 
     def __init__(self, message: str) -> None:
         words = {"strict=False": "--no-strict", "theory=...": "--theory NAME", "give times=.": "give --times."}
+        words["import it first."] = "give --import FILE.py, the file that holds it."
+        words["must be imported first."] = "is found in a file that --import FILE.py names."
         for python, option in words.items():
             message = message.replace(python, option)
         super().__init__(message)
@@ -87,55 +88,6 @@ def progress(words: str) -> Iterator[Callable[[int, int], None] | None]:
             bar.update(task, completed=done, total=total, description=said)
 
         yield move
-
-
-@contextlib.contextmanager
-def folder(path: str) -> Iterator[Path]:
-    """The output folder, made and tried before the work; taken away again if it stayed empty."""
-    target = Path(path)
-    made = [p for p in (target, *target.parents) if not p.exists()]
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        probe = target / f".try-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as trouble:
-        why = trouble.strerror or type(trouble).__name__
-        raise ValueError(f"--out {path}: results cannot be written there ({why}); choose another folder.") from None
-    try:
-        yield target
-    finally:
-        for empty in made:
-            with contextlib.suppress(OSError):
-                empty.rmdir()
-
-
-def finish(work: Callable[[], Any], target: Path) -> Any:
-    """`work()`, saved; on Ctrl-C or SIGTERM what had ended is saved, and the command leaves with code 130.
-
-    The file is written before anything else can be interrupted: no finished work is lost on the way to it.
-    """
-    from ..results.kinds import kind_of
-    from ..results.storage import save
-
-    try:
-        with patient() as stop:
-            result = work()
-            place = save(result, target / RESULT)
-    except KeyboardInterrupt as trouble:
-        finished = getattr(trouble, "finished", None)
-        if finished is None:
-            note("interrupted before anything was finished.")
-        else:
-            with patient():
-                place = save(finished, target / RESULT)
-            more = "; the same command goes on from there" if kind_of(finished).resumes else ""
-            note(f"interrupted; what had finished is in {place}{more}.")
-        raise click.exceptions.Exit(INTERRUPTED) from None
-    if stop.pressed:
-        note(f"interrupted; the whole result is in {place}, undrawn.")
-        raise click.exceptions.Exit(INTERRUPTED)
-    return result
 
 
 def heed_termination() -> None:

@@ -5,7 +5,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .console import Sentence, folder, keep_compiled, printer, progress
+from .console import Sentence, keep_compiled, printer, progress
+from .output import writable_place
 from .style import VERDICT_COLOURS
 
 PRESETS = ("CouilletLiao2022.flow", "DigitsClassifier")
@@ -16,7 +17,8 @@ def run(name: str, target: Path) -> list[list[str]]:
     import thalweg as tw
 
     from ..catalogue import registry
-    from .page import percent, report
+    from .page import report
+    from .page_tables import percent
     from .picture import plot
     from .reading import Comparison
 
@@ -26,7 +28,7 @@ def run(name: str, target: Path) -> list[list[str]]:
     problem = preset()
     with progress(name) as told:
         times, chosen = preset.times(problem), list(preset.theories) or None
-        result = tw.compare(problem, times, theory=chosen, seeds=preset.seeds, progress=told)
+        result = tw.compare(problem, times, theory=chosen, seeds=preset.seeds or "enough", progress=told)
     tw.save(result, target / f"{name}.nc")
     plot(result, target / f"{name}.png")
     report(result, target / f"{name}.html")
@@ -59,8 +61,8 @@ def main() -> None:
     place = sys.argv[1] if len(sys.argv) > 1 else "out/demo"
     console = printer()
     try:
-        with folder(place) as target:
-            rows = [row for name in PRESETS for row in run(name, target)]
+        with writable_place(place) as target:
+            rows = [row for name in PRESETS for row in run(name, target.folder)]
     except ValueError as trouble:
         Sentence(str(trouble)).show()
         sys.exit(Sentence.exit_code)

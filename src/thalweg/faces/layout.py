@@ -6,11 +6,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from ..words.phrases import unknown
-from .style import blank
+from .style import blank, most_columns
 
 # a figure, the sentences of its header with their verdicts, and the entries of its legend
 Parts = tuple[Figure, list[tuple[str, str]], list[Any]]
-COLUMNS = 3
 
 
 class NothingToDraw(ValueError):
@@ -18,8 +17,8 @@ class NothingToDraw(ValueError):
 
 
 def columns_for(count: int) -> int:
-    """At most three panels a row; four stand two by two."""
-    return 2 if count == 4 else min(COLUMNS, count)
+    """At most three panels a row (on a phone one); four stand two by two."""
+    return min(2 if count == 4 else count, most_columns())
 
 
 def select(known: list[str], chosen: Sequence[str] | None) -> list[str]:
@@ -34,7 +33,7 @@ def select(known: list[str], chosen: Sequence[str] | None) -> list[str]:
 
 
 def grid(figure: Figure, count: int) -> list[Any]:
-    """That many axes, at most three a row."""
+    """That many axes, as many a row as there is room for."""
     columns = columns_for(count)
     outer = figure.add_gridspec(-(-count // columns), columns)
     return [figure.add_subplot(outer[divmod(i, columns)]) for i in range(count)]

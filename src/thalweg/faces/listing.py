@@ -15,12 +15,6 @@ def as_json(found: Index) -> dict[str, Any]:
     return {kind: [dataclasses.asdict(e) for e in entries.values()] for kind, entries in vars(found).items()}
 
 
-def theories_about(found: Index, problem: str) -> list[Entry]:
-    """Theories that name this problem, or a class that it is one of."""
-    kin = {problem, *found.problems[problem].ancestors} if problem in found.problems else {problem}
-    return [t for t in found.theories.values() if kin & set(t.of)]
-
-
 def presets_of(found: Index, problem: str) -> list[PresetEntry]:
     """Presets that return this problem."""
     return [p for p in found.presets.values() if p.returns == problem]
@@ -108,7 +102,7 @@ def about(found: Index, name: str) -> list[Any]:
         parts.append(_family_table(found, entry))
     elif entry.kind == "Problem":
         parts += [_family_table(found, found.families[f]) for f in dict.fromkeys(f.family for f in entry.fields) if f]
-        parts += [_theory_table(theories_about(found, name)), _preset_table(presets_of(found, name))]
+        parts += [_theory_table(found.about(name)), _preset_table(presets_of(found, name))]
     elif entry.kind == "Theory":
         parts.append(_theory_table([entry]))
     return parts

@@ -1,111 +1,126 @@
 """Events on the panel of the curve that they are read from: times as vertical lines, levels as horizontal ones."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.patheffects import withStroke
 
-from .reading import Comparison, mean_over_seeds
-from .style import DOTTED, GREY, INK, band_colour, wrapped
+from .reading import Comparison, centre, class_of, problem_of
+from .style import DOTTED, band_colour, tones
+from .text_places import Place, put
 
 MOST = 8
-# of a panel
-NAME_WIDTH = 0.45
+# what two events apart by less of a panel cannot be told from
+TOGETHER = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
-class Mark:
-    """An event on the time axis of one panel (`of` is None where it belongs to all)."""
+class Event:
+    """An event on one panel (`of` is None where it belongs to all): a time, or a level of the curve."""
 
     name: str
     of: str | None
     words: str
+    level: bool = False
 
 
-def marks(found: Comparison, watched: dict[str, str]) -> list[Mark]:
-    """Events that are times, with the curve that each is read from."""
+def events_of(found: Comparison, result: Any) -> list[Event]:
+    """Events that are times or levels, with the curve that each belongs to."""
+    known = {e.name: e for e in getattr(class_of(problem_of(result)), "events", ())}
     clock = found.training["time"].attrs.get("units", "")
-    timed = [
-        (str(n), v)
-        for n, v in found.training.data_vars.items()
-        if "time" not in v.dims and v.dtype.kind == "f" and clock and v.attrs.get("units") == clock
-    ]
-    return [Mark(name, watched.get(name), str(v.attrs.get("long_name", name))) for name, v in timed]
+    listed = []
+    for name, values in found.training.data_vars.items():
+        if "time" in values.dims or values.dtype.kind != "f":
+            continue
+        event, words = known.get(str(name)), str(values.attrs.get("long_name", name))
+        if event is not None and event.level_of:
+            listed.append(Event(str(name), event.level_of, words, level=True))
+        elif clock and values.attrs.get("units") == clock:
+            watched = event.detector.watches[0] if event is not None and event.detector.watches else None
+            listed.append(Event(str(name), watched, words))
+    return listed
 
 
-def draw_marks(axes: Axes, found: Comparison, name: str, known: list[Mark]) -> bool:
-    """Events of one curve: theory solid, training's mean dotted with its spread. True if any was drawn."""
-    drawn = 0
-    for mark in known:
-        if mark.of in (None, name):
-            drawn += _draw(axes, found, mark, drawn)
-    return drawn > 0
+def draw_events(axes: Axes, found: Comparison, curve: str, events: list[Event]) -> bool:
+    """Events of one curve: a theory's solid, the mean of the runs dotted with its spread. True if any was drawn."""
+    mine = [event for event in events if event.of in (None, curve)]
+    # lines first: names keep clear of all of them
+    drawn = [(event, _levels(axes, found, event) if event.level else _times(axes, found, event)) for event in mine]
+    for event, places in drawn:
+        if places:
+            _name(axes, event, places)
+    return any(places for _, places in drawn)
 
 
-def draw_levels(axes: Axes, found: Comparison, levels: list[str]) -> None:
-    """Events that are values of this curve (the loss on a plateau): mean of the runs dotted, of a theory drawn out."""
-    for name in levels:
-        for level in np.ravel(mean_over_seeds(found.good[name]).values)[:MOST]:
-            if np.isfinite(level):
-                axes.axhline(level, color=INK, lw=0.9, ls=DOTTED, zorder=1)
-        for position, part in enumerate(found.theories):
-            for level in np.ravel(mean_over_seeds(part.told[name]).values)[:MOST] if name in part.told else ():
-                if np.isfinite(level):
-                    axes.axhline(level, color=band_colour(position), lw=0.8, zorder=1)
+def _values(found: Comparison, name: str) -> list[np.ndarray]:
+    """The runs' values of each component (a mode, a level); all in one where they are too many to tell apart."""
+    values = found.good[name]
+    table = values.transpose("seed", ...).values.reshape(values.sizes["seed"], -1)
+    return list(table.T if table.shape[1] <= MOST else table.reshape(1, -1))
 
 
-def _draw(axes: Axes, found: Comparison, mark: Mark, above: int) -> bool:
-    """One event, below the names of `above` others; False where it happened nowhere."""
+def _told(found: Comparison, name: str) -> list[tuple[int, float, int]]:
+    """Position of the theory, value and component of what theories say."""
+    listed = []
+    for position, part in enumerate(found.theories):
+        if name in part.told:
+            told = np.ravel(centre(part.told[name]).values)[:MOST]
+            listed += [(position, float(v), i) for i, v in enumerate(told) if np.isfinite(v)]
+    return listed
+
+
+def _times(axes: Axes, found: Comparison, event: Event) -> list[float]:
+    """Vertical lines of one event, and where they stand; empty where it happened nowhere."""
     places: list[float] = []
     # what happens at the start has no place on a logarithmic axis
     first = 0.0 if axes.get_xscale() == "log" else -np.inf
-    for values in _columns(found.good[mark.name]):
+    for values in _values(found, event.name):
         values = values[np.isfinite(values) & (values > first)]
         if values.size:
             mean, spread = float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else 0.0
-            axes.axvspan(mean - spread, mean + spread, color=INK, alpha=0.07, lw=0, zorder=1)
-            axes.axvline(mean, color=INK, lw=1.2, ls=DOTTED, zorder=3)
-            places += [mean - spread, mean + spread]
-    for position, part in enumerate(found.theories):
-        told = np.ravel(mean_over_seeds(part.told[mark.name]).values)[:MOST] if mark.name in part.told else []
-        for when in told:
-            if np.isfinite(when) and when > first:
-                axes.axvline(when, color=band_colour(position), lw=1.0, zorder=3)
-                places.append(float(when))
-    if places:
-        _name(axes, mark.words, min(places), max(places), above)
-    return bool(places)
+            left = max(mean - spread, axes.get_xlim()[0])
+            axes.axvspan(left, mean + spread, color=tones().ink, alpha=0.07, lw=0, zorder=1)
+            axes.axvline(mean, color=tones().ink, lw=1.2, ls=DOTTED, zorder=3)
+            places.append(mean)
+    for position, when, component in _told(found, event.name):
+        if when > first:
+            # modes have the colours of their curves
+            colour = band_colour(component if len(found.theories) == 1 else position)
+            axes.axvline(when, color=colour, lw=1.0, zorder=3)
+            places.append(when)
+    low, high = axes.get_xlim()
+    return [place for place in places if low <= place <= high]
 
 
-def _columns(values: xr.DataArray) -> np.ndarray:
-    """The runs' values of each component (a mode, a level); all in one where they are too many to tell apart."""
-    table = values.transpose("seed", ...).values.reshape(values.sizes["seed"], -1)
-    return table.T if table.shape[1] <= MOST else table.reshape(1, -1)
+def _levels(axes: Axes, found: Comparison, event: Event) -> list[float]:
+    """Horizontal lines of one event, and where they stand."""
+    places: list[float] = []
+    for values in _values(found, event.name):
+        values = values[np.isfinite(values)]
+        if values.size:
+            places.append(float(values.mean()))
+            axes.axhline(places[-1], color=tones().ink, lw=0.9, ls=DOTTED, zorder=1)
+    for position, level, _ in _told(found, event.name):
+        axes.axhline(level, color=band_colour(position), lw=0.8, zorder=1)
+        places.append(level)
+    low, high = axes.get_ylim()
+    return [place for place in places if low <= place <= high]
 
 
-def _name(axes: Axes, words: str, first: float, last: float, above: int) -> None:
-    """The event's name beside its lines, at the end of the panel that the curve leaves free there."""
-    left, right = axes.transAxes.inverted().transform(axes.transData.transform([(first, 0), (last, 0)]))[:, 0]
-    # where lines are spread over the whole panel, the name stands after the first of them
-    place, offset, side = (first, -5, "right") if right >= 0.6 and left >= 0.35 else (last, 5, "left")
-    place = first if right >= 0.6 else place
-    upper = _curves_are_high(axes, place, 1 if side == "left" else -1)
-    style = {"size": 7.5, "color": GREY, "ha": side, "va": "bottom" if upper else "top", "zorder": 6}
-    halo = {"path_effects": [withStroke(linewidth=2.5, foreground="white")]}
-    where = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points", **halo}
-    row = 0.15 * above
-    height = 0.03 + row if upper else 0.97 - row
-    axes.annotate(wrapped(words, 30), (place, height), xytext=(offset, 0), **where, **style)
-
-
-def _curves_are_high(axes: Axes, place: float, way: int) -> bool:
-    """Whether the curves leave more room below them than above, where a name would stand beside `place`."""
-    to_panel = axes.transData + axes.transAxes.inverted()
-    at = to_panel.transform((place, axes.get_ylim()[1]))[0]
-    drawn = [np.asarray(line.get_xydata(), dtype=float) for line in axes.lines]
-    points = to_panel.transform(np.concatenate([part for part in drawn if len(part) > 2]))
-    beside = points[(way * (points[:, 0] - at) >= 0) & (way * (points[:, 0] - at) < NAME_WIDTH), 1]
-    heights = beside[np.isfinite(beside)]
-    return bool(heights.size and heights.min() > 1 - heights.max())
+def _name(axes: Axes, event: Event, places: list[float]) -> None:
+    """The event's name beside one of its lines (above or below a level), where it covers least."""
+    across = xr.DataArray(places).values
+    points = np.stack([across, np.zeros(across.size)], axis=1)
+    if event.level:
+        points = np.stack([np.full(across.size, axes.get_xlim()[0]), across], axis=1)
+    inside = axes.transAxes.inverted().transform(axes.transData.transform(points))[:, int(event.level)]
+    apart = inside[np.concatenate([[True], np.diff(np.sort(inside)) > TOGETHER])] if inside.size > 1 else inside
+    if event.level:
+        tried = [Place(x, y + up, ha, va) for y in apart for up, va in ((0.012, "bottom"), (-0.012, "top"))
+                 for x, ha in ((0.985, "right"), (0.5, "center"), (0.015, "left"))]  # fmt: skip
+    else:
+        tried = [Place(x + aside, y, ha, "top") for y in np.linspace(0.99, 0.13, 12) for x in apart
+                 for aside, ha in ((0.012, "left"), (-0.012, "right"))]  # fmt: skip
+    put(axes, event.words, tried)

@@ -1,26 +1,22 @@
 """report: one self-contained HTML page about a comparison, for a reader who has two minutes."""
 
-import contextlib
-import io
+import inspect
 import json
 import math
 import os
-import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure
 
 from ..catalogue import bibliography
 from ..catalogue.outsiders import announced
 from ..results.kinds import kind_of, parts
-from ..words.phrases import counted, plain_number, pretty
-from . import again
-from .layout import NothingToDraw
-from .picture import drawn, viewed
+from ..words.phrases import counted, cut, plain_number, pretty
+from . import again, typesetting
+from .page_pictures import pictures
+from .page_tables import failures, number, percent, runs, told_seeds
 from .reading import (
     Comparison,
     TheoryPart,
@@ -32,8 +28,7 @@ from .reading import (
     rule_of,
     title_of,
 )
-from .style import VERDICT_COLOURS, clean_style
-from .view_picture import views_in
+from .style import VERDICT_COLOURS
 
 MEANING = {
     "confirmed": "Theory and training agree, and the run was sharp enough to have seen a difference that matters.",
@@ -49,8 +44,10 @@ MEANING = {
 def report(result: Any, path: str | os.PathLike[str]) -> Path:
     """Write one HTML file about a result (or a saved one, by its path): no other file or connection is needed.
 
-    Verdict with both of its numbers, picture, error budget, assumptions with their strains, setting, runs that went
-    wrong, sources as BibTeX, how to run it again. Returns the path; ValueError where nothing can be written.
+    Verdict with both of its numbers, pictures, model and theory with their equations, error budget, assumptions with
+    their strains, what each run did, setting, sources as BibTeX, the command and the Python that run it again. It
+    follows the reader's light or dark, and on a telephone pictures stand one below the other and tables become cards.
+    Returns the path; ValueError where nothing can be written.
     """
     from ..results.checks import check
     from ..results.storage import load, write_aside
@@ -90,36 +87,38 @@ def content(result: Any) -> dict[str, Any]:
         "judged": kind.judged,
         "theories": theories,
         "resolution": result.attrs.get("resolution"),
-        "pictures": _pictures(result),
+        "model": _model(result),
+        "named": again.named(result),
+        "pictures": pictures(result),
         "parameters": parameters(described),
         "run": _run(result, times),
         "remarks": json.loads(result.attrs.get("remarks", "[]")),
-        "failures": _failures(result),
+        "failures": failures(result),
+        "runs": runs(result),
         "sources": cited,
         "bibtex": "\n\n".join(sorted(entries)),
         "python": again.python(result, times),
         "command": again.command(result, times),
+        "brought": again.modules_of(result),
         "versions": [f"{k} {result.attrs[k]}" for k in ("thalweg", "jax", "precision") if k in result.attrs],
     }
 
 
-def _pictures(result: Any) -> list[str]:
-    """Curves, where there are any, and the problem's own views."""
-    with contextlib.suppress(NothingToDraw):
-        return [picture(drawn, result), *(picture(viewed, result, view) for view in views_in(result))]
-    return []
-
-
-def picture(draw: Callable[..., Figure], *shown: Any) -> str:
-    """A plot as SVG text that can stand inside a page."""
-    with clean_style():
-        figure = draw(*shown, titled=False)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    svg = text.getvalue()
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    # its width is an upper limit in the page, and the height follows
-    return re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
+def _model(result: Any) -> list[dict[str, Any]]:
+    """The problem, its rule and each theory: a sentence and equations, from the docstrings of their classes."""
+    described = problem_of(result)
+    told = json.loads(result.attrs.get("theory_json", "null")) or []
+    if not told:
+        told = [json.loads(t.attrs["theory_json"]) for t in parts(result, "theory") if "theory_json" in t.attrs]
+    several = told if isinstance(told, list) else [told]
+    rule = described["fields"].get("rule")
+    roles = [("problem", described), *([("rule", rule)] if rule else []), *(("theory", one) for one in several)]
+    known = [(role, one, class_of(one)) for role, one in roles]
+    return [
+        {"role": role, "name": one["class"], **typesetting.described(inspect.getdoc(kind) or "")}
+        for role, one, kind in known
+        if kind is not None
+    ]
 
 
 def judged_theories(result: xr.DataTree) -> list[dict[str, Any]]:
@@ -177,48 +176,13 @@ def _run(result: Any, times: np.ndarray) -> list[tuple[str, str]]:
     clock = next((n["time"].attrs.get("long_name", "time") for n in _nodes(result) if "time" in n.coords), "time")
     said = [("times", f"{counted(times.size, 'time')} from {times[0]:g} to {times[-1]:g} ({clock})")]
     if "seeds" in result.attrs:
-        seeds = json.loads(result.attrs["seeds"])
-        shown = f"0 to {len(seeds) - 1}" if seeds == list(range(len(seeds))) else ", ".join(map(str, seeds))
-        said.append(("seeds", f"{len(seeds)} ({shown})"))
+        said.append(("seeds", told_seeds(result)))
     if "over" in result.attrs:
-        said += [(f"swept: {k}", ", ".join(map(plain_number, v))) for k, v in json.loads(result.attrs["over"]).items()]
+        said += [
+            (f"swept: {k}", cut([plain_number(one) for one in v])) for k, v in json.loads(result.attrs["over"]).items()
+        ]
     return said
 
 
 def _nodes(result: Any) -> list[Any]:
     return [result] if isinstance(result, xr.Dataset) else [node.to_dataset() for node in result.subtree]
-
-
-def _failures(result: Any) -> list[str]:
-    """Sentences about runs that did not end well."""
-    found = []
-    for node in _nodes(result):
-        if "outcome" in node and "seed" in node.dims and node["outcome"].dims == ("seed",):
-            pairs = zip(node["seed"].values, node["outcome"].values, strict=True)
-            found += [f"seed {int(s)} {text}" for s, text in pairs if str(text) != "ok"]
-    return found
-
-
-def number(value: Any, digits: int = 4) -> str:
-    """A number for a table: a few digits, a dash where there is none."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "–"
-    if isinstance(value, float | int) and math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    if value == 0:
-        return "0"
-    if not 1e-3 <= abs(value) < 1e5:
-        mantissa, power = f"{value:.1e}".split("e")
-        return f"{mantissa}·10{pretty('^' + str(int(power)))}".replace("-", "−")
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:.{decimals}f}".replace("-", "−")
-
-
-def percent(value: Any) -> str:
-    """A share as a percentage with two digits that matter."""
-    if value is None or not math.isfinite(float(value)):
-        return "–"
-    share = 100 * float(value)
-    if 0 < abs(share) < 0.01:
-        return "< 0.01 %"
-    return f"{share:.0f} %" if abs(share) >= 10 else f"{share:.2g} %"

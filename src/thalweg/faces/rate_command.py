@@ -1,12 +1,12 @@
 """advise-rate on the command line: a learning rate for a small network on a table, or for a problem of the library."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
 
-from .console import folder, hear_theories, printer
+from .console import hear_theories, printer
+from .output import Place, writable_place
 from .subject import build
 
 NETWORK = "network"
@@ -68,8 +68,8 @@ def on_network(said: dict[str, Any], steps: int, budget: float, seed: int, study
     """`advise-rate network`."""
     import thalweg as tw
 
+    from ..data.arrays_in_words import read_arrays
     from ..data.small_network import network_task
-    from ..data.table_files import read_arrays
 
     arrays = read_arrays(said["data"], ["inputs", "labels"], said["target"])
     widths = _widths(said["hidden"])
@@ -108,8 +108,8 @@ def _deliver(words: str, advice: Any, whole: Any, known: dict[str, float], out: 
     """Print the advice, and write the study where one is asked for; exit code 4 for a refusal."""
     files = {}
     if whole is not None:
-        with folder(out) as target:
-            files = _write(whole(), target)
+        with writable_place(out) as place:
+            files = _write(whole(), place)
     if as_json:
         click.echo(json.dumps(_plain(words, advice, known, files), indent=1))
     else:
@@ -120,12 +120,13 @@ def _deliver(words: str, advice: Any, whole: Any, known: dict[str, float], out: 
     return 4 if advice.refused else 0
 
 
-def _write(study: Any, target: Path) -> dict[str, str]:
+def _write(study: Any, place: Place) -> dict[str, str]:
     import thalweg as tw
 
-    picture = target / "picture.png"
+    place.make_room()
+    result, picture = tw.save(study, place.result), place.file("picture", ".png")
     tw.plot(study, picture)
-    return {"result": str(tw.save(study, target / "run.nc")), "picture": str(picture)}
+    return {"result": str(result), "picture": str(picture)}
 
 
 def _plain(words: str, advice: Any, known: dict[str, float], files: dict[str, str]) -> dict[str, Any]:

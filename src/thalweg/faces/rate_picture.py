@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from .layout import Parts
-from .style import COLOURS, GREY, INK, PALE, blank
+from .style import band_colour, blank, tones
 
-REGIMES = {"convergent": COLOURS[2], "chaotic": COLOURS[4], "divergent": COLOURS[1]}
-AFTER = {"fine_tuned_loss": ("then a small rate", COLOURS[0]), "averaged_loss": ("then averaging", COLOURS[3])}
+# each with the place of its colour
+REGIMES = {"convergent": 2, "chaotic": 4, "divergent": 1}
+AFTER = {"fine_tuned_loss": ("then a small rate", 0), "averaged_loss": ("then averaging", 3)}
 EXACT = "known exactly"
 
 
@@ -30,7 +31,7 @@ def rate_picture(study: xr.Dataset, chosen: Sequence[str] | None = None) -> Part
         axes.set_xscale("log")
         for _, rate, _, _, words in marks:
             if words == EXACT:
-                axes.axvline(rate, color=INK, lw=0.9, zorder=1)
+                axes.axvline(rate, color=tones().ink, lw=0.9, zorder=1)
     upper.set_xlim(rates[0] / 1.3, rates[-1] * 1.3)
     lower.set_xlabel("learning rate")
     steps = int(study.attrs["steps"])
@@ -57,22 +58,35 @@ def _losses(axes: Axes, study: xr.Dataset) -> list[Any]:
     # what lies beyond the picture is shown at its upper edge
     top = high * (0.93 if logarithmic else 0.97)
     shown = np.where(np.isfinite(final), np.minimum(final, top), top)
-    axes.axhline(first, color=GREY, lw=0.8, ls=":")
-    axes.plot(study["sweep_rate"].values, np.where(sweep < 3 * high, sweep, np.nan), color=GREY, lw=0.7, alpha=0.6)
-    axes.plot(study["sweep_rate"].values, smooth, color=GREY, lw=1.4)
-    axes.plot(rates, shown, color=PALE, lw=1.2, zorder=1.5)
+    axes.axhline(first, color=tones().grey, lw=0.8, ls=":")
+    axes.plot(
+        study["sweep_rate"].values, np.where(sweep < 3 * high, sweep, np.nan), color=tones().grey, lw=0.7, alpha=0.6
+    )
+    axes.plot(study["sweep_rate"].values, smooth, color=tones().grey, lw=1.4)
+    axes.plot(rates, shown, color=tones().pale, lw=1.2, zorder=1.5)
     for name, colour in REGIMES.items():
         some = kinds == name
-        axes.plot(rates[some], shown[some], "o", ms=5, mfc=colour, mec="white", mew=0.6, ls="none", zorder=3)
+        axes.plot(
+            rates[some],
+            shown[some],
+            "o",
+            ms=5,
+            mfc=band_colour(colour),
+            mec=tones().paper,
+            mew=0.6,
+            ls="none",
+            zorder=3,
+        )
     if logarithmic:
         axes.set_yscale("log")
         axes.set_ylim(low / 1.5, high)
     else:
         axes.set_ylim(min(0.0, low) if low < 0.3 * first else low - 0.1 * (high - low), high)
     axes.set_ylabel("loss")
+    look: dict[str, Any] = {"marker": "o", "ls": "none", "ms": 5}
     present = [n for n in REGIMES if np.any(kinds == n)]
-    dots = [Line2D([], [], marker="o", ls="none", color=REGIMES[n], ms=5, label=f"short run, {n}") for n in present]
-    return [*dots, Line2D([], [], color=GREY, lw=1.4, label="sweep of a growing rate, smoothed")]
+    dots = [Line2D([], [], color=band_colour(REGIMES[n]), label=f"short run, {n}", **look) for n in present]
+    return [*dots, Line2D([], [], color=tones().grey, lw=1.4, label="sweep of a growing rate, smoothed")]
 
 
 def _experiment(axes: Axes, study: xr.Dataset) -> list[Any]:
@@ -80,16 +94,22 @@ def _experiment(axes: Axes, study: xr.Dataset) -> list[Any]:
     for name, (words, colour) in AFTER.items():
         values = study[name].values
         if np.isfinite(values).any():
-            axes.plot(study["rate"].values, values, color=colour, lw=1.4, zorder=2)
+            axes.plot(study["rate"].values, values, color=band_colour(colour), lw=1.4, zorder=2)
             listed.append(
-                Line2D([], [], color=colour, lw=1.4, label=f"first rate, {words} ({study.attrs['then']} steps)")
+                Line2D(
+                    [],
+                    [],
+                    color=band_colour(colour),
+                    lw=1.4,
+                    label=f"first rate, {words} ({study.attrs['then']} steps)",
+                )
             )
     return listed
 
 
 def _rows(axes: Axes, marks: list[tuple[str, float, float, float, str]]) -> None:
     for row, (_, rate, low, high, words) in enumerate(marks):
-        colour = INK if words == EXACT else COLOURS[0]
+        colour = tones().ink if words == EXACT else tones().colours[0]
         axes.plot([low, high], [row, row], color=colour, lw=2.2, alpha=0.35, solid_capstyle="butt")
         axes.plot([rate], [row], "D" if words == EXACT else "o", color=colour, ms=4.5)
     axes.set_yticks(range(len(marks)), [name for name, *_ in marks])

@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 
 from ..results.kinds import held, kind_of
-from ..words.phrases import counted, plain_number, pretty
+from ..words.phrases import counted, cut, plain_number, pretty
+from .swept import swept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Parameter:
         if isinstance(self.value, dict):
             return str(self.value.get("class") or self.value.get("function") or "the user's array")
         if isinstance(self.value, list):
-            return ", ".join(plain_number(v) for v in self.value) or "none"
+            return cut([plain_number(v) for v in self.value]) or "none"
         return plain_number(self.value)
 
 
@@ -130,6 +131,21 @@ def curves_of(dataset: xr.Dataset, whole: Any = None) -> list[str]:
     found = [str(n) for n, v in dataset.data_vars.items() if is_curve(v)]
     listed = [o.name for o in getattr(class_of(problem_of(whole or dataset)), "observables", ())]
     return sorted(found, key=lambda name: listed.index(name) if name in listed else len(listed))
+
+
+def centre(values: xr.DataArray) -> xr.DataArray:
+    """The mean over seeds as it is judged: geometric where a curve is looked at on a logarithmic scale."""
+    if values.attrs.get("scale") != "log" or "seed" not in values.dims:
+        return mean_over_seeds(values)
+    positive = values.where(values > 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        logs = positive.copy(data=np.log(positive.values))
+        mean = mean_over_seeds(logs)
+        found = mean.copy(data=np.exp(mean.values))
+    # what is 0 in some run has no logarithm
+    return found.where(positive.count("seed") == values.count("seed"), mean_over_seeds(values)).assign_attrs(
+        values.attrs
+    )
 
 
 def mean_over_seeds(values: xr.DataArray) -> xr.DataArray:
@@ -250,7 +266,7 @@ def title_of(result: Any) -> str:
     """Problem, main parameters, rule and number of seeds in one line; the own title of a result without a problem."""
     if "problem" not in result.attrs:
         return str(result.attrs["title"])
-    described = problem_of(result)
+    described = swept(problem_of(result), result.attrs.get("grid"))
     numbers = ", ".join(p.text for p in main_parameters(described))
     listed = [described["class"], numbers, *own_parts(described), rule_of(described)]
     seeds = result.attrs.get("seeds")

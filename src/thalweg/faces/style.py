@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import matplotlib
@@ -12,56 +13,27 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.legend import Legend
+from matplotlib.text import Text
 
-INK, GREY, PALE = "#222222", "#6b6b6b", "#e9edf0"
-# Okabe and Ito's colours, the darker ones first; dashes tell lines apart where colours do not
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+from .tones import DARK, LIGHT, Tones, settings_of
+from .tones import VERDICT_COLOURS as VERDICT_COLOURS
+
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.2)), (0, (6, 2, 1.5, 2)), (0, (1, 1)), (0, (8, 3)))
 DOTTED = (0, (1, 1.6))
-VERDICT_COLOURS = {
-    "confirmed": "#00704f",
-    "consistent": "#00704f",
-    "better than promised": "#00704f",
-    "inconclusive": "#8a5a00",
-    "contradicted": "#b3261e",
-    "outside its regime": "#5b4a8a",
-}
-STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "text.color": INK,
-    "axes.edgecolor": "#8c8c8c",
-    "axes.labelcolor": INK,
-    "axes.labelsize": 9,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 9.5,
-    "axes.titlepad": 7,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.formatter.use_mathtext": True,
-    "axes.formatter.limits": (-3, 4),
-    "axes.unicode_minus": True,
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.6,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "xtick.major.width": 0.8,
-    "ytick.major.width": 0.8,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "lines.solid_capstyle": "round",
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "savefig.dpi": 160,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "thalweg",
-}
-PANEL_WIDTH, CHARACTERS_PER_INCH, LINE = 4.1, 11.5, 0.22
+PANEL_WIDTH, LINE, GAP = 4.1, 0.22, 0.12
+# a figure of one column is made for a phone
+NARROW = 4.6
+COLUMNS = 3
+# in the place of a verdict: a remark about the picture
+NOTE = "note"
+_tones: ContextVar[Tones] = ContextVar("tones", default=LIGHT)
+_columns: ContextVar[int] = ContextVar("columns", default=COLUMNS)
+
+
+def tones() -> Tones:
+    """The colours of the figure that is being drawn."""
+    return _tones.get()
 
 
 def look(position: int) -> dict[str, Any]:
@@ -71,22 +43,37 @@ def look(position: int) -> dict[str, Any]:
 
 def band_colour(position: int) -> str:
     """The colour alone."""
-    return COLOURS[position % len(COLOURS)]
+    colours = tones().colours
+    return colours[position % len(colours)]
 
 
 @contextmanager
-def clean_style() -> Iterator[None]:
-    """This look, and no other setting of matplotlib, for as long as it lasts."""
+def clean_style(dark: bool = False, columns: int | None = None) -> Iterator[None]:
+    """This look, and no other setting of matplotlib, for as long as it lasts.
+
+    `columns` is the most panels in a row: 3 by default, 1 for a phone.
+    """
     settings: dict[Any, Any] = dict(matplotlib.rcParamsDefault)
     del settings["backend"]  # the one setting that rc_context would not put back
-    settings.update(STYLE)
-    with matplotlib.rc_context(settings):
-        yield
+    settings.update(settings_of(DARK if dark else LIGHT))
+    before = _tones.set(DARK if dark else LIGHT), _columns.set(columns or COLUMNS)
+    try:
+        with matplotlib.rc_context(settings):
+            yield
+    finally:
+        _tones.reset(before[0])
+        _columns.reset(before[1])
+
+
+def most_columns() -> int:
+    """How many panels may stand in a row."""
+    return _columns.get()
 
 
 def blank(columns: int, height: float) -> Figure:
     """An empty figure for some columns of panels, with a canvas of its own (no global state)."""
-    figure = Figure(figsize=(max(6.4, PANEL_WIDTH * columns), height), layout="constrained")
+    least = NARROW if most_columns() == 1 else 6.4
+    figure = Figure(figsize=(max(least, PANEL_WIDTH * min(columns, most_columns())), height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -94,29 +81,53 @@ def blank(columns: int, height: float) -> Figure:
 def header(figure: Figure, title: str, sentences: Sequence[tuple[str, str]], handles: Sequence[Any]) -> None:
     """Title, verdict sentences (text, verdict) and one legend above all panels; the panels keep clear of them."""
     width, panels = figure.get_size_inches()
-    most = int(width * CHARACTERS_PER_INCH)
     # no line ends inside `p = 16`
-    kept = title.replace(" = ", "\u00a0=\u00a0")
-    rows = [(line, 11.5, "bold", INK) for line in textwrap.wrap(kept, int(most * 0.8))]
+    rows = _lines(figure, title.replace(" = ", "\u00a0=\u00a0"), width, size=11.5, weight="bold", color=tones().ink)
     for text, verdict in sentences:
-        colour = VERDICT_COLOURS.get(verdict, INK)
-        rows += [(line, 9.5, "normal", colour) for line in textwrap.wrap(text, most)]
-    per_row = max(1, min(len(handles), int(width // 2.9)))
-    legend_rows = math.ceil(len(handles) / per_row)
-    head = 0.16 + LINE * (len(rows) + legend_rows) + 0.1
+        colour = tones().grey if verdict == NOTE else tones().verdicts.get(verdict, tones().ink)
+        rows += _lines(figure, text, width, size=9.5, color=colour)
+    legend, tall = _legend(figure, handles, width)
+    head = GAP + LINE * len(rows) + tall + GAP
     height = panels + head
     figure.set_size_inches(width, height)
-    for i, (line, size, weight, colour) in enumerate(rows):
-        y = 1 - (0.12 + LINE * i) / height
-        figure.text(0.12 / width, y, line, size=size, weight=weight, color=colour, va="top", ha="left")
-    if handles:
-        place = (0.07 / width, 1 - (0.12 + LINE * len(rows)) / height)
-        figure.legend(
-            handles=handles, loc="upper left", bbox_to_anchor=place, ncols=per_row, borderaxespad=0.2, borderpad=0.1
-        )
+    for i, line in enumerate(rows):
+        line.set_position((GAP / width, 1 - (GAP + LINE * i) / height))
+    if legend is not None:
+        legend.set_bbox_to_anchor((0.07 / width, 1 - (GAP + LINE * len(rows)) / height))
     engine = figure.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
         engine.set(rect=(0, 0, 1 - 0.06 / width, 1 - head / height), w_pad=0.09, h_pad=0.03, hspace=0.0, wspace=0.03)
+
+
+def _lines(figure: Figure, text: str, width: float, **look: Any) -> list[Text]:
+    """Lines of a text as wide as the figure; they are put in their places later."""
+    line = figure.text(0, 0, "", va="top", ha="left", **look)
+    found, kept = [line], ""
+    for word in text.split(" "):
+        line.set_text(f"{kept} {word}".strip())
+        if kept and line.get_window_extent().width > (width - 2 * GAP) * figure.dpi:
+            line.set_text(kept)
+            line = figure.text(0, 0, word, va="top", ha="left", **look)
+            found.append(line)
+        kept = line.get_text()
+    if not kept:
+        line.remove()
+    return found if kept else []
+
+
+def _legend(figure: Figure, handles: Sequence[Any], width: float) -> tuple[Legend | None, float]:
+    """The legend in as many columns as fit, and its height in inches."""
+    for columns in range(max(len(handles), 1), 0, -1):
+        legend = figure.legend(
+            handles=handles, loc="upper left", ncols=columns, borderaxespad=0.2, borderpad=0.1, columnspacing=1.6
+        )
+        box = legend.get_window_extent()
+        if box.width <= (width - GAP) * figure.dpi or columns == 1:
+            # the legend stands apart from the layout of the panels
+            legend.set_in_layout(False)
+            return (legend, box.height / figure.dpi + 0.06) if handles else (None, 0.0)
+        legend.remove()
+    return None, 0.0
 
 
 def wrapped(text: str, most: int = 46) -> str:

@@ -7,7 +7,7 @@ import click
 
 from ..catalogue.entries import Entry, Field, PresetEntry
 from ..catalogue.index import index
-from ..data.table_files import read_arrays
+from ..data.arrays_in_words import read_arrays
 from ..words.phrases import unknown
 from .options import NEST, flag, options
 
@@ -69,7 +69,6 @@ def _owns_target(*fields: list[Field]) -> bool:
 def build(name: str, said: dict[str, Any]) -> Any:
     """The problem that these words describe. Raises ValueError with the repair."""
     from ..catalogue import registry
-    from ..words.fields import vary
     from ..words.problem import Problem
 
     values = {k.replace(NEST, "."): v for k, v in said.items() if v is not None}
@@ -87,11 +86,40 @@ def build(name: str, said: dict[str, Any]) -> Any:
         assert found is not None
         mine = {f.name for f in own} & values.keys()
         made = found(**{k: values.pop(k) for k in mine})
-        return vary(made, values) if values else made
-    direct = {k: values.pop(k) for k in list(values) if "." not in k}
-    kind: Any = registry.find(name, Problem)
-    made = kind(**direct)
-    return vary(made, values) if values else made
+    else:
+        direct = {k: values.pop(k) for k in list(values) if "." not in k}
+        kind: Any = registry.find(name, Problem)
+        made = kind(**direct)
+    return _varied(made, values, fields)
+
+
+def _varied(made: Any, changes: dict[str, Any], fields: Iterable[Field], above: str = "") -> Any:
+    """A module with these changes; ValueError for those inside a part that has no such field."""
+    from ..words.fields import vary
+
+    listed = list(fields)
+    for path in changes:
+        _check_path(made, path, listed, above)
+    return vary(made, changes) if changes else made
+
+
+def _check_path(module: Any, path: str, fields: Iterable[Field], above: str = "") -> None:
+    """ValueError for `rule.learning_rate` where the rule that is there has none: it names those that have one."""
+    head, _, rest = path.partition(".")
+    field = next((f for f in fields if f.name == head), None)
+    if not rest or field is None or not field.family:
+        return
+    held, members = getattr(module, head), index().members(field.family)
+    inside = rest.partition(".")[0]
+    if hasattr(type(held), "__dataclass_fields__") and inside in type(held).__dataclass_fields__:
+        entry = members.get(type(held).__name__)
+        _check_path(held, rest, entry.fields if entry else (), f"{above}{head}.")
+        return
+    able = [name for name, member in members.items() if inside in {f.name for f in member.fields}]
+    there = f"{head} is {type(held).__name__} here, which has no {inside}" if held is not None else f"no {head} is set"
+    raise ValueError(
+        f"{flag(above + path)}: {there}; name one that has with {flag(above + head)}: {', '.join(able) or 'none does'}."
+    )
 
 
 def _ask_for_missing(name: str, fields: Iterable[Field], values: dict[str, Any], head: str = "") -> None:
@@ -115,7 +143,6 @@ def _make_parts(fields: Iterable[Field], values: dict[str, Any], above: str = ""
 def _made(field: Field, chosen: str, said: dict[str, Any], head: str) -> Any:
     """A member of the field's family, by name. `head` is the path of its own fields."""
     from ..catalogue import registry
-    from ..words.fields import vary
 
     choices = index().members(field.family)
     if chosen not in choices:
@@ -128,4 +155,4 @@ def _made(field: Field, chosen: str, said: dict[str, Any], head: str) -> Any:
     _ask_for_missing(chosen, own.values(), said, head)
     _make_parts(own.values(), said, head)
     direct = {k: said.pop(k) for k in list(said) if "." not in k}
-    return vary(registry.find(chosen)(**direct), said)
+    return _varied(registry.find(chosen)(**direct), said, own.values(), head)

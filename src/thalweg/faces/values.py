@@ -1,5 +1,6 @@
 """Values that options are given as text: times, seeds, the grid of a sweep."""
 
+import math
 from typing import Any
 
 
@@ -12,12 +13,21 @@ def read_numbers(text: str, what: str) -> Any:
             start, stop, count = text.split(":")
             if not 1 <= int(count) <= 10_000_000:
                 raise ValueError
-            return np.linspace(float(start), float(stop), int(count))
-        return np.asarray([float(part) for part in text.split(",")])
+            first, last = _finite([start, stop])
+            return np.linspace(first, last, int(count))
+        return np.asarray(_finite(text.split(",")))
     except ValueError:
         raise ValueError(
             f"{what} {text!r} cannot be read; give start:stop:count (0:10:201) or numbers: 0,1,2."
         ) from None
+
+
+def _finite(words: list[str]) -> list[float]:
+    """Numbers; ValueError for what is none, or not finite."""
+    found = [float(word) for word in words]
+    if not all(map(math.isfinite, found)):
+        raise ValueError
+    return found
 
 
 # as many seeds as decide: of compare alone
@@ -37,7 +47,7 @@ def read_seeds(text: str | None) -> Any:
     return listed if "," in text else listed[0]
 
 
-def read_grid(over: tuple[str, ...]) -> dict[str, Any]:
+def read_grid(over: tuple[str, ...], verb: str = "sweep") -> dict[Any, Any]:
     """Fields with their values from `FIELD=A,B,..` (numbers, start:stop:count, or names of parts); tied ones from
     `FIELD+FIELD=A+B,C+D`."""
     grid: dict[Any, Any] = {}
@@ -46,12 +56,23 @@ def read_grid(over: tuple[str, ...]) -> dict[str, Any]:
         if not sign:
             raise ValueError(f"--over {text!r} cannot be read; give FIELD=A,B,.. such as --over learning_rate=0.1,0.2.")
         fields = tuple(name.strip().replace("-", "_") for name in field.split("+"))
+        before = {name for key in grid for name in (key if isinstance(key, tuple) else (key,))}
+        twice = [name for name in fields if name in before]
+        if twice or not all(fields):
+            why = (
+                f"names {twice[0]} again; give all its values at once" if twice else "names no field; give FIELD=A,B,.."
+            )
+            raise ValueError(f"--over {text!r} {why}.")
         if len(fields) == 1:
             grid[fields[0]] = _values(values, f"--over {field}")
         else:
             grid[fields] = [tuple(_values(",".join(row.split("+")), f"--over {field}")) for row in values.split(",")]
     if not grid:
-        raise ValueError("sweep needs at least one --over FIELD=A,B,..")
+        if verb == "sweep":
+            raise ValueError("sweep needs at least one --over FIELD=A,B,..")
+        raise ValueError(
+            f"{verb} needs sizes: --over width=10,30,100 or --over dimension+samples=32+64,64+128,128+256."
+        )
     return grid
 
 

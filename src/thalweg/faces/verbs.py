@@ -1,6 +1,5 @@
 """What each command does: build the problem, call the verb, write and print the result."""
 
-import contextlib
 import json
 import math
 from collections.abc import Sequence
@@ -10,11 +9,14 @@ from typing import Any
 
 import click
 
+from ..catalogue.entries import PresetEntry
 from ..catalogue.index import index
 from ..words.phrases import unknown
 from . import listing
-from .console import RESULT, exit_code, finish, folder, hear_theories, printer, progress
-from .subject import build
+from .console import hear_theories, printer, progress
+from .delivery import deliver
+from .output import finish, writable_place
+from .subject import build, entry_of
 from .values import read_grid, read_numbers, read_seeds
 
 
@@ -23,10 +25,13 @@ def _said(**options: Any) -> dict[str, Any]:
     return {k: v for k, v in options.items() if v is not None and v != ()}
 
 
-def _theory(names: Sequence[str]) -> Any:
+def _theory(subject: str, names: Sequence[str]) -> Any:
+    found, entry = index(), entry_of(subject)
+    problem = entry.returns if isinstance(entry, PresetEntry) else entry.name
     for name in names:
-        if name not in index().theories:
-            raise ValueError(unknown("theory", name, index().theories))
+        if name not in found.theories:
+            speaking = [t.name for t in found.about(problem)]
+            raise ValueError(unknown("theory", name, speaking, f" about {problem}"))
     return list(names) if len(names) > 1 else (*names, None)[0]
 
 
@@ -44,6 +49,8 @@ class Asked:
         self.times = preset.times(self.problem) if preset is not None and given is None else given
         self.seeds = preset.seeds if preset is not None and listed is None else listed
         self.theories: list[str] = list(preset.theories) if preset is not None else []
+        table = {"data_file": said.get("data"), "target": said.get("target")}
+        self.named = {k: str(v) for k, v in {"preset": preset and name, **table}.items() if v}
 
 
 def show_index(name: str | None, as_json: bool) -> None:
@@ -86,11 +93,16 @@ def advise(name: str, said: dict[str, Any], as_json: bool) -> int:
     return _tell(tw.advise(Asked(name, said).problem), as_json)
 
 
-def advise_table(source: str, target: str | None, samples: int | None, as_json: bool) -> int:
+def advise_table(source: str, said: dict[str, Any], as_json: bool) -> int:
     """`advise` about a table."""
+    from ..data.own_table import read_table
+
+    samples = said.pop("samples")
+    # before jax is imported: a table that cannot be read is refused at once
+    table = read_table(source, **said)
     import thalweg as tw
 
-    return _tell(tw.advise(source, target=target, samples=samples), as_json)
+    return _tell(tw.advise(table, samples=samples), as_json)
 
 
 def _tell(told: Any, as_json: bool) -> int:
@@ -120,13 +132,13 @@ def predict(
 
     if len(theory) > 1:
         raise ValueError(f"predict takes one theory, not {len(theory)}; compare shows several side by side.")
-    chosen = _theory(theory)
+    chosen = _theory(name, theory)
     asked = Asked(name, said, times)
     more = _said(theory=chosen, seeds=read_seeds(seeds))
-    with folder(out) as target:
+    with writable_place(out) as place:
         with progress("predicting") as told:
-            result = finish(lambda: tw.predict(asked.problem, asked.times, progress=told, **more), target)
-        return deliver(result, out, as_json)
+            result = finish(lambda: tw.predict(asked.problem, asked.times, progress=told, **more), place, asked.named)
+        return deliver(result, place, as_json)
 
 
 def train(
@@ -143,10 +155,10 @@ def train(
 
     asked = Asked(name, said, times, seeds)
     more = _said(seeds=asked.seeds, strict=strict)
-    with folder(out) as target:
+    with writable_place(out) as place:
         with progress("training") as told:
-            result = finish(lambda: tw.train(asked.problem, asked.times, progress=told, **more), target)
-        return deliver(result, out, as_json)
+            result = finish(lambda: tw.train(asked.problem, asked.times, progress=told, **more), place, asked.named)
+        return deliver(result, place, as_json)
 
 
 def compare(
@@ -162,18 +174,18 @@ def compare(
     """`compare`."""
     import thalweg as tw
 
-    chosen = _theory(theory)
+    chosen = _theory(name, theory)
     asked = Asked(name, said, times, seeds)
     more = _said(theory=chosen or asked.theories or None, resolution=resolution)
-    with folder(out) as target:
+    with writable_place(out) as place:
         # the number of a preset is that of its source; where it does not decide, as many as do
         for wanted in [asked.seeds] if seeds is not None or asked.seeds is None else [asked.seeds, "enough"]:
             with progress("training") as told:
                 ask = partial(tw.compare, asked.problem, asked.times, progress=told, **more, **_said(seeds=wanted))
-                result = finish(ask, target)
+                result = finish(ask, place, asked.named)
             if not 0 < result.attrs["seeds_needed"] < math.inf:
                 break
-        return deliver(result, out, as_json)
+        return deliver(result, place, as_json)
 
 
 def sweep(
@@ -193,15 +205,50 @@ def sweep(
     grid = read_grid(over)
     if len(theory) > 1:
         raise ValueError(f"sweep takes one theory, not {len(theory)}.")
-    chosen = False if theory == ("none",) and train else _theory(theory)
+    chosen = False if theory == ("none",) and train else _theory(name, theory)
     asked = Asked(name, said, times, seeds)
     trained = asked.seeds or 8 if train or seeds is not None else None
     more = _said(theory=chosen, seeds=trained)
-    with folder(out) as target:
+    with writable_place(out) as place:
         with progress("sweeping") as told:
-            points = target / "points"
-            work = finish(lambda: tw.sweep(asked.problem, grid, asked.times, out=points, progress=told, **more), target)
-        return deliver(work, out, as_json)
+            more |= {"out": place.points, "progress": told}
+            work = finish(lambda: tw.sweep(asked.problem, grid, asked.times, **more), place, asked.named)
+        return deliver(work, place, as_json)
+
+
+def order_study(
+    name: str,
+    said: dict[str, Any],
+    over: tuple[str, ...],
+    times: str | None,
+    theory: tuple[str, ...],
+    seeds: str | None,
+    out: str,
+    as_json: bool,
+) -> int:
+    """`order-study`."""
+    import thalweg as tw
+
+    grid = read_grid(over, "order-study")
+    if len(theory) > 1:
+        raise ValueError(f"order-study takes one theory, not {len(theory)}.")
+    chosen = _theory(name, theory)
+    asked = Asked(name, said, times, seeds)
+    more = _said(theory=chosen or (asked.theories or [None])[0], seeds=asked.seeds)
+    with writable_place(out) as place:
+        with progress("comparing at each size") as told:
+            work = finish(
+                lambda: tw.order_study(asked.problem, grid, asked.times, progress=told, **more), place, asked.named
+            )
+        return deliver(work, place, as_json)
+
+
+def cite(about: str, as_json: bool) -> None:
+    """`cite`."""
+    from ..verbs.citation import cite
+
+    told = cite(about)
+    click.echo(json.dumps({"about": about, "bibtex": told}, indent=1) if as_json else told)
 
 
 def rerun(path: str, out: str, as_json: bool) -> int:
@@ -210,48 +257,29 @@ def rerun(path: str, out: str, as_json: bool) -> int:
 
     hear_theories()
     found = tw.load(path)
-    with folder(out) as target:
+    kept = {k: str(found.attrs[k]) for k in ("command", "preset", "data_file", "target") if k in found.attrs}
+    with writable_place(out) as place:
         with progress("running again") as told:
-            result = finish(lambda: tw.rerun(found, progress=told), target)
-        return deliver(result, out, as_json)
-
-
-def deliver(result: Any, out: str, as_json: bool) -> int:
-    """The picture of a saved result and (for a comparison) its report; print it; say the exit code."""
-    from ..results.kinds import kind_of
-    from .layout import NothingToDraw
-    from .page import report
-    from .picture import plot
-    from .summary import lines, summary
-    from .view_picture import views_in
-
-    target = Path(out)
-    files = {"result": str(target / RESULT)}
-    with contextlib.suppress(NothingToDraw):
-        plot(result, target / "picture.png")
-        files["picture"] = str(target / "picture.png")
-    for view in views_in(result):
-        files[view.name] = str(target / f"{view.name}.png")
-        plot(result, files[view.name], view=view.name)
-    if kind_of(result).judged:
-        files["report"] = str(report(result, target / "report.html"))
-    if as_json:
-        click.echo(json.dumps(summary(result, files), indent=1))
-    else:
-        _print(*lines(result), f"written: {', '.join(files.values())}")
-    return exit_code(result.attrs.get("verdict"))
+            result = finish(lambda: tw.rerun(found, progress=told), place, kept)
+        return deliver(result, place, as_json)
 
 
 def draw(path: str, out: str, observables: str | None, view: str | None) -> None:
     """`plot`."""
     from .picture import plot
 
+    there = Path(out).exists()
     plot(path, out, observables.split(",") if observables else None, view)
-    click.echo(f"written: {out}")
+    click.echo(_written(out, there))
 
 
 def write_report(path: str, out: str) -> None:
     """`report`."""
     from .page import report
 
-    click.echo(f"written: {report(path, out)}")
+    there = Path(out).exists()
+    click.echo(_written(str(report(path, out)), there))
+
+
+def _written(path: str, again: bool) -> str:
+    return f"written: {path}{', in place of the one that was there' if again else ''}"

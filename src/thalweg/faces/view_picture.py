@@ -1,7 +1,8 @@
 """The views that a problem declares: growth of components, paths in the plane, matrices in time. One run is shown."""
 
+from collections.abc import Sequence
 from functools import singledispatch
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -16,17 +17,47 @@ from ..words.phrases import pretty, unknown
 from ..words.views import Growth, Matrices, Paths, View, views_of
 from .panels import clock_of, name_axes
 from .reading import class_of, good_runs, is_curve, problem_of
-from .style import DOTTED, GREY, INK, band_colour, blank, scale_time, visible
+from .style import DOTTED, band_colour, blank, scale_time, tones, visible
 
 Entries = list[Any]
 MOST_LINES = 200
 
 
-def runs_of(result: Any) -> list[tuple[str, xr.Dataset]]:
-    """Training and theories of one run, the first seed: (name, values of one time without dim `seed`)."""
+class Runs(NamedTuple):
+    """One run and what theories say of it, by name ("training", or the theory's), and the class of their problem."""
+
+    kind: Any
+    named: list[tuple[str, xr.Dataset]]
+
+
+def runs_of(result: Any) -> Runs:
+    """Training and theories of one run, the first seed, with the class of their problem."""
     seen = [("training", good_runs(part)) for part in parts(result, "training")]
     told = [(str(part.attrs["theory"]), part) for part in parts(result, "theory")]
-    return [(name, _plain(part.isel(seed=0) if "seed" in part.dims else part)) for name, part in seen + told]
+    return one_run(class_of(problem_of(result)), seen + told)
+
+
+def one_run(kind: Any, named: Sequence[tuple[str, xr.Dataset]]) -> Runs:
+    """The first seed of these results, all curves with all of their dims."""
+    runs = [(name, _plain(part.isel(seed=0) if "seed" in part.dims else part)) for name, part in named]
+    curves = {str(n): v for _, part in runs for n, v in part.data_vars.items() if is_curve(v)}
+    listed = {o.name for o in getattr(kind, "observables", ())}
+    return Runs(kind, [(name, _over_time(part, curves, listed)) for name, part in runs])
+
+
+def _over_time(part: xr.Dataset, curves: dict[str, xr.DataArray], listed: set[str]) -> xr.Dataset:
+    """With every curve at all times and components: a limit is told without time, perhaps as one number for all."""
+    if "time" not in part.dims:
+        return part
+    wide = {}
+    for name, values in part.data_vars.items():
+        if str(name) not in listed or values.dtype.kind != "f":
+            continue
+        like = curves.get(str(name), values)
+        sizes = {"time": part.sizes["time"], **{d: n for d, n in like.sizes.items() if d != "time"}}
+        lacking = {d: n for d, n in sizes.items() if d not in values.dims}
+        wide[name] = values.expand_dims(lacking).transpose("time", *[d for d in sizes if d != "time"], ...)
+    return part.assign(wide)
 
 
 def _plain(part: xr.Dataset) -> xr.Dataset:
@@ -36,10 +67,14 @@ def _plain(part: xr.Dataset) -> xr.Dataset:
 
 def views_in(result: Any) -> list[View]:
     """The views of a result's problem for which a single run holds all that they need."""
-    if not kind_of(result).views:
-        return []
-    held = set.union(*({str(n) for n, v in part.data_vars.items() if is_curve(v)} for _, part in runs_of(result)))
-    return views_of(class_of(problem_of(result)), held)
+    return views_for(runs_of(result)) if kind_of(result).views else []
+
+
+def views_for(runs: Runs) -> list[View]:
+    """The views for which one of these holds all that they need."""
+    each = [{str(n) for n, v in part.data_vars.items() if is_curve(v)} for _, part in runs.named]
+    listed = views_of(runs.kind, set[str]().union(*each))
+    return [view for view in listed if any(set(view.needs()) <= held for held in each)]
 
 
 def find_view(result: Any, name: str) -> View:
@@ -51,7 +86,7 @@ def find_view(result: Any, name: str) -> View:
 
 
 @singledispatch
-def draw_view(view: View, result: Any) -> tuple[Figure, Entries]:
+def draw_view(view: View, runs: Runs) -> tuple[Figure, Entries]:
     """The figure of a view, and the entries of its legend."""
     raise TypeError(f"{type(view).__name__} has no picture.")
 
@@ -68,22 +103,24 @@ def _colour(position: int, runs: list[tuple[str, xr.Dataset]]) -> str:
 
 
 @draw_view.register
-def _growth(view: Growth, result: Any) -> tuple[Figure, Entries]:
+def _growth(view: Growth, given: Runs) -> tuple[Figure, Entries]:
     figure = blank(2, 4.2)
     axes = figure.add_subplot()
     listed: Entries = []
-    runs = [(name, part) for name, part in runs_of(result) if view.of in part]
-    events = {e.name for e in getattr(class_of(problem_of(result)), "events", ())}
+    runs = [(name, part) for name, part in given.named if view.of in part]
+    events = {e.name for e in getattr(given.kind, "events", ())}
     for i, (name, part) in enumerate(runs):
         some = visible(part["time"].values) if len(runs) == 1 else np.arange(part.sizes["time"])
         colour, dashes = (
-            (INK, "-") if name == "training" else (band_colour(i - (runs[0][0] == "training")), (0, (4, 3)))
+            (tones().ink, "-") if name == "training" else (band_colour(i - (runs[0][0] == "training")), (0, (4, 3)))
         )
         with np.errstate(invalid="ignore"):
             curves = np.where(lines_of(part[view.of]) > 0, lines_of(part[view.of]), np.nan)
         for curve in curves:
             axes.plot(part["time"].values[some], curve[some], color=colour, ls=dashes, lw=0.9, alpha=0.6)
-        listed.append(Line2D([], [], color=colour, ls=dashes, lw=1.2, label=f"{name}, one run"))
+        count = part[view.of].size // part.sizes["time"]
+        more = f", {MOST_LINES} of {count} lines" if count > MOST_LINES else ""
+        listed.append(Line2D([], [], color=colour, ls=dashes, lw=1.2, label=f"{name}, one run{more}"))
         _mark_times(axes, part, events, colour, DOTTED if name == "training" else "-")
     name_axes(axes, runs[0][1][view.of], clock_of(runs[0][1]))
     axes.set_yscale("log")
@@ -111,45 +148,44 @@ def _mark_times(axes: Axes, part: xr.Dataset, events: set[str], colour: str, sty
 
 
 @draw_view.register
-def _paths(view: Paths, result: Any) -> tuple[Figure, Entries]:
-    runs = [(name, part) for name, part in runs_of(result) if set(view.needs()) <= set(map(str, part.data_vars))]
+def _paths(view: Paths, given: Runs) -> tuple[Figure, Entries]:
+    runs = [(name, part) for name, part in given.named if set(view.needs()) <= set(map(str, part.data_vars))]
     figure = blank(len(runs), 4.4)
     for i, (name, part) in enumerate(runs):
         axes = figure.add_subplot(1, len(runs), i + 1, projection="polar")
         radius, cosine = lines_of(part[view.radius]), lines_of(part[view.cosine])
-        floor = np.nanmin(np.where(radius > 0, radius, np.nan))
+        floor = float(np.min(radius, initial=np.inf, where=np.isfinite(radius) & (radius > 0)))
+        floor = floor if np.isfinite(floor) else 1.0
         for j, (r, c) in enumerate(zip(radius, cosine, strict=True)):
             angle = np.arccos(np.clip(c, -1, 1)) * (1 if j % 2 == 0 else -1)
             height = np.log10(np.maximum(r, floor) / floor)
-            axes.plot(angle, height, color=INK if name == "training" else _colour(i, runs), lw=0.8, alpha=0.6)
-            axes.plot(angle[-1:], height[-1:], "o", ms=3.5, mfc="white", mec=INK, zorder=5)
+            axes.plot(angle, height, color=tones().ink if name == "training" else _colour(i, runs), lw=0.8, alpha=0.6)
+            axes.plot(angle[-1:], height[-1:], "o", ms=3.5, mfc=tones().paper, mec=tones().ink, zorder=5)
         symbol = pretty(part[view.radius].attrs.get("symbol", "")) or view.radius
         axes.set_title(f"{name}: decades of {symbol}", size=9)
         axes.set_yticklabels([])
-        axes.tick_params(labelsize=7, colors=GREY)
-    entry = Line2D(
-        [], [], marker="o", ls="none", mfc="white", mec=INK, label="end of the run; angle 0 is full alignment"
-    )
-    return figure, [entry]
+        axes.tick_params(labelsize=7, colors=tones().grey)
+    look: dict[str, Any] = {"marker": "o", "ls": "none", "mfc": tones().paper, "mec": tones().ink}
+    return figure, [Line2D([], [], label="end of the run; angle 0 is full alignment", **look)]
 
 
 @draw_view.register
-def _matrices(view: Matrices, result: Any) -> tuple[Figure, Entries]:
+def _matrices(view: Matrices, given: Runs) -> tuple[Figure, Entries]:
     rows = [
         (f"{name}: {part[of].attrs.get('symbol') or of}", part["time"].values, part[of])
         for of in view.of
-        for name, part in runs_of(result)
+        for name, part in given.named
         if of in part
     ]
     figure = blank(3, 1.9 * len(rows))
-    largest = max(float(np.nanmax(np.abs(values.values))) for _, _, values in rows) or 1.0
+    largest = max(float(np.max(np.abs(v.values), initial=0.0, where=np.isfinite(v.values))) for _, _, v in rows) or 1.0
     norm = Normalize(-largest, largest)
     for i, (label, times, values) in enumerate(rows):
         chosen = np.unique(np.linspace(0, times.size - 1, view.snapshots).round().astype(int))
         table = values.transpose("time", ...).values
         for j, k in enumerate(chosen):
             axes = figure.add_subplot(len(rows), view.snapshots, i * view.snapshots + j + 1)
-            shown = table[k].reshape(table[k].shape[0], -1)
+            shown = table[k].reshape(len(table[k]) if table[k].ndim else 1, -1)
             axes.imshow(shown, cmap="RdBu_r", norm=norm, aspect="equal")
             axes.set_xticks([])
             axes.set_yticks([])

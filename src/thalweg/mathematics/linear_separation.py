@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .far_margin import centring, far_margin, is_far
+from .least_distance import least_distance
+
 # scipy is imported where it is used: its optimisers take longer to load than most of thalweg
 
 # columns whose independent part is smaller than this share of the largest count as dependent
@@ -85,17 +88,31 @@ def decompose(table: np.ndarray) -> Decomposition:
         ray = ray / np.linalg.norm(ray)
         margin = float(np.min(points @ nearest)) / float(np.linalg.norm(nearest))
         multipliers[separable] = weights
+        pivot, shifts = centring(table)
+        if np.all(separable) and pivot is not None and is_far(table, pivot, shifts):
+            ray, margin, multipliers = far_margin(table, pivot, shifts)
+        if not margin > 0:
+            # no digit of the margin is left: nothing is sure
+            separable, lp_margin = np.zeros_like(separable), 0.0
+            ray, margin, multipliers = np.zeros_like(ray), 0.0, np.zeros_like(multipliers)
     basis = frame.axes @ spread
     return Decomposition(separable, ray, offset, margin, risk, lp_margin, basis, multipliers, frame.rows.shape[1])
 
 
 def _frame(table: np.ndarray) -> _Frame:
-    """Orthonormal columns by a singular value decomposition after each column was divided by its largest entry."""
-    largest = np.max(np.abs(table), axis=0, initial=0.0)
+    """Orthonormal columns by a singular value decomposition after each column was centred, where there is an intercept,
+    and divided by its largest entry; both are undone in the axes."""
+    pivot, shifts = centring(table)
+    centred = table - (table[:, pivot, None] * shifts[None, :] if pivot is not None else 0.0)
+    largest = np.max(np.abs(centred), axis=0, initial=0.0)
     scale = np.where(largest > 0, largest, 1.0)
-    left, values, right = np.linalg.svd(table / scale, full_matrices=False)
+    left, values, right = np.linalg.svd(centred / scale, full_matrices=False)
     kept = values > _DEPENDENT * np.max(values, initial=1e-300)
-    axes, upper = np.linalg.qr(scale[:, None] * right[kept].T)
+    directions = scale[:, None] * right[kept].T
+    if pivot is not None:
+        # what is taken from the columns is a multiple of the pivot, whose weight gains it
+        directions = directions + shifts[:, None] * directions[pivot][None, :]
+    axes, upper = np.linalg.qr(directions)
     return _Frame(left[:, kept], values[kept, None] * upper.T, axes)
 
 
@@ -181,44 +198,3 @@ def logistic_minimum(rows: np.ndarray) -> tuple[np.ndarray, float]:
             break
         point, value = trial, told
     return point, left
-
-
-def least_distance(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The shortest u with points @ u >= 1, and its multipliers a >= 0: u = points.T @ a. Points (m, k), separable.
-
-    Non-negative least squares finds the support; equations on the support alone then give all digits. Rows may enter
-    and leave until the conditions of an optimum hold.
-    """
-    from scipy.optimize import nnls
-
-    unit = 1e-3 * float(np.median(np.linalg.norm(points, axis=1)))
-    count, width = points.shape
-    goal = np.concatenate([np.zeros(width), np.ones(1)])
-    weights, _ = nnls(np.vstack([points.T / unit, np.ones(count)]), goal, maxiter=30 * max(count, width))
-    support = weights > 0
-    best, found = np.inf, (np.zeros(width), np.zeros(count))
-    for _ in range(3 * width + 10):
-        nearest, part = _on_support(points[support])
-        seen = points @ nearest
-        low = float(np.min(part)) / float(np.max(np.abs(part)))
-        missed = max(1 - float(np.min(seen)), -low, 0.0)
-        if missed < best:
-            best, found = missed, (nearest, np.zeros(count))
-            found[1][support] = np.maximum(part, 0.0)
-        if missed < 1e-12:
-            break
-        if low < -1e-12:
-            support[np.flatnonzero(support)[np.argmin(part)]] = False
-        elif not support[np.argmin(seen)]:
-            support[np.argmin(seen)] = True
-        else:
-            break
-    return found
-
-
-def _on_support(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The shortest u with points @ u = 1, once refined, and a with points.T @ a = u."""
-    ones = np.ones(points.shape[0])
-    nearest = np.linalg.lstsq(points, ones, rcond=None)[0]
-    nearest = nearest + np.linalg.lstsq(points, ones - points @ nearest, rcond=None)[0]
-    return nearest, np.linalg.lstsq(points.T, nearest, rcond=None)[0]

@@ -35,10 +35,10 @@ class Equivalent(NamedTuple):
     shrinkage: Strengths
     degrees: Strengths
     squared: Strengths
-    rows: float
+    rows: float | Number
 
 
-def equivalent(values: Float[Array, " r"], rows: float, penalties: Strengths) -> Equivalent:
+def equivalent(values: Float[Array, " r"], rows: float | Number, penalties: Strengths) -> Equivalent:
     """From the eigenvalues of the scatter of `rows` rows, at positive penalties."""
     share = values[None, :] / (values[None, :] + penalties[:, None])
     degrees = jnp.sum(share, axis=1)
@@ -62,7 +62,7 @@ def monotone(values: Strengths) -> Strengths:
     return 0.5 * (jax.lax.cummax(values) + jax.lax.cummin(values, reverse=True))
 
 
-def noise_variance(found: Scatter, targets: Float[Array, " n"], rows: float, penalties: Strengths) -> Number:
+def noise_variance(found: Scatter, targets: Float[Array, " n"], rows: float | Number, penalties: Strengths) -> Number:
     """Variance of what no linear function explains.
 
     With a fifth of the rows (and ten) to spare beyond the rank: the residual sum of squares over rows - rank, unbiased.

@@ -212,4 +212,11 @@ def clock_noun(clock: str) -> str:
 def sentences(codes: np.ndarray, when: np.ndarray, clock: str) -> list[str]:
     """One sentence per run on how it ended."""
     noun = clock_noun(clock)
-    return [OUTCOMES[0] if c == 0 else f"{OUTCOMES[int(c)]} at {noun} {t:g}" for c, t in zip(codes, when, strict=True)]
+    said = (f"{OUTCOMES[int(code)]} at {noun} {time:.12g}" for code, time in zip(codes, when, strict=True))
+    return [OUTCOMES[0] if code == 0 else text for code, text in zip(codes, said, strict=True)]
+
+
+def broken_sentence(name: str, time: float, exact: bool, clock: str) -> str:
+    """How a run ended of which an observable (or a parameter: "") is not finite from a time on, or from before it."""
+    within = f" in {name}" if name else ""
+    return f"{OUTCOMES[1]}{within} {'at' if exact else 'by'} {clock_noun(clock)} {time:.12g}"

@@ -10,6 +10,10 @@ HEAD = (
     Entry("thalweg", "text", "version of thalweg", False),
     Entry("jax", "text", "version of jax", False),
     Entry("precision", "text", "type of the numbers computed with", False),
+    Entry("command", "text", "the command that made it, where it was one", False),
+    Entry("preset", "text", "the preset that the command named", False),
+    Entry("data_file", "text", "the table that the command named", False),
+    Entry("target", "text", "the column that the command named", False),
 )
 PROBLEM = (
     Entry("problem", "module", "class and fields of the problem"),

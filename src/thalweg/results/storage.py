@@ -145,6 +145,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     claims more than it holds, or does not follow the written schema (docs/results.md).
     """
     target = Path(path)
+    if target.is_dir() and (held := sorted(target.glob("*.nc"))):
+        raise ValueError(f"{target} is a folder; give the file: {held[-1]}.")
     if not target.is_file():
         raise ValueError(f"{target} does not exist or is no file; give the path of a result that save wrote.")
     with _told(target):

@@ -53,6 +53,18 @@ class Optax(DiscreteRule):
     learning_rate: float = scalar("the optimiser's learning rate", symbol="eta", default=1e-3, above=0.0, log=True)
     hyperparameters: tuple[tuple[str, float], ...] = eqx.field(converter=pairs, static=True, default=())
 
+    def __check_init__(self) -> None:
+        words = [name for name, value in self.hyperparameters if isinstance(value, str)]
+        if words:
+            raise ValueError(f"Optax: the hyperparameter {words[0]} is text; give a number.")
+        try:
+            look_up(self.maker)(1e-3, **dict(self.hyperparameters))
+        except (TypeError, ValueError, AttributeError) as trouble:
+            raise ValueError(
+                f"Optax: {self.maker} cannot be made of a learning rate and hyperparameters = "
+                f"{dict(self.hyperparameters)} ({trouble}); give those of an optimiser such as optax.adam."
+            ) from trouble
+
     @property
     def source(self) -> Source:
         return Whole()

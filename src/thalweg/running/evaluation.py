@@ -1,7 +1,6 @@
 """What a theory says and what runs saw: the one border from pure functions of arrays to labelled data."""
 
 import json
-import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ from ..catalogue import choice
 from ..computing.compiling import light
 from ..computing.parallel import Batch, Progress, map_seeds, over_seeds
 from ..computing.skeleton import Skeleton, signature, split
-from ..results.labels import OUTCOMES, clock_noun, label, sentences
+from ..results.labels import broken_sentence, label, sentences
 from ..results.schema import stamp
 from ..results.serial import to_json
 from ..words.declarations import Observable
@@ -22,6 +21,7 @@ from ..words.draws import Case, completed
 from ..words.fields import parameters
 from ..words.problem import Problem
 from ..words.theory import Theory
+from .breaking_off import broken_off
 from .request import Request
 from .training import Finished
 
@@ -116,28 +116,15 @@ def trained(request: Request, done: Finished) -> xr.Dataset:
     """Runs, labelled."""
     problem, runs = request.problem, done.runs
     result = label(problem, existing(problem, {**runs.curves, **runs.events}), request.axis, done.seeds)
-    codes, when = np.asarray(runs.outcome), np.asarray(runs.outcome_time)
-    ended = sentences(codes, when, problem.rule.clock)
-    for i, code in enumerate(codes):
-        # a square overflows long before what it is the square of
-        ended[i] = _overflow(problem, result, i, math.inf if code == 0 else float(when[i])) or ended[i]
+    ended = sentences(np.asarray(runs.outcome), np.asarray(runs.outcome_time), problem.rule.clock)
+    for i, one in broken_off(request, done).items():
+        ended[i] = broken_sentence(one.name, one.time, one.exact, problem.rule.clock)
     result["outcome"] = ("seed", np.asarray(ended, dtype=object), {"long_name": "how the run ended"})
     result.attrs = describe("train", problem, None, {}, {"seeds": done.seeds, "given": request.named})
     beyond = _unstable(problem, result)
     if beyond:
         result.attrs["remarks"] = json.dumps([beyond, *json.loads(result.attrs["remarks"])])
     return result
-
-
-def _overflow(problem: Problem, result: xr.Dataset, seed: int, ended: float) -> str:
-    """How a run ended that has an infinite observable before its parameters are infinite: the first one, by when."""
-    first: tuple[float, str] = (ended, "")
-    for name in (str(n) for n in result.data_vars if result[n].dims[:2] == ("seed", "time")):
-        values = result[name].values[seed]
-        gone = np.isinf(values.reshape(len(values), -1)).any(1)
-        if gone.any():
-            first = min(first, (float(result["time"].values[int(np.argmax(gone))]), name))
-    return f"{OUTCOMES[1]} in {first[1]} by {clock_noun(problem.rule.clock)} {first[0]:g}" if first[1] else ""
 
 
 def _unstable(problem: Problem, result: xr.Dataset) -> str:

@@ -19,11 +19,16 @@ from ..words.theory import Setting
 Seeds = int | Sequence[int]
 # draws that one request keeps, so that training and theories of the draw make each of them once
 KEPT_BYTES = 256 * 2**20
+# what steps in float64 can meet
+LEAST_TOLERANCE = 1e-13
+MOST_SEEDS = 1_000_000
 
 
 def seed_list(seeds: Any) -> list[int]:
     """0..n-1 for an integer n, or the given whole numbers below 2^63; ValueError otherwise."""
     counted = isinstance(seeds, int | np.integer) and not isinstance(seeds, bool)
+    if counted and seeds > MOST_SEEDS:
+        raise ValueError(f"seeds = {seeds} is not allowed; give at most {MOST_SEEDS}, and others in another call.")
     wanted: Any = range(int(seeds)) if counted else seeds
     try:
         found = [int(s) for s in wanted]
@@ -91,6 +96,8 @@ def ticks_of(problem: Problem, axis: np.ndarray) -> np.ndarray:
 
 def given(problem: Any, data: Any, start: Any) -> tuple[Any, Any]:
     """A user's data and start in the problem's form; a macrostate stands for both."""
+    if isinstance(problem, type) and issubclass(problem, Problem):
+        raise ValueError(f"{problem.__name__} is the class of a problem; call it: {problem.__name__}(...).")
     if not isinstance(problem, Problem):
         raise ValueError(
             f"a problem is wanted, such as tw.LinearClassifier(...); it was given {type(problem).__name__}."
@@ -103,6 +110,12 @@ def given(problem: Any, data: Any, start: Any) -> tuple[Any, Any]:
             )
         return begin, begin
     return None if data is None else problem.as_data(data), begin
+
+
+def tightened(tolerance: float, factor: float) -> float:
+    """A tolerance so many times tighter; where steps in float64 cannot meet that, a looser one, which shows more."""
+    tight = tolerance / factor
+    return tight if factor <= 10 or tight >= LEAST_TOLERANCE else tolerance * factor / 10
 
 
 class _Kept:
@@ -220,5 +233,5 @@ class Request:
         if tolerance is None:
             return None
         # draws may not depend on the rule: the kept ones serve
-        tight = eqx.tree_at(lambda p: p.rule.tolerance, self.problem, tolerance / factor)
+        tight = eqx.tree_at(lambda p: p.rule.tolerance, self.problem, tightened(tolerance, factor))
         return dataclasses.replace(self, problem=tight)

@@ -7,10 +7,11 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
+from ..computing import memory
 from ..computing.compiling import light
 from ..computing.parallel import Batch, Progress, map_seeds, over_seeds
 from ..computing.skeleton import Skeleton, signature, split
-from ..words.draws import Case, completed
+from ..words.draws import Case, completed, first_case
 from ..words.problem import Trajectory, draw_events, paired
 from .request import Request
 
@@ -47,6 +48,27 @@ class Finished(NamedTuple):
         return Finished(self.seeds + more.seeds, runs)
 
 
+def _check_room(request: Request) -> None:
+    """TooLarge, a ValueError, where the curves of all seeds do not fit into memory."""
+    problem, count = request.problem, len(request.ticks)
+    # numbers at each time, a small guess for problems that are not looked at: a hundred
+    if memory.fits(800.0 * len(request.seeds) * count * (count if any(o.pair for o in problem.observables) else 1)):
+        return
+    data, start = first_case(problem, request.given)
+    seen = jax.eval_shape(problem.observe, start, data)
+    needed = 8.0 * len(request.seeds) * sum(_entries(problem, name, leaf, count) for name, leaf in seen.items())
+    if not memory.fits(needed):
+        raise memory.TooLarge(
+            f"the curves of {len(request.seeds)} seeds at {count} times take {memory.told(needed)}, and "
+            f"{memory.told(memory.free())} are free; give fewer times or seeds."
+        )
+
+
+def _entries(problem: Any, name: str, leaf: Any, times: int) -> float:
+    paired_ = any(o.name == name and o.pair is not None for o in problem.observables)
+    return float(times) ** 2 if paired_ else float(times) * float(np.prod(leaf.shape))
+
+
 def run(request: Request, progress: Progress | None = None, keep_final: bool = False) -> Finished | None:
     """Train every seed. Final parameters only where asked for.
 
@@ -54,6 +76,7 @@ def run(request: Request, progress: Progress | None = None, keep_final: bool = F
     """
     problem, given = request.problem, request.given
     skeleton, loose = split(problem)
+    _check_room(request)
 
     def batch(part: Batch) -> Trajectory:
         drawn = request.cases(part)

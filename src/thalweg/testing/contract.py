@@ -32,6 +32,7 @@ from ..words.problem import Problem, now_and_now, present, random_parts, scalars
 from ..words.theory import Setting, Theory, TheoryWarning
 from .array_rules import strictly
 from .declared import check_axes, check_declarations, check_fields, check_kind, demand, spread
+from .drawing import check_drawn
 from .round_trip import changes
 from .round_trip import same as same
 from .tried_values import inside, short_axis
@@ -76,7 +77,8 @@ def check_theory(
     Its declarations fit its problems and its kind, and its sources stand in a references.bib of the package, in the one
     beside its file, or in `references`; strains are finite at `problem` (its own `example()` by default); each
     assumption is reported as broken at the problem that its `broken_by` makes of that one, or that `breaking` names for
-    it; values claimed at time zero are those of the start; jit, vmap and jacfwd go through in every scalar.
+    it; values claimed at time zero are those of the start; jit, vmap and jacfwd go through in every scalar; it can be
+    drawn, alone and beside runs in every view of the problem.
     """
     one = theory() if isinstance(theory, type) else theory
     case = one.example() if problem is None else problem
@@ -85,8 +87,9 @@ def check_theory(
     check_assumptions(one, case, breaking or {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TheoryWarning)  # what follows holds outside the regime too
-        check_time_zero(one, case)
+        told, begin = check_time_zero(one, case)
         check_transparent(one, case)
+    check_drawn(case, told, begin)
 
 
 def check_observables(problem: Problem, seen: xr.Dataset) -> None:
@@ -184,11 +187,14 @@ def check_assumptions(theory: Theory, problem: Problem, breaking: Mapping[str, P
         demand(len(rows) == 1 and not rows["applies"].any(), theory, f"theories() hides that {name!r} fails.")
 
 
-def check_time_zero(theory: Theory, problem: Problem, seeds: int = SEEDS) -> None:
-    """Curves claimed as values begin where training begins: exactly for a given draw and start, else in the mean."""
+def check_time_zero(theory: Theory, problem: Problem, seeds: int = SEEDS) -> tuple[xr.Dataset, dict[str, Array]]:
+    """Curves claimed as values begin where training begins: exactly for a given draw and start, else in the mean.
+
+    Returns the whole prediction, and what is observed at the start.
+    """
     axis = short_axis(problem)
-    told = told_by(theory, problem, axis, seeds)
-    told = told.isel({dim: 0 for dim in ("time", "time2") if dim in told.dims})
+    whole = told_by(theory, problem, axis, seeds)
+    told = whole.isel({dim: 0 for dim in ("time", "time2") if dim in whole.dims})
     check_predicted_once(theory.prepare(problem, axis), problem, seeds)
     skeleton, loose = training.split(problem)
     with jax.enable_x64():
@@ -204,6 +210,7 @@ def check_time_zero(theory: Theory, problem: Problem, seeds: int = SEEDS) -> Non
         error = student(seeds, len(told.data_vars)) * gap.std(axis=0, ddof=1) / math.sqrt(seeds)
         off, reach = (np.abs(gap), 1e-9 * scale) if exact else (np.abs(gap.mean(axis=0)), reach + error)
         demand(np.all(off <= reach), theory, f"{name} starts {np.max(off):.3g} off, allowed are {np.max(reach):.3g}.")
+    return whole, begin
 
 
 def _valued(theory: Theory, name: str) -> bool:

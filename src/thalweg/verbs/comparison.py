@@ -113,7 +113,7 @@ def _theories(request: Request, theory: Any) -> list[choice.Chosen]:
     if theory is None:
         return [choice.choose(request.problem, request.setting)]
     several = theory if isinstance(theory, list | tuple) else [theory]
-    found = [choice.as_theory(t) for t in several]
+    found = [choice.as_theory(t, request.problem) for t in several]
     names = [type(t).__name__ for t in found]
     if not found or len(set(names)) < len(names):
         raise ValueError(f"theory = {names} is not allowed; give one theory, or a list without repeats.")

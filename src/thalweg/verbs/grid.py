@@ -138,9 +138,9 @@ def _value(problem: Problem, field: str, value: Any) -> Any:
         for name in field.split("."):
             held = getattr(held, name, None)
         return registry.find(value, _family(type(held)))() if isinstance(held, Parametrised) else value
-    if isinstance(value, np.generic):
-        return value.item()
-    return value
+    if isinstance(value, type):
+        raise ValueError(f"over[{field!r}] holds the class {value.__name__}; call it: {value.__name__}().")
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _family(kind: type) -> type:

@@ -1,6 +1,7 @@
 """One theory beside what was seen: what it foretold, its budget and its verdict."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -11,11 +12,12 @@ from ..catalogue import choice
 from ..results.labels import label
 from ..running import training
 from ..running.evaluation import Told, describe, evaluate, existing
-from ..running.request import Request
+from ..running.request import Request, tightened
 from ..running.starts import starts
-from ..verdict.budget import TIGHTER, rows
+from ..verdict.budget import rows
 from ..verdict.budget_row import Row
 from ..verdict.gaps import gap_curves
+from ..verdict.measures import Tighter
 from ..verdict.verdict import Verdict, judge
 from ..words.theory import Theory
 
@@ -31,21 +33,21 @@ class Terms(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What was asked and seen, the runs again at a tighter tolerance (None for a rule that has none), and what many
-    more starts show (None where they were not looked at)."""
+    """What was asked and seen, the runs again at tighter tolerances, and what many more starts show (None where they
+    were not looked at)."""
 
     request: Request
     runs: xr.Dataset
-    tighter: dict[str, Any] | None
+    tighter: Tighter
     starts: Mapping[str, np.ndarray] | None = None
 
 
 class Foretold(NamedTuple):
-    """A theory with its strains, what it told, the same at a tighter tolerance, and whether it speaks of every run."""
+    """A theory with its strains, what it told, the same at tighter tolerances, and whether it speaks of every run."""
 
     chosen: choice.Chosen
     told: xr.Dataset
-    tighter: dict[str, Any] | None
+    tighter: Tighter
     exact: bool
 
 
@@ -64,25 +66,30 @@ def is_exact(theory: Theory, request: Request) -> bool:
     return bool(theory.conditions_on) and request.random <= set(theory.conditions_on) and not theory.estimates
 
 
-def tighter(request: Request, theories: Sequence[choice.Chosen]) -> dict[str, Any] | None:
-    """Seeds again at ten times tighter tolerance: what the integrator leaves open. None if it has none."""
-    tight = request.tightened(TIGHTER)
-    if tight is None:
-        return None
+def tighter(request: Request, theories: Sequence[choice.Chosen]) -> Tighter:
+    """Seeds again at tighter tolerances, trained when first looked at: what the integrator leaves open."""
     exact = any(is_exact(one.theory, request) for one in theories)
-    done = training.run(tight if exact else tight.only(request.seeds[:2]))
-    if done is None or len(done.seeds) < len(tight.seeds if exact else request.seeds[:2]):
-        raise KeyboardInterrupt
-    return {**done.runs.curves, **done.runs.events}
+    again = request if exact else request.only(request.seeds[:2])
+
+    @cache
+    def trained_again(factor: float) -> dict[str, Any] | None:
+        tight = again.tightened(factor)
+        if tight is None:
+            return None
+        done = training.run(tight)
+        if done is None or len(done.seeds) < len(tight.seeds):
+            raise KeyboardInterrupt
+        return {**done.runs.curves, **done.runs.events}
+
+    return trained_again
 
 
 def foretold(one: choice.Chosen, request: Request) -> Foretold:
     """What a theory says of these seeds."""
     theory, problem, exact = one.theory, request.problem, is_exact(one.theory, request)
-    said, sharper = _said(theory, request), _sharper(theory)
-    tighter = None if sharper is None else _said(sharper, request if exact else request.only(request.seeds[:2])).values
+    said = _said(theory, request)
     told = label(problem, existing(problem, said.values), request.axis, said.seeds, theory)
-    return Foretold(one, told, tighter, exact)
+    return Foretold(one, told, _sharper(theory, request, exact), exact)
 
 
 def judged(several: Sequence[Foretold], seen: Seen, terms: Terms) -> list[Judged]:
@@ -111,10 +118,12 @@ def _starts_wanted(one: tuple[Foretold, Judged], request: Request, terms: Terms)
 
 def _judged(one: Foretold, seen: Seen, terms: Terms) -> Judged:
     theory, problem, told = one.chosen.theory, seen.request.problem, one.told.copy()
-    budget = rows(problem, theory, told, seen.runs, [seen.tighter, one.tighter], one.exact, terms.level, seen.starts)
+    tighter = (seen.tighter, one.tighter)
+    budget = rows(seen.request, theory, told, seen.runs, tighter, one.exact, terms.level, seen.starts)
     outcome = judge(budget, choice.worst(one.chosen.strains), terms.resolution, seen.runs.sizes["seed"], seen.runs)
     told.attrs = describe("theory", problem, theory, one.chosen.strains, vars(outcome))
-    return Judged(theory, told, gap_curves(problem, theory, told, seen.runs, budget, terms.level), budget, outcome)
+    gaps = gap_curves(problem, theory, told, seen.runs, budget, terms.level, tighter)
+    return Judged(theory, told, gaps, budget, outcome)
 
 
 def _said(theory: Theory, request: Request) -> Told:
@@ -125,11 +134,19 @@ def _said(theory: Theory, request: Request) -> Told:
     return told
 
 
-def _sharper(theory: Theory) -> Theory | None:
-    """The same at ten times tighter tolerance; None where it has none."""
-    if not hasattr(theory, "tolerance"):
-        return None
-    return eqx.tree_at(lambda t: t.tolerance, theory, theory.tolerance / TIGHTER)  # pyright: ignore
+def _sharper(theory: Theory, request: Request, exact: bool) -> Tighter:
+    """What it says at tighter tolerances, where it has one."""
+    again = request if exact else request.only(request.seeds[:2])
+
+    @cache
+    def said_again(factor: float) -> dict[str, Any] | None:
+        tolerance = getattr(theory, "tolerance", None)
+        if tolerance is None:
+            return None
+        tight = eqx.tree_at(lambda t: t.tolerance, theory, tightened(tolerance, factor))  # pyright: ignore
+        return _said(tight, again).values
+
+    return said_again
 
 
 def table(budget: Sequence[Row]) -> xr.Dataset:
@@ -143,4 +160,7 @@ def table(budget: Sequence[Row]) -> xr.Dataset:
     }  # fmt: skip
     for name in ("agrees", "resolved"):
         columns[name] = ("functional", np.asarray([getattr(row, name) for row in budget], dtype=np.int8))
-    return xr.Dataset(columns, {"functional": [row.name for row in budget]})
+    for name in ("variable", "measure", "claim"):
+        # texts also where no run ended and nothing was compared
+        columns[name] = ("functional", np.asarray([getattr(row, name) for row in budget], dtype=str))
+    return xr.Dataset(columns, {"functional": np.asarray([row.name for row in budget], dtype=str)})

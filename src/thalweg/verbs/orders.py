@@ -82,7 +82,7 @@ def _sizes(problem: Problem, over: Any) -> Grid:
 def _theory(problem: Problem, times: Any, theory: Any, seeds: Seeds) -> Theory:
     """The theory that was named, or the one that is taken at the first size."""
     if theory is not None:
-        return choice.as_theory(theory)
+        return choice.as_theory(theory, problem)
     return choice.choose(problem, Request.of(problem, times, seed_list(seeds)).setting).theory
 
 

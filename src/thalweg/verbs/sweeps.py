@@ -103,7 +103,7 @@ def _asked(problem: Problem, grid: Grid, times: Any, theory: Any, seeds: Seeds |
 
 def _chosen(grid: Grid, requests: list[Request], theory: Any) -> list[choice.Chosen | str]:
     found: list[choice.Chosen | str] = []
-    named = None if theory is None else choice.as_theory(theory)
+    named = None if theory is None else choice.as_theory(theory, requests[0].problem)
     asked = choice.levels(requests[0].problem) if named is None else []
     for request in requests:
         try:

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..running.request import Request
 from ..words.problem import Observable, Problem
 from ..words.theory import FiniteSize, Theory
+from .approaches import approach_of
 from .budget_row import Row
 from .chance import FAMILY_LEVEL, Chance, Mean, independent
 from .event_errors import loose_time, next_step, too_flat
 from .faults import faults, shared_too_little
 from .functionals import Functional, largest, measure
-from .measures import Runs, claim_of, functionals_of, good_seeds, measured_curve
+from .measures import Runs, Tighter, claim_of, functionals_of, good_seeds, measured_curve
 from .sampling import both_sides, sampled
 from .shared_clock import shared_clock
 
@@ -23,37 +25,43 @@ from .shared_clock import shared_clock
 SAFETY = 2.0
 # what float64 leaves open after long sums, as a share of the scale (of the curve, for a time that is read from it)
 ROUNDING = 1e-11
-# how much tighter the second run is
-TIGHTER = 10.0
+# how many times tighter runs are made again: the first always, the others before a disagreement is believed. Errors of
+# an integrator swing in sign, and where those of two runs happen to be alike their difference does not show them
+TIGHTER = (10.0, 100.0, 1000.0)
+# a disagreement is not put down to integrators where it is beyond so many times what they showed
+FAR = 100.0
 
 
 def rows(
-    problem: Problem,
+    request: Request,
     theory: Theory,
     told: xr.Dataset,
     seen: xr.Dataset,
-    tighter: Sequence[dict[str, Any] | None],
+    tighter: tuple[Tighter, Tighter],
     exact: bool,
     level: float = FAMILY_LEVEL,
     starts: Mapping[str, np.ndarray] | None = None,
 ) -> list[Row]:
-    """The budget of one theory. `tighter` holds training and theory at a tighter tolerance (first seeds), or None.
+    """The budget of one theory. `tighter` gives training and theory at tighter tolerances.
 
     `exact` says that the theory answers for every single run: then no chance is left. `level` is the chance that any of
     its functionals disagrees though the theory is right. `starts` are curves before the first step, of more seeds than
     were trained.
     """
-    good = good_seeds(seen)
+    problem, good = request.problem, good_seeds(seen)
     if not good.any():
         return []
+    approach = approach_of(request, exact, good)
     told_well = told.isel(seed=good) if "seed" in told.dims else told
     functionals, sizes = functionals_of(problem, theory, told_well, seen), theory.finite_size(problem)
     training = Runs(seen, tighter[0], starts=starts)
 
+    beside = [(training, Runs(told, tighter[1], *claim_of(theory, one))) for one in functionals]
+
     def all_at(chance: Chance) -> list[Row]:
         return [
-            _row(problem, theory, one, training, Runs(told, tighter[1], *claim_of(theory, one)), sizes, chance)
-            for one in functionals
+            _row(problem, theory, one, *runs, sizes, chance, approach(runs[1].claim))
+            for one, runs in zip(functionals, beside, strict=True)
         ]
 
     # runs that diverged are in the arrays, and are not looked at
@@ -66,6 +74,7 @@ def rows(
             family = len(found) - len(rest) + independent(np.stack(rest), level) + 1
             chance = chance._replace(family=family)
             found = all_at(chance)
+        found = [_surer(problem, theory, *one) for one in zip(found, functionals, beside, strict=True)]
     wrong = faults(problem, theory, told_well, seen.isel(seed=good))
     # one line for each: the numbers of such a variable mean nothing
     kept = [row for row in found if row.variable not in wrong]
@@ -88,6 +97,7 @@ def _row(
     told: Runs,
     sizes: Mapping[str, FiniteSize],
     chance: Chance,
+    approach: float,
 ) -> Row:
     observable, kind = measured_curve(problem, functional.variable), told.claim.kind
     wanted, measured = both_sides(functional, seen, told, observable, chance.exact)
@@ -110,22 +120,38 @@ def _row(
         + next_step(problem, functional, told),
         margin=problem.margins.get(functional.variable, 0.0) * functional.scale,
         scale=functional.scale,
-        approach=float(told.claim.approach(problem)) if told.claim.approach else 0.0,
+        approach=approach,
         bluntness=functional.bluntness,
         grain=_grain(problem, functional),
         left_out=left_out,
     )
 
 
+def _surer(problem: Problem, theory: Theory, row: Row, functional: Functional, runs: tuple[Runs, Runs]) -> Row:
+    """The row, where it disagrees by little more than integrators leave open, with tighter runs looked at, too."""
+    observable = measured_curve(problem, functional.variable)
+    for count in range(2, len(TIGHTER) + 1):
+        if row.agrees or row.left_out or not dataclasses.replace(row, tolerance=FAR * row.tolerance).agrees:
+            break
+        found = _numerical(problem, theory, functional, runs, observable, TIGHTER[:count])
+        row = dataclasses.replace(row, tolerance=found)
+    return row
+
+
 def _numerical(
-    problem: Problem, theory: Theory, functional: Functional, runs: tuple[Runs, Runs], observable: Observable | None
+    problem: Problem,
+    theory: Theory,
+    functional: Functional,
+    runs: tuple[Runs, Runs],
+    observable: Observable | None,
+    factors: Sequence[float] = TIGHTER[:1],
 ) -> float:
     """What the integrators of training and theory may leave open."""
     times = runs[1].result["time"].values
-    change = sum(_tolerance(functional, one, times, observable) for one in runs)
+    change = sum(_tolerance(functional, one, times, observable, factors) for one in runs)
     if observable is not None and observable.whole and functional.measure == "area":
         # a count may jump one of the given times earlier or later
-        change += float(np.max(np.diff(times))) / (times[-1] - times[0])
+        change += float(np.max(np.diff(times)) / (times[-1] - times[0]))
     # where both runs are wrong alike (an error that swings through zero) they do not show it; no run is more accurate
     # than it was asked to be, though
     return SAFETY * change + _accuracy(problem, theory) * max(
@@ -171,12 +197,16 @@ def _finite_size(
     return share * size.within(told) * functional.sensitivity * (functional.level if whole else 1.0)
 
 
-def _tolerance(functional: Functional, runs: Runs, times: np.ndarray, observable: Observable | None) -> float:
-    """Largest change of a functional when the tolerance is `TIGHTER` times tighter, over the seeds run again."""
-    again = runs.tight(functional.variable, observable)
-    if again is None:
-        return 0.0
+def _tolerance(
+    functional: Functional, runs: Runs, times: np.ndarray, observable: Observable | None, factors: Sequence[float]
+) -> float:
+    """Largest change of a functional when the tolerance is `factors` times tighter, over the seeds run again."""
     loose = measure(functional, runs.values(functional.variable, observable), times, observable)
-    tight = measure(functional, again, times, observable)
-    change = np.abs(loose[: len(tight)] - tight) if np.ndim(loose) else np.abs(loose - tight)
-    return float(np.nanmax(change)) if np.any(np.isfinite(change)) else 0.0
+    found = 0.0
+    for factor in factors:
+        again = runs.tight(functional.variable, observable, factor)
+        if again is None:
+            break
+        tight = measure(functional, again, times, observable)
+        found = max(found, largest(loose[: len(tight)] - tight if np.ndim(loose) else loose - tight))
+    return found

@@ -51,6 +51,8 @@ def _of_curve(problem: Problem, claims: tuple[Claim, ...], told: xr.DataArray, s
         if claim.kind == "rate":
             continue  # a slope over its window, which is looked at as a number
         wrong = real & ~_usable(side_of(told, side), logarithmic)
+        if claim.kind == "limit" and "time" in wrong.dims:
+            wrong = wrong.isel(time=[-1])  # a limit speaks of the end alone
         if bool(wrong.any()):
             what = "finite and positive, as its logarithm asks," if logarithmic else "finite"
             yield f"the predicted {name}{f' ({side})' if side else ''} is not {what}{_when(wrong)}, where runs are"

@@ -1,7 +1,7 @@
 """What a comparison measures: the functionals of every claim, and the arrays that they are read from."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,9 @@ from ..words.problem import Observable, Problem
 from ..words.theory import VALUE, Claim, Theory
 from .fitted import fitted_of
 from .functionals import Functional, declare, on_scale
+
+# arrays by name at a tolerance so many times tighter (those of the first seeds); None where there is no tolerance
+Tighter = Callable[[float], Mapping[str, Any] | None]
 
 
 def good_seeds(seen: xr.Dataset) -> np.ndarray:
@@ -89,13 +92,13 @@ def claim_of(theory: Theory, functional: Functional) -> tuple[Claim, str]:
 
 
 class Runs(NamedTuple):
-    """A result, the same at a tighter tolerance (or None), and how it is meant; training is what it is.
+    """A result, the same at tighter tolerances, and how it is meant; training is what it is.
 
     `starts` is what many more starts show than were trained, (starts, components) by name.
     """
 
     result: xr.Dataset
-    tighter: dict[str, Any] | None
+    tighter: Tighter
     claim: Claim = VALUE
     side: str = ""
     starts: Mapping[str, np.ndarray] | None = None
@@ -114,11 +117,12 @@ class Runs(NamedTuple):
             return values.values
         return timed(values.values, observable, self.claim, int("seed" in values.dims))
 
-    def tight(self, name: str, observable: Observable | None) -> np.ndarray | None:
-        """The same at a tighter tolerance."""
-        if self.tighter is None:
+    def tight(self, name: str, observable: Observable | None, factor: float) -> np.ndarray | None:
+        """The same at a tolerance `factor` times tighter."""
+        again = self.tighter(factor)
+        if again is None:
             return None
-        values = np.asarray(self.tighter[name][self.side] if self.side else self.tighter[name])
+        values = np.asarray(again[name][self.side] if self.side else again[name])
         if observable is None:
             return values
         return timed(values, observable, self.claim, int("seed" in self.result[name].dims))

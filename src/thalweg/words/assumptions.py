@@ -30,13 +30,16 @@ class Assumption:
 
     def asks_the_case(self, setting: "Setting") -> bool:
         """Whether its strain depends on the draw or the start, so that every seed has one of its own."""
-        if self.holds is not None:
-            return False
-        try:
-            self.strain(_Unseen(setting.problem, given_times=setting.given_times))
-        except _AskedError:
-            return True
-        return False
+        return self.holds is None and asks_the_case(self.strain, setting)
+
+
+def asks_the_case(function: Callable[["Setting"], float], setting: "Setting") -> bool:
+    """Whether a function of a case looks at the draw or the start."""
+    try:
+        function(_Unseen(setting.problem, given_times=setting.given_times))
+    except _AskedError:
+        return True
+    return False
 
 
 def structural(

@@ -28,6 +28,11 @@ def as_whole(value: Any) -> Any:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
+def as_switch(value: Any) -> Any:
+    """0 for False, 1 for True; else as `as_whole`."""
+    return int(value) if isinstance(value, bool | np.bool_) else as_whole(value)
+
+
 def floats(value: Any) -> Any:
     """A float64 NumPy array when the value is concrete and numeric; None (not given) stays."""
     if value is None or is_traced(value) or isinstance(value, jax.Array):
@@ -36,6 +41,19 @@ def floats(value: Any) -> Any:
         return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
         return value
+
+
+def coded(labels: Any) -> Any:
+    """Labels as floats; text as the numbers 0, 1, ... of its different values in alphabetical order."""
+    given = floats(labels)
+    if given is None or is_traced(given) or isinstance(given, jax.Array) or np.asarray(given).dtype.kind == "f":
+        return given
+    names = np.asarray(labels)
+    if names.dtype.kind == "O" and all(isinstance(one, str) for one in names.ravel()):
+        names = names.astype(str)
+    if names.dtype.kind != "U" or names.ndim != 1:
+        return labels
+    return np.unique(names, return_inverse=True)[1].astype(np.float64)
 
 
 def arrays_of(value: Any) -> Any:

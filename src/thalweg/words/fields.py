@@ -2,10 +2,12 @@
 
 import dataclasses
 import functools
+import inspect
 import math
+import sys
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -15,11 +17,15 @@ import numpy as np
 from ..computing.modules import Module, replaced
 from .converters import arrays_of as arrays_of
 from .converters import as_number, as_whole
+from .converters import as_switch as as_switch
+from .converters import coded as coded
 from .converters import floats as floats
 from .converters import is_traced as is_traced
 from .phrases import unknown as unknown
 
 REQUIRED = dataclasses.MISSING
+# whole numbers above are no floats
+LARGEST = 2**53
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +70,12 @@ def _field(parameter: Parameter, default: Any, convert: Any) -> Any:
 
 
 def size(words: str, *, symbol: str = "", default: Any = REQUIRED, low: int = 1, high: int | None = None) -> Any:
-    """A whole number that counts something; it fixes shapes, so training compiles once per value."""
-    return _field(Parameter("size", words, symbol, "", low, high), default, as_whole)
+    """A whole number that counts something; it fixes shapes, so training compiles once per value.
+
+    With low=0 and high=1 it is a switch, which False and True set as well.
+    """
+    convert = as_switch if (low, high) == (0, 1) else as_whole
+    return _field(Parameter("size", words, symbol, "", low, high), default, convert)
 
 
 def scalar(
@@ -147,10 +157,27 @@ def check_parts(module: eqx.Module) -> None:
         value = getattr(module, name)
         if value is None or isinstance(value, family):
             continue
-        called = isinstance(value, type) and issubclass(value, family)
         noun = family.__name__
-        repair = f"call it: {value.__name__}()" if called else f"give one of those that `thalweg list {noun}` shows"
-        raise ValueError(f"{type(module).__name__}: {name} = {value!r:.40} is no {noun}; {repair}.")
+        raise ValueError(f"{type(module).__name__}: {name} = {value!r:.40} is no {noun}; {_part_for(value, family)}.")
+
+
+def _part_for(value: Any, family: type) -> str:
+    """What to give in place of a value that is no part of this family: its class called, or the one of its name."""
+    if isinstance(value, type) and issubclass(value, family):
+        return f"call it: {value.__name__}()"
+    heirs = {k.__name__: k for k in heirs_of(family) if not inspect.isabstract(k)}
+    named = heirs.get(value.strip().removesuffix("()")) if isinstance(value, str) else None
+    if named is not None:
+        public = named.__name__ in getattr(sys.modules.get("thalweg"), "__all__", ())
+        return f"give the thing itself, not its name: {'tw.' if public else ''}{named.__name__}()"
+    return f"give one of those that `thalweg list {family.__name__}` shows"
+
+
+def heirs_of(kind: type) -> Iterator[type]:
+    """A class and all heirs of it that are imported by now."""
+    yield kind
+    for child in kind.__subclasses__():
+        yield from heirs_of(child)
 
 
 def check_ranges(module: eqx.Module) -> None:
@@ -173,6 +200,8 @@ def _check(owner: str, name: str, parameter: Parameter, value: Any) -> None:
         if isinstance(number, str | bool) or not isinstance(number, int | float | np.number):
             raise ValueError(f"{owner}: {name} = {value!r} is not a number; give {parameter.allowed()}.")
         broken = parameter.kind == "size" and float(number) != int(number) if math.isfinite(number) else True
+        if parameter.kind == "size" and not broken and number > LARGEST:
+            raise ValueError(f"{owner}: {name} = {number} is not allowed; give {parameter.allowed()} below 2^53.")
         if broken or not parameter.admits(float(number)):
             raise ValueError(f"{owner}: {name} = {value} is not allowed; give {parameter.allowed()}.")
 

@@ -4,10 +4,12 @@ import abc
 import dataclasses
 import math
 import textwrap
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from .fields import Parametrised, unknown
+from .html_table import html_table
 from .problem import Problem
 from .theory import FiniteSize, Setting
 
@@ -56,16 +58,35 @@ class Recommendation:
         return f"{self.name.replace('_', ' ')}: no advice"
 
 
+class Plan(NamedTuple):
+    """What one gets and how: `lines` that come first, and `make`, which takes the transformer of a user's table (or
+    none) and gives an estimator of scikit-learn that does as advised, not fitted."""
+
+    lines: tuple[str, ...]
+    make: Callable[[Any], Any]
+
+
 @dataclasses.dataclass(frozen=True)
 class Advice:
     """All recommendations about a problem: printed as text, by name as `advice["ridge"]`, as a table by `.table()`.
 
-    `about`: lines on what the problem was made of, where it was made of a user's table.
+    `about`: lines on what the problem was made of, where it was made of a user's table. `plan`: what one gets, and how.
     """
 
     subject: str
     items: tuple[Recommendation, ...]
     about: tuple[str, ...] = ()
+    plan: Plan | None = None
+    transformer: Any = dataclasses.field(default=None, repr=False)
+
+    def estimator(self) -> Any:
+        """An estimator of scikit-learn that does as advised, to be fitted to data frames with the columns of the table
+        (or to arrays, where the advice is about arrays). ValueError where the advice has none."""
+        if self.plan is None:
+            raise ValueError(f"there is no estimator for advice about {self.subject}; there is one for tables.")
+        from sklearn.base import clone
+
+        return self.plan.make(None if self.transformer is None else clone(self.transformer))
 
     def __iter__(self) -> Iterator[Recommendation]:
         return iter(self.items)
@@ -86,8 +107,20 @@ class Advice:
         columns = ("name", "value", "low", "high", "level", "unit", "reason", "source")
         return pandas.DataFrame([{c: getattr(item, c) for c in columns} for item in self.items], columns=list(columns))
 
+    def _repr_html_(self) -> str:
+        rows = []
+        for item in self.items:
+            value = "no advice" if math.isnan(item.value) else f"{item.value:.4g} {item.unit}".rstrip()
+            sure = "" if math.isnan(item.level) or not item.interval() else f", {item.level:.0%}"
+            told = ", ".join(f"{k.replace('_', ' ')} = {v:.4g}" for k, v in item.evidence.items())
+            name = item.name.replace("_", " ")
+            rows.append((name, value, item.interval() + sure, item.reason, told, item.source))
+        lines = (*self.about, *(self.plan.lines if self.plan else ()), f"Advice for {self.subject}")
+        head = "".join(f"<p>{escape(line)}</p>" for line in lines)
+        return head + html_table(("", "value", "interval", "reason", "evidence", "source"), rows)
+
     def __str__(self) -> str:
-        made = ["\n".join(self.about)] if self.about else []
+        made = ["\n".join(lines) for lines in (self.about, self.plan.lines if self.plan else ()) if lines]
         return "\n\n".join([*made, f"Advice for {self.subject}", *(str(item) for item in self.items)])
 
 
@@ -101,6 +134,10 @@ class Adviser(Parametrised):
     """Turns theory into recommendations for the problems in `of`; found by its class, as theories are."""
 
     of: AbstractClassVar[tuple[type[Problem], ...]]
+    # what one gets and how, from what is asked and what `advise` said
+    plans: ClassVar[Callable[[Setting, tuple[Recommendation, ...]], Plan] | None] = None
+    # what holds for rows of new groups or of later, from what is asked, groups, order, and what `advise` said
+    parts: ClassVar[Callable[[Setting, Any, Any, tuple[Recommendation, ...]], tuple[Recommendation, ...]] | None] = None
 
     @abc.abstractmethod
     def advise(self, setting: Setting) -> tuple[Recommendation, ...]:

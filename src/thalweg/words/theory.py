@@ -44,14 +44,14 @@ class Claim:
     """How a variable is meant: a value, a one-sided bound, a rate over `window`, or a limit reached within `approach`.
 
     `window(problem, times)` gives the start and end of the times over which a `rate` is read (slope on the
-    observable's scale), out of those that are looked at. `approach(problem)` is the distance from a `limit` that the
-    theory declares at this problem's parameters. `time=False`: a curve is told as one number without time axis, which
-    is compared with the end of the run and drawn at all times.
+    observable's scale), out of those that are looked at. `approach(setting)` is the distance from a `limit` that the
+    theory declares for this case (`Setting`: problem, times, and the seed's data and start). `time=False`: a curve is
+    told as one number without time axis, which is compared with the end of the run and drawn at all times.
     """
 
     kind: ClaimKind = "value"
     window: Callable[[Any, np.ndarray], tuple[float, float]] | None = None
-    approach: Callable[[Any], float] | None = None
+    approach: Callable[[Setting], float] | None = None
     time: bool = True
 
 

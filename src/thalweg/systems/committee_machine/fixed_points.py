@@ -88,9 +88,9 @@ def _constant_gradient(problem: Any) -> bool:
     return one_pass(problem.rule) and isinstance(problem.rule.schedule, Constant)
 
 
-def _plateau_reach(problem: CommitteeMachine) -> float:
+def _plateau_reach(setting: Setting) -> float:
     """Runs settle between the two symmetric points, and the loss is read as they begin to leave."""
-    point, other = _plateaus(problem)
+    point, other = _plateaus(setting.problem)
     apart = abs(float(other.loss) - float(point.loss)) if np.isfinite(float(other.loss)) else 0.05 * float(point.loss)
     return apart + 0.02 * float(point.loss)
 
@@ -186,8 +186,8 @@ def _floor(problem: CommitteeMachine, last: Any) -> Array:
     return jnp.asarray(small_rate_floor(units, teachers, rule.learning_rate, problem.noise))
 
 
-def _floor_reach(problem: CommitteeMachine) -> float:
-    return 0.1 * float(_floor(problem, float(problem.horizon()[-1])))
+def _floor_reach(setting: Setting) -> float:
+    return 0.1 * float(_floor(setting.problem, float(setting.times[-1])))
 
 
 def _enough(problem: Any) -> bool:

@@ -54,11 +54,12 @@ def _stable_rate(problem: Any, data: Any) -> Float[Array, ""]:
 class CommitteeMachine(FisherProblem):
     """Two-layer student that learns in one pass over fresh samples from a two-layer teacher.
 
-    Student sum_k v_k g(w_k.x / sqrt N), label sum_m v*_m g(w*_m.x / sqrt N) + noise zeta, x ~ N(0, I_N) and zeta
-    ~ N(0, 1); g is erf(z / sqrt 2) ("erf"), max(z, 0) ("relu") or z ("linear"). Loss of a sample: half of the squared
-    residual. A rule sees every sample once. First layer: w <- w - learning_rate gradient - (learning_rate
-    weight_decay / N) w; output weights at output_rate learning_rate / N, without decay. At output_rate = 0 (the
-    default) they stay: a soft committee. So they do under natural gradient, whatever output_rate is.
+        f(x) = sum_k v_k g(w_k.x / sqrt N),   y = sum_m v*_m g(w*_m.x / sqrt N) + noise zeta,
+    student and label, x ~ N(0, I_N) and zeta ~ N(0, 1); g is erf(z / sqrt 2) ("erf"), max(z, 0) ("relu") or z
+    ("linear"). Loss of a sample: half of the squared residual (y - f)^2. A rule sees every sample once. First layer:
+    w <- w - learning_rate gradient - (learning_rate weight_decay / N) w; output weights at output_rate learning_rate
+    / N, without decay. At output_rate = 0 (the default) they stay: a soft committee. So they do under natural gradient,
+    whatever output_rate is.
     Start: entries of w_k are N(0, init_scale^2), v = 1; teacher: entries of w*_m are N(0, 1), v* = 1. An own start is
     tw.TwoLayer(hidden=(K, N), output=(K,)) for a teacher data=tw.TwoLayer(hidden=(M, N), output=(M,)), or
     start=tw.Overlaps(...), which fixes both by their overlaps, on a random frame for each seed.

@@ -93,7 +93,7 @@ class RegularisedLandscape(Asymptote[DeepLinear]):
         "global_products", "degenerate_threshold", "global_threshold", "error_bound_constant",
     )  # fmt: skip
     claims: ClassVar[Mapping[str, Claim]] = {
-        name: Claim("limit", approach=lambda problem: math.exp(-LATE), time=False)
+        name: Claim("limit", approach=lambda setting: math.exp(-LATE), time=False)
         for name in ("train_loss", "singular_values")
     }
     assumptions: ClassVar[tuple[Assumption, ...]] = (DECAY, regime.WHITE, NOT_DEGENERATE)

@@ -37,6 +37,7 @@ def _is_drawn(problem: Any) -> bool:
 class DeepLinear(Problem):
     """Deep linear network f(x) = W_N ... W_1 x, W_j of shape (d_j, d_{j-1}), no biases, trained with the square loss.
 
+        f(x) = W_N ... W_1 x,   objective = train_loss + (1/2) sum_j weight_decay_j |W_j|^2.
     `widths` = (d_0, ..., d_N). What it learns is one of
         target (d_N, d_0), or a list, the diagonal of one: white inputs, train_loss = (1/2)|W - Z|_F^2;
         inputs (n, d_0), outputs (n, d_N), rows: train_loss = (1/2n) sum |y - W x|^2;

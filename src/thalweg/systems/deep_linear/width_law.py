@@ -70,7 +70,7 @@ class MinimumNormWidth(Estimate[DeepLinear]):
     )
     speaks_of: ClassVar[tuple[str, ...]] = ("distance_to_min_norm", "distance_deviation")
     claims: ClassVar[Mapping[str, Claim]] = {
-        "distance_to_min_norm": Claim("limit", approach=lambda problem: math.exp(-LATE), time=False)
+        "distance_to_min_norm": Claim("limit", approach=lambda setting: math.exp(-LATE), time=False)
     }
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         regime.FLOW, regime.TWO_LAYERS, regime.NO_DECAY, GAUSSIAN, WIDE,

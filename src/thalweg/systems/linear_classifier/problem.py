@@ -39,8 +39,10 @@ class LinearClassifier(SquareLossProblem):
     Data: x_i = y_i mu + z_i, y_i = +-1 fair, |mu| = mean_norm with equal entries, z_i ~ N(0, C) with
     C_jk = correlation^|j-k| (C = I by default); each observed training label is flipped with probability
     `label_flip`, test labels are clean.
-    Loss: (1/2n) sum (y_i - w.x_i)^2; the rule descends it plus (weight_decay/2)|w|^2. Start: independent entries of
-    variance init_variance/dimension, so E|w_0|^2 = init_variance.
+        f(x) = w.x,   x_i = y_i mu + z_i,   z_i ~ N(0, C),
+        train_loss = (1/2n) sum_i (y_i - w.x_i)^2,   objective = train_loss + (weight_decay/2) |w|^2;
+    the rule descends the objective. Start: independent entries of variance init_variance/dimension, so
+    E|w_0|^2 = init_variance.
     Shapes: inputs (samples, dimension), weights (dimension,). Test quantities are population values:
     test_loss = (1/2)[(1 - mu.w)^2 + w'Cw], test_accuracy = Phi(mu.w / sqrt(w'Cw)); label noise is not included.
     Clock: that of the rule. Errors: ValueError for a parameter outside its range.

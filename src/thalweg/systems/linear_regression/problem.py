@@ -62,8 +62,10 @@ class LinearRegression(SquareLossProblem, StreamingProblem):
     Data: n = samples inputs x_i ~ N(0, C), C diagonal with the p = dimension eigenvalues `spectrum` (all 1 if not
     given; zeros are legal), |beta| = signal_norm with equal coefficients on all eigenvectors, or in the proportions of
     `teacher` (p numbers); noise of standard deviation `noise`. signal_norm = 0 (pure noise) and noise = 0 are legal.
-    Loss: (1/2n) sum (y_i - w.x_i)^2; the rule descends it plus (weight_decay/2)|w|^2. Start: independent entries of
-    variance init_variance/dimension, so E|w_0|^2 = init_variance; 0 by default.
+        f(x) = w.x,   y_i = beta.x_i + noise xi_i,   x_i ~ N(0, C),
+        train_loss = (1/2n) sum_i (y_i - w.x_i)^2,   objective = train_loss + (weight_decay/2) |w|^2;
+    the rule descends the objective. Start: independent entries of variance init_variance/dimension, so
+    E|w_0|^2 = init_variance; 0 by default.
     Shapes: inputs (samples, dimension), targets (samples,), weights (dimension,).
     Observables: test_loss = (1/2)[(w - beta)'C(w - beta) + noise^2], a population value that contains the label noise;
     train_loss on the noisy targets; overlap = w.beta/|beta|^2 (only with a signal), target 1; squared_norm.

@@ -191,14 +191,16 @@ def unsure(setting: Any) -> float:
     return 1e-6 / max(float(setting.data.lp_margin), 1e-300)
 
 
+def reach_of(setting: Any) -> Reach:
+    """What is left at the last time, from the given start or from 0."""
+    return reach(setting.problem, setting.data, setting.given_start, float(setting.times[-1]))
+
+
 def early(setting: Any, names: tuple[str, ...], own: Any) -> float:
     """What is left by the last time: by the theory's own measure, or over what is declared for the default run."""
-    problem, given = setting.problem, setting.given_start
-    end = float(setting.times[-1])
-    if end <= 0:
+    if float(setting.times[-1]) <= 0:
         return float("inf")
-    here = reach(problem, setting.data, given, end)
-    declared = default_reach(problem)
+    here, declared = reach_of(setting), default_reach(setting.problem)
     shares = [getattr(here, name) / max(getattr(declared, name), 1e-300) for name in names]
     # rounding apart, a run as long as the default one leaves what is declared
     return max(own(here), *(share if share > 1 + 1e-9 else 0.0 for share in shares))

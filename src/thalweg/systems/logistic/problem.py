@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 from ...mathematics.linear_separation import Decomposition, decompose
 from ...rules import GradientFlow, HeavyBall, as_descent
 from ...words.events import Crossing, FromDraw
-from ...words.fields import check_ranges, floats, is_traced, vary
+from ...words.fields import as_switch, check_ranges, coded, floats, is_traced, vary
 from ...words.problem import Event, Observable, Remark, Rule, SampledProblem, array, never, size
 from .separable import UNEVEN, column_spread, signs, table, with_intercept
 
@@ -147,7 +147,7 @@ class DatasetLogistic(SampledProblem):
     )
 
     def __post_init__(self) -> None:
-        self.inputs, self.labels = floats(self.inputs), floats(self.labels)
+        self.inputs, self.labels, self.intercept = floats(self.inputs), coded(self.labels), as_switch(self.intercept)
         if not (is_traced(self.inputs) or is_traced(self.labels)):
             self.derived = _geometry(self)
 

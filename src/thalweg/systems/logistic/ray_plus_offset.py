@@ -12,7 +12,7 @@ from ...computing.float64 import root_key
 from ...rules.demands import under_adam
 from ...words.problem import Axis, Problem
 from ...words.theory import Assumption, Asymptote, Claim, Setting, Source, Variable
-from .late_times import beside, default_reach, early, second_order, stable, unsure
+from .late_times import beside, early, reach_of, second_order, stable, unsure
 from .problem import DatasetLogistic
 
 FEATURE = Axis("feature", words="column of the inputs")
@@ -42,9 +42,10 @@ SURE = Assumption(
 )
 
 
-def _left(name: str) -> Callable[[Any], float]:
+def _left(name: str) -> Callable[[Setting], float]:
     # two directions are never further apart than 2
-    return lambda problem: min(getattr(default_reach(problem), name), 2.0 if name == "direction_error" else np.inf)
+    most = 2.0 if name == "direction_error" else np.inf
+    return lambda setting: min(getattr(reach_of(setting), name), most)
 
 
 def _some(setting: Setting) -> float:
@@ -61,7 +62,7 @@ class RayPlusOffset(Asymptote[DatasetLogistic]):
     Flow time T. The separable rows, the ray (largest margin on them, orthogonal to the span S of the others), the
     offset (minimiser for the others, in S) come from one linear programme. Claims, limits told without time axis:
     train_loss -> its infimum, direction_error -> 0, margin -> that of the ray, offset_error -> 0. Declared approach, at
-    the end of the default run: for direction and margin the next order of the path over ln T (see `reach`), for loss
+    the end of the run: for direction and margin the next order of the path over ln T (see `reach`), for loss
     and offset bounds of convex descent. Only the logarithm of time helps the direction: a few per cent stay open.
     Own variables: log_slope 1/margin = lim |w|/ln T; loss_constant 1/margin^2 = lim T (R - inf R); offset_constant =
     lim T |P_S w - offset|; direction_constant = lim direction_error ln T; log_offset, z_i.(offset + log_offset) =
@@ -149,7 +150,7 @@ class FiniteOptimum(Asymptote[DatasetLogistic]):
     """Where descent on data without a separable row ends: at the minimiser of the loss in the span of the rows.
 
     Claims, limits told without time axis: train_loss -> risk_infimum, norm -> |offset|, offset_error -> 0. Declared
-    approach at the end of the default run, a bound: excess <= |offset|^2/2T, from it the distance by self-concordance
+    approach at the end of the run, a bound: excess <= |offset|^2/2T, from it the distance by self-concordance
     (see `reach`); later the excess falls like exp(-2 decay_rate T). Own variable: decay_rate, the least eigenvalue of
     the Hessian at the optimum in the span of the rows: slow where rows are nearly separable or columns unscaled.
     Momentum counts as 1/(1 - momentum) times the flow time. Conditions on nothing. It fails on separable rows (use

@@ -239,8 +239,8 @@ class GrowthLaw(Asymptote[ShallowReLU]):
     conditions_on: ClassVar[tuple[str, ...]] = ("start",)
     speaks_of: ClassVar[tuple[str, ...]] = ("quarter_time_positive", "quarter_time_negative")
     claims: ClassVar[Mapping[str, Claim]] = {
-        "quarter_time_positive": Claim("limit", approach=lambda problem: _offset(problem, 0)),
-        "quarter_time_negative": Claim("limit", approach=lambda problem: _offset(problem, 1)),
+        "quarter_time_positive": Claim("limit", approach=lambda setting: _offset(setting.problem, 0)),
+        "quarter_time_negative": Claim("limit", approach=lambda setting: _offset(setting.problem, 1)),
     }
     shapes: ClassVar[tuple[str, ...]] = ("width", "bias")
     assumptions: ClassVar[tuple[Assumption, ...]] = (regime.FLOW, regime.ORTHOGONAL, regime.FULL_UNITS)

@@ -8,7 +8,7 @@ from jax.scipy.special import gammaln
 from jaxtyping import Array
 
 from ...words.problem import Problem
-from ...words.theory import Assumption, Asymptote, Claim, Exact, Source, Variable
+from ...words.theory import Assumption, Asymptote, Claim, Exact, Setting, Source, Variable
 from . import regime
 from .aligned_group import scale_exponents
 from .problem import OrthogonalReLU
@@ -17,7 +17,8 @@ from .relu_network import SAMPLE, SIGN, ShallowReLU
 from .user_inputs import UserInputsReLU
 
 
-def _approach(problem: ShallowReLU) -> float:
+def _approach(setting: Setting) -> float:
+    problem = setting.problem
     sides = regime.least_norms(problem)
     scale = min(float(problem.init_scale), 1.0)
     return float(sum(n * scale**e for n, e in zip(sides, scale_exponents(problem), strict=True)))

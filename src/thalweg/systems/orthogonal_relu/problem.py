@@ -33,8 +33,9 @@ class OrthogonalReLU(ShallowReLU):
     h(x) = sum_j a_j relu(w_j . x), no output bias, relu'(0) = 0. Inputs x_k, k = 1..n, are pairwise orthogonal with
     norms xi_k; only u_jk = w_j . x_k / xi_k moves, so that hidden weights are kept as u (m, n) and the cost knows no
     input dimension: h_k = xi_k sum_j a_j relu(u_jk).
-    Loss: (1/2n) sum (h_k - y_k)^2. With g_k = xi_k (y_k - h_k)/n gradient flow is u_jk' = a_j 1[u_jk > 0] g_k,
-    a_j' = sum_k relu(u_jk) g_k. Descent with rate lr on the mean square (without 1/2) has t = 2 lr steps.
+        train_loss = (1/2n) sum_k (h_k - y_k)^2,   h_k = xi_k sum_j a_j relu(u_jk),
+        u_jk' = a_j 1[u_jk > 0] g_k,   a_j' = sum_k relu(u_jk) g_k,   g_k = xi_k (y_k - h_k)/n
+    under gradient flow. Descent with rate lr on the mean square (without 1/2) has t = 2 lr steps.
     Start: u_jk independent N(0, init_scale^2); a_j of fair sign with |a_j| = balance |u_j|. An own start is
     tw.TwoLayer(hidden=(m, n), output=(m,)) in the same coordinates.
     Observables by unit: `neuron_norm` is |a_j|; `alignment` is sign(a_j) cos(w_j, D_j) with the target of the unit's

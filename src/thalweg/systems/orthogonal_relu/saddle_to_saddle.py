@@ -40,13 +40,14 @@ def _relative(problem: Any) -> float:
     return 1.0 / max(-float(np.log(problem.init_scale)), 1.0)
 
 
-def _loss_approach(problem: Any) -> float:
-    return _relative(problem) * float(np.mean(np.asarray(regime.points(problem).labels) ** 2)) / 2
+def _loss_approach(setting: Setting) -> float:
+    labels = np.asarray(regime.points(setting.problem).labels)
+    return _relative(setting.problem) * float(np.mean(labels**2)) / 2
 
 
-def _norm_approach(problem: Any) -> float:
-    found = regime.points(problem)
-    return _relative(problem) * float(np.sum(np.abs(np.asarray(found.labels)) / np.asarray(found.norms)))
+def _norm_approach(setting: Setting) -> float:
+    found = regime.points(setting.problem)
+    return _relative(setting.problem) * float(np.sum(np.abs(np.asarray(found.labels)) / np.asarray(found.norms)))
 
 
 # growth from one jump to the next, in units of the logs left out, from which on a plateau stands out in the flow:

@@ -54,7 +54,8 @@ class UserInputsReLU(ShallowReLU):
 
     h(x) = sum_j a_j relu(w_j . x), no output bias, relu'(0) = 0; `bias=1` appends a constant input 1 to every point,
     a bias of the hidden units. Inputs (n, d), labels (n,), hidden weights (m, d), or (m, d + 1) with the bias.
-    Loss: (1/2n) sum (h(x_k) - y_k)^2. Descent with rate lr on the mean square (without 1/2) has t = 2 lr steps.
+        h(x) = sum_j a_j relu(w_j.x),   train_loss = (1/2n) sum_k (h(x_k) - y_k)^2.
+    Descent with rate lr on the mean square (without 1/2) has t = 2 lr steps.
     Start: hidden weights independent N(0, init_scale^2), the bias included; a_j of fair sign, |a_j| = balance |w_j|.
     Observables are those of OrthogonalReLU. Theories of orthogonal inputs measure `worst_cosine(inputs)`; where that
     is below 1e-9, `reduced(problem)` is the same problem in n coordinates.

@@ -3,7 +3,6 @@
 import math
 from typing import Any, ClassVar, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from ...data import columns
@@ -16,6 +15,7 @@ from .leave_one_out import followed, nodes_for
 from .regression_table import DatasetRegression, log_times
 from .resampling import LEVEL, TableEvidence, evidence, spread
 from .several_classes import DatasetClasses
+from .table_plan import HEAVY, LARGEST, LEAK, measures, parts_of, plan_of, share_of_largest, sides
 from .table_rates import largest_rate, too_fast
 from .two_classes import DatasetClassifier
 
@@ -23,6 +23,8 @@ PATIL = "Patil et al. 2024, leave-one-out along the path"
 ALLEN = "Allen 1974, the closed form of leave-one-out for ridge"
 TIMES = 60
 NORMAL = 1.645
+# squares of an estimate of the noise below this share of the held-out error say that it cannot be told
+UNTOLD = 0.01
 
 
 class GridChoice(NamedTuple):
@@ -45,6 +47,8 @@ class TableAdviser(Adviser):
     """
 
     of: ClassVar[tuple[type[Problem], ...]] = (DatasetClassifier, DatasetRegression, DatasetClasses)
+    plans: ClassVar[Any] = staticmethod(plan_of)
+    parts: ClassVar[Any] = staticmethod(parts_of)
 
     def advise(self, setting: Setting) -> tuple[Recommendation, ...]:
         problem, data = setting.problem, setting.data
@@ -55,18 +59,21 @@ class TableAdviser(Adviser):
         stop, ridge = None if fast else _stop(found, times), _ridge(found)
         return (
             _stopping(problem, found, stop, times, fast),
-            _strength(found, ridge, stop),
+            _strength(np.shape(problem.inputs)[1], found, ridge, stop),
             largest_rate(problem, problem.training(data)),
             _expected(problem, found, stop, ridge),
-            *_accuracy(problem, found, stop, times),
+            *_accuracy(problem, problem.training(data), found, stop),
+            *measures(problem, problem.training(data), _errors(found, stop, ridge)),
             _more(problem, found, stop, ridge),
-            _noise(problem, found),
+            _noise(problem, found, _better(stop, ridge)[1].loss),
             *_columns(problem),
         )
 
 
-def _choice(value: float, grid: np.ndarray, losses: np.ndarray, halves: np.ndarray, loss: float) -> GridChoice:
-    found = spread(losses, halves)
+def _choice(
+    value: float, grid: np.ndarray, losses: np.ndarray, halves: np.ndarray, loss: float, reach: float
+) -> GridChoice:
+    found = spread(losses, halves, reach)
     low, high = float(grid[found.low]), float(grid[found.high])
     high = math.inf if found.high == len(grid) - 1 else high
     return GridChoice(value, low, high, loss, loss * found.factors[0], loss * found.factors[1])
@@ -79,13 +86,13 @@ def _stop(found: TableEvidence, times: np.ndarray | None) -> GridChoice | None:
     mean = losses.mean(axis=1)
     # a coarse grid: the root is taken where it is as good to a per cent
     best, _ = least_time(times, mean, float(found.path.best), slack=0.01)
-    return _choice(best, times, losses, np.asarray(found.half_path), float(mean.min()))
+    return _choice(best, times, losses, np.asarray(found.half_path), float(mean.min()), found.reach)
 
 
 def _ridge(found: TableEvidence) -> GridChoice:
     losses = 0.5 * np.asarray(found.ridge.errors) ** 2
-    best = found.ridge.best
-    made = _choice(float(best.strength), STRENGTHS, losses, np.asarray(found.half_ridge), float(best.loss))
+    ridge = found.ridge
+    made = _choice(ridge.strength, STRENGTHS, losses, found.half_ridge, ridge.loss, found.reach)
     return made._replace(low=0.0) if made.low == STRENGTHS[0] else made
 
 
@@ -102,7 +109,7 @@ def _stopping(
         return Recommendation("stopping_time", math.nan, why)
     mean = np.asarray(found.path.losses).mean(axis=1)
     told = {"held-out loss there": stop.loss, "at the start": float(mean[0]), "at the end": float(mean[-1])}
-    share = 0.5 * float(jnp.mean(found.path.noise[mean.argmin()])) / stop.loss
+    share = 0.5 * float(np.mean(found.path.noise[mean.argmin()])) / stop.loss
     if share > 0:
         told["share of the steps' noise"] = share
     if math.isnan(stop.value):
@@ -126,14 +133,18 @@ def _stopping(
     return Recommendation("stopping_time", stop.value, why, stop.low, stop.high, problem.rule.clock, LEVEL, told, PATIL)
 
 
-def _strength(found: TableEvidence, ridge: GridChoice, stop: GridChoice | None) -> Recommendation:
+def _strength(columns_used: int, found: TableEvidence, ridge: GridChoice, stop: GridChoice | None) -> Recommendation:
     weakest = 0.5 * float(np.mean(np.asarray(found.ridge.errors)[0] ** 2))
     told = {"held-out loss": ridge.loss, "without ridge": weakest}
     if math.isnan(ridge.value):
         why = "The stronger the ridge the better: on points held out the inputs do not help, the mean alone does best."
         return Recommendation("ridge", math.nan, why, evidence=told, source=ALLEN)
     why = (
-        "No ridge is best: the points determine the weights."
+        (
+            "No ridge is best: the points determine the weights."
+            if np.shape(found.ridge.errors)[1] > columns_used
+            else "No ridge is best: the shortest weights that fit all points."
+        )
         if ridge.value == 0
         else f"The weight_decay that is best on points held out; without any the loss is {weakest / ridge.loss - 1:.1%}"
         " higher."
@@ -146,34 +157,51 @@ def _strength(found: TableEvidence, ridge: GridChoice, stop: GridChoice | None) 
 
 
 def _better(stop: GridChoice | None, ridge: GridChoice) -> tuple[str, GridChoice]:
-    return ("stopping", stop) if stop is not None and stop.loss < ridge.loss else ("ridge", ridge)
+    if stop is None or stop.loss >= ridge.loss:
+        advised = "the mean alone" if math.isnan(ridge.value) else "ridge as advised" if ridge.value else "no ridge"
+        return advised, ridge
+    return ("training to the end" if math.isnan(stop.value) else "stopping as advised"), stop
+
+
+def _errors(found: TableEvidence, stop: GridChoice | None, ridge: GridChoice) -> np.ndarray:
+    """Errors (n, outputs) on points held out at the better of both."""
+    best = _better(stop, ridge)[1]
+    return np.asarray(found.ridge.missed if best is ridge or found.path is None else found.path.errors)
 
 
 def _expected(problem: Any, found: TableEvidence, stop: GridChoice | None, ridge: GridChoice) -> Recommendation:
     how, best = _better(stop, ridge)
-    alone = 0.5 * float(jnp.mean(found.ridge.errors[-1] ** 2))
+    alone = 0.5 * float(np.mean(found.ridge.errors[-1] ** 2))
     without = "The mean alone" if problem.centred else "No input at all"
     why = (
-        f"Half the mean squared error to expect on fresh points of the same kind, with {how} as advised: that of "
+        f"Half the mean squared error to expect on fresh points of the same kind, with {how}: that of "
         f"{problem.samples} points, each predicted from the others. {without} would give {alone:.4g}. It is a "
         "little too low for having been chosen, and says nothing about points of another kind."
     )
     told = {"root mean squared error": math.sqrt(2 * best.loss), "explained share": 1 - best.loss / alone}
+    heavy = share_of_largest(_errors(found, stop, ridge))
+    told[f"share of the largest {LARGEST:.0%} of errors"] = heavy
+    if heavy > HEAVY:
+        why += (
+            f" {heavy:.0%} of it comes from the largest {LARGEST:.0%} of the errors: a few rows decide, and the loss "
+            "on others may be far from it."
+        )
+    if best.loss < LEAK * alone:
+        why += " Nearly all is explained: does a column hold what is to be predicted?"
     return Recommendation("test_loss", best.loss, why, best.loss_low, best.loss_high, "", LEVEL, told, PATIL)
 
 
-def _accuracy(
-    problem: Any, found: TableEvidence, stop: GridChoice | None, times: np.ndarray | None
-) -> tuple[Recommendation, ...]:
+def _accuracy(problem: Any, part: Any, found: TableEvidence, stop: GridChoice | None) -> tuple[Recommendation, ...]:
     """For classes: the share of points held out that are on the right side, with Wilson's interval."""
-    if "test_accuracy" not in (o.name for o in problem.observables) or stop is None or found.path is None:
+    if "test_accuracy" not in (o.name for o in problem.observables):
         return ()
-    assert times is not None
-    at = int(np.argmin(np.asarray(found.path.losses).mean(axis=1)))
-    share, n = float(np.mean(np.asarray(found.path.right)[at])), problem.samples
+    stopped = stop is not None and found.path is not None
+    seen = sides(problem, part, found.path.errors if stopped and found.path is not None else found.ridge.missed)
+    share, n = float(np.mean(seen.told == seen.numbers)), problem.samples
     middle, scale = share + NORMAL**2 / (2 * n), 1 + NORMAL**2 / n
     reach = NORMAL * math.sqrt(share * (1 - share) / n + (NORMAL / (2 * n)) ** 2)
-    why = f"{round(share * n)} of {n} points are on the right side when predicted from the others, stopped as advised."
+    how = "at the least loss of the path" if stopped else "with the best ridge"
+    why = f"{round(share * n)} of {n} points are on the right side when predicted from the others, {how}."
     ends = (middle - reach) / scale, (middle + reach) / scale
     return (Recommendation("test_accuracy", share, why, *ends, "", 0.9, {"points": float(n)}, PATIL),)
 
@@ -193,15 +221,23 @@ def _more(problem: Any, found: TableEvidence, stop: GridChoice | None, ridge: Gr
         + ("More points are worth having." if gain <= 0.97 else "")
     )
     told = {f"at {round(s * n)} points": float(v / learning[now] * best) for s, v in zip(SIZES, learning, strict=True)}
-    told["floor, noise^2 / 2"] = 0.5 * float(found.ridge.noise) ** 2
+    # a floor lies below what it bounds, and so does every estimate of it
+    told["floor, noise^2 / 2"] = min(0.5 * float(found.ridge.noise) ** 2, *told.values(), best)
     source = "deterministic equivalent of ridge; Wei, Hu & Steinhardt 2022"
     return Recommendation(
         "test_loss_with_twice_the_points", gain * best, why, float(low), float(high), "", LEVEL, told, source
     )
 
 
-def _noise(problem: Any, found: TableEvidence) -> Recommendation:
-    noise, signal = float(found.ridge.noise), float(found.ridge.signal)
+def _noise(problem: Any, found: TableEvidence, least: float) -> Recommendation:
+    # no more than what is missed on points held out
+    noise, signal = min(float(found.ridge.noise), math.sqrt(2 * least)), float(found.ridge.signal)
+    if noise**2 < UNTOLD * 2 * least:
+        why = (
+            "These inputs have as many directions as there are points: what is noise and what is signal cannot be told "
+            f"apart. It is no more than {math.sqrt(2 * least):.4g}, what is missed on points held out."
+        )
+        return Recommendation("noise", math.nan, why, 0.0, math.sqrt(2 * least))
     halves = np.sqrt(2 * np.asarray(found.half_ridge).min(axis=1))
     ends = np.exp(np.quantile(np.log(halves) - np.log(halves).mean(), (0.05, 0.95)))
     low, high = (noise * float(factor) for factor in ends)

@@ -13,13 +13,26 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...words.problem import Event, Remark, always, spread_times, starts_at_random
-from ..shared.least_squares import COLUMN_REMARKS, SPLIT_REMARK, TableProblem, column_factor, permuted, standardised
+from ..shared.least_squares import (
+    COLUMN_REMARKS,
+    SPLIT_REMARK,
+    TableProblem,
+    TrainingPart,
+    column_factor,
+    own_scale,
+    permuted,
+    spread_over_classes,
+    standardised,
+)
 from ..shared.square_loss import BEST_LOSS, LARGEST_RATE
 
 if TYPE_CHECKING:
     from typing import ClassVar as AbstractClassVar
 else:
     from equinox import AbstractClassVar
+
+# so little of the direction of leaving counts beside an intercept as the limit t -> 0+ does
+TRACE = 1e-9
 
 # on real data the optimum is flatter still: times a factor of 4 apart often differ by 1 % in loss
 BEST_DATA_LOSS = dataclasses.replace(BEST_LOSS, bluntness=6.0)
@@ -76,10 +89,13 @@ class Part(NamedTuple):
 class ClassTable(TableProblem):
     """Classes of a user's own table told apart by linear outputs under the square loss.
 
-    Each seed splits the table into three disjoint parts: `samples` training points, `moments` points for population
-    moments (0: two thirds of what is left), and all others as fresh test points. Preprocessing, from the moment part
-    alone: pooled mean subtracted, each feature divided by (within-class standard deviation + deviation_floor), constant
-    features set to 0, one factor so that the mean within-class variance is 1.
+    Each seed splits the table into three disjoint parts, with each class in its share: `samples` training points,
+    `moments` points for the moments of a mixture theory (0: two thirds of what is left), and all others as fresh test
+    points. Preprocessing, from the training part alone: means taken away from features and targets (the intercept,
+    which is never penalised), each feature divided by (its standard deviation + deviation_floor), features that do not
+    move set to 0, one factor so that the mean variance of the others is 1.
+    With intercept=0, as in the source: parts are drawn without regard to classes, and the moment part alone gives the
+    centre, the scale (within-class standard deviations) and the factor (mean within-class variance 1); targets stay.
     `one_covariance`: whether a theory takes one measured covariance for all classes, or one for each.
     """
 
@@ -87,11 +103,10 @@ class ClassTable(TableProblem):
     moments: eqx.AbstractVar[int]
     classes: eqx.AbstractVar[int]
     deviation_floor: eqx.AbstractVar[float]
+    rule: eqx.AbstractVar[Any]
     one_covariance: AbstractClassVar[bool]
 
     random: ClassVar = {"draw": always, "start": starts_at_random}
-    # the centre is that of the moment part
-    centred: ClassVar[bool] = False
     events: ClassVar[tuple[Event, ...]] = (BEST_DATA_LOSS, LARGEST_RATE)
     margins: ClassVar[Mapping[str, float]] = {
         "train_loss": 0.1,
@@ -123,8 +138,22 @@ class ClassTable(TableProblem):
         return self.samples, moments, rest - moments
 
     def moments_of(self, inputs: Float[Array, "m p"], numbers: Float[Array, " m"]) -> ClassMoments:
-        """Moments of some rows."""
-        return moments_by_class(inputs, numbers, self.classes, self.one_covariance)
+        """Moments of some rows, from their pooled mean where there is an intercept."""
+        found = moments_by_class(inputs, numbers, self.classes, self.one_covariance)
+        if not self.intercept:
+            return found
+        return found._replace(means=found.means - (found.means @ found.fractions)[:, None])
+
+    def told_apart(self, fractions: Float[Array, " K"]) -> Float[Array, "K outputs"]:
+        """The target of each class, from their mean over rows with these fractions where there is an intercept."""
+        aims = jnp.asarray(self.aims())
+        return aims - (fractions @ aims)[None, :] if self.intercept else aims
+
+    def deciding(self, params: Array, part: TrainingPart) -> Array:
+        """The weights, or at a zero start a trace of the direction in which they leave it: the limit t -> 0+."""
+        # no conditional: it would copy the inputs at every step of a loop, while this product does not change in it
+        leaving = TRACE / part.inputs.shape[0] * (part.inputs.T @ part.targets)
+        return jnp.where(jnp.any(params != 0), params, leaving)
 
     def ranks(self) -> Float[Array, " N"]:
         """The number of each row's class: the rank of its label among the different ones."""
@@ -135,15 +164,31 @@ class ClassTable(TableProblem):
 
     def scaled_by(self, part: Part, inputs: Float[Array, "n p"]) -> Float[Array, "n p"]:
         """Rows, standardised by a part of the table."""
+        if self.intercept:
+            return standardised(inputs, *own_scale(part.inputs, self.deviation_floor, True))
         within = jnp.sqrt(jnp.diagonal(self.moments_of(*part).pooled))
-        factor, _ = column_factor(within, jnp.asarray(self.inputs), self.deviation_floor)
+        factor, _ = column_factor(within, part.inputs, self.deviation_floor)
         factor = factor / jnp.sqrt(jnp.mean((within * factor) ** 2))
         return standardised(inputs, jnp.mean(part.inputs, axis=0), factor)
 
+    def _cut(self, key: Array, *columns: Array) -> list[tuple[Array, ...]]:
+        if self.intercept:
+            return spread_over_classes(key, self.parts(), self.ranks(), *columns)
+        return permuted(key, self.parts(), *columns)
+
+    def training_rows(self, key: Array) -> Array:
+        return self._cut(key, jnp.arange(np.shape(self.labels)[0]))[0][0]
+
     def split(self, key: Array) -> tuple[Part, Part, Part]:
         """Training, moment and test part."""
-        parts = [Part(*rows) for rows in permuted(key, self.parts(), jnp.asarray(self.inputs), self.ranks())]
-        return tuple(Part(self.scaled_by(parts[1], x), y) for x, y in parts)  # pyright: ignore[reportReturnType]
+        train, moment, test = (Part(*one) for one in self._cut(key, jnp.asarray(self.inputs), self.ranks()))
+        measured = train if self.intercept else moment
+        return tuple(Part(self.scaled_by(measured, x), y) for x, y in (train, moment, test))  # pyright: ignore
+
+    @classmethod
+    def brought_on(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        # files from before there was an intercept
+        return {"intercept": 0, **fields}
 
     def whole(self) -> Part:
         """All rows, standardised by themselves."""
@@ -152,3 +197,23 @@ class ClassTable(TableProblem):
 
     def horizon(self) -> np.ndarray:
         return spread_times(self, 10.0)
+
+
+def check_shares(problem: ClassTable, counts: np.ndarray) -> None:
+    """ValueError where the training part would hold no row of some class."""
+    rows, least = int(counts.sum()), int(counts.min())
+    if problem.intercept and problem.samples * least <= 0.5 * rows:
+        raise ValueError(
+            f"{type(problem).__name__}: the rarest class has {least} of {rows} rows, so that samples = "
+            f"{problem.samples} training points hold none of it; raise samples to {rows // (2 * least) + 1} or more."
+        )
+
+
+def check_centre(problem: ClassTable, inputs: Any) -> None:
+    """ValueError where rows given as training part of a problem with an intercept have another mean than 0."""
+    x = np.asarray(inputs)
+    if problem.intercept and np.any(np.abs(x.mean(axis=0)) > 1e-8 * np.abs(x).max(initial=0)):
+        raise ValueError(
+            "data.inputs must have mean 0 (the intercept is in the means); subtract the means of the training part "
+            "from all parts, or set intercept=0."
+        )

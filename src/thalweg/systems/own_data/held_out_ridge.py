@@ -17,8 +17,8 @@ from .regression_table import DatasetRegression
 from .several_classes import DatasetClasses
 from .two_classes import DatasetClassifier
 
-# the mean variance of a column is 1: what lies outside is no ridge or nothing but ridge
-STRENGTHS = np.geomspace(1e-6, 1e3, 91)
+# the mean variance of a column is 1: what lies outside is no ridge or, up to some 10^4 columns, nothing but ridge
+STRENGTHS = np.geomspace(1e-6, 1e6, 121)
 SIZES = np.array([0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0])
 
 
@@ -106,7 +106,7 @@ class HeldOutRidge(Estimate[TableProblem]):
 
     Ridge of strength lambda minimises (1/2n) sum (y - x.w)^2 + (lambda/2)|w|^2: the end of the path at weight_decay =
     lambda. With e the residuals and H the hat matrix of penalty (n-1) lambda,
-        ridge_loss(lambda) = (1/2n) sum_i |e_i / (1 - H_ii)|^2        along the axis `ridge`, 1e-6 to 1e3;
+        ridge_loss(lambda) = (1/2n) sum_i |e_i / (1 - H_ii)|^2        along the axis `ridge`, 1e-6 to 1e6;
     `best_ridge` is its minimum (of several that are even by one standard error, the strongest; 0 where no ridge is
     best, NaN where the mean alone is best), `best_ridge_loss` the loss there, too low by having been chosen.
     `noise`: standard deviation of what no linear function explains, from the residuals where points are ample (rank
@@ -139,11 +139,11 @@ class HeldOutRidge(Estimate[TableProblem]):
         "signal",
         "learning_loss",
     )
-    shapes: ClassVar[tuple[str, ...]] = ("samples", "moments", "classes", "bias")
+    shapes: ClassVar[tuple[str, ...]] = ("samples", "moments", "classes", "bias", "intercept")
     assumptions: ClassVar[tuple[Assumption, ...]] = (ENOUGH,)
 
     def predict(self, problem: TableProblem, data: Any, start: Any, times: Array) -> dict[str, Array]:
-        inputs, targets = problem.training(data)
+        inputs, targets, _ = problem.training(data)
         found = ridge_table(inputs, targets, problem.centred)
         return {
             "ridge_loss": 0.5 * jnp.mean(found.errors**2, axis=1),

@@ -127,7 +127,7 @@ class MeasuredMixture(Estimate[ClassTable]):
         "squared_norm",
         "best_time_loss",
     )
-    shapes: ClassVar[tuple[str, ...]] = ("samples", "moments", "classes", "bias")
+    shapes: ClassVar[tuple[str, ...]] = ("samples", "moments", "classes", "bias", "intercept")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         FILTERED,
         Assumption(

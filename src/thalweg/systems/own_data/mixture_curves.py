@@ -13,7 +13,7 @@ from ...mathematics import covariance_equivalent as contours
 from ...mathematics import mixture_equivalent as equivalent
 from ...mathematics.gaussian_orthant import orthant
 from ..shared.square_loss import best_time
-from .class_table import ClassMoments, ClassTable
+from .class_table import TRACE, ClassMoments, ClassTable
 
 # how much further the loop reaches than the edge of a mixture that shares the pooled covariance
 _WIDER = 1.3
@@ -41,7 +41,7 @@ def largest(samples: Any, bias: int, found: ClassMoments) -> Array:
 def contour_size(problem: ClassTable, times: np.ndarray) -> int:
     """Nodes of the contour, from the moments of all points; a part may have a top eigenvalue a third larger."""
     found = problem.moments_of(*problem.whole())
-    top = float(largest(problem.samples, problem.bias, found))
+    top = float(largest(problem.samples, problem.appended, found))
     return contours.contour_nodes(4 / 3 * top, float(times[-1] * problem.rule.effective_pace()))
 
 
@@ -58,11 +58,11 @@ class _Law(NamedTuple):
 
 
 def _law(problem: ClassTable, found: ClassMoments, end: Array, nodes: int) -> _Law:
-    mixture = equivalent.Mixture(found.means, found.covariances, found.fractions, jnp.asarray(problem.aims()))
-    top = largest(problem.samples, problem.bias, found)
+    mixture = equivalent.Mixture(found.means, found.covariances, found.fractions, problem.told_apart(found.fractions))
+    top = largest(problem.samples, problem.appended, found)
     z, weights = contours.contour(top, end * problem.rule.effective_pace(), nodes)
     # E |w_0|^2 of one output is init_variance
-    kernels = equivalent.kernels(mixture, problem.samples, problem.init_variance, problem.bias, z, weights)
+    kernels = equivalent.kernels(mixture, problem.samples, problem.init_variance, problem.appended, z, weights)
     shares = mixture.of_kind(mixture.fractions)
     power = jnp.einsum("cnmqq,c->nm", kernels.spread, shares)
     return _Law(kernels, mixture, power, problem.outputs * jnp.einsum("cnm,c->nm", kernels.noise, shares))
@@ -83,6 +83,11 @@ def mixture_curves(problem: ClassTable, found: ClassMoments, times: Array, nodes
     # at a zero start accuracy is the limit t -> 0+, where g is the same everywhere
     still = (problem.init_variance == 0) & (times == 0)
     limit, seen = law.outputs(f, jnp.where(still[:, None], 1.0, g)), law.outputs(f, g)
+    # every output has the intercept beside it; where that is even a trace of the weights decides
+    if problem.intercept:
+        share = jnp.where(still, TRACE, 1.0)[:, None, None]
+        means = share * limit.means + (found.fractions @ jnp.asarray(problem.aims()))[None, None, :]
+        limit = limit._replace(means=means, covariances=share[..., None] ** 2 * limit.covariances)
     curves = {
         "train_loss": 0.5 * seen.train,
         "test_loss": _loss(problem, law, times),

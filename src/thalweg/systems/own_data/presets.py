@@ -89,6 +89,7 @@ def MNISTClassifier(path: str, samples: int = 784) -> DatasetClassifier:
         inputs=inputs,
         labels=np.where(target[chosen] == 7, 1.0, -1.0),
         samples=samples,
+        intercept=0,
         init_variance=0.1,
         deviation_floor=0.05,
         rule=GradientDescent(learning_rate=0.01),
@@ -107,4 +108,4 @@ def DigitsClassifier(samples: int = 200, groups: Groups = ((0, 2, 4, 6, 8), (1, 
     thirds do (1064 points with the defaults).
     """
     inputs, labels = digits(groups)
-    return DatasetClassifier(inputs=inputs, labels=labels, samples=samples, deviation_floor=0.05)
+    return DatasetClassifier(inputs=inputs, labels=labels, samples=samples, deviation_floor=0.05, intercept=0)

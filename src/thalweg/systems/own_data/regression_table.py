@@ -19,7 +19,8 @@ from ..shared.least_squares import (
     TableProblem,
     TrainingPart,
     check_rows,
-    column_factor,
+    four_fifths,
+    own_scale,
     permuted,
     sample_of,
     standardised,
@@ -60,14 +61,16 @@ class DatasetRegression(TableProblem):
     `inputs` (N, p), `targets` (N,), any real numbers. Each seed is a new split into two disjoint parts: `samples`
     training points, and all others as fresh test points, from which test_loss is measured.
     Preprocessing, from the training part alone: the mean m of the targets and of each column is taken away (that is
-    the intercept, fitted in one stroke), each column is divided by (its standard deviation + deviation_floor),
+    the intercept, fitted in one stroke and never penalised; with intercept=0 nothing is, m = 0, and deviations are from
+    0), each column is divided by (its standard deviation + deviation_floor),
     constant columns are set to 0, and one factor makes the mean variance of the others 1. Targets keep their unit:
     losses are in its square, weights in it.
     What scaling does: the flow learns the directions of the inputs in the order of their variance, each with the time
     constant 1/variance, and ridge shrinks those of small variance. With deviation_floor = 0 every column counts alike,
     whatever its unit; far above all deviations the columns keep their own sizes, and the large ones are learned first.
-    Loss: (1/2n) sum (y_i - w.x_i)^2 plus (weight_decay/2)|w|^2 in what the rule descends, so that ridge regression of
-    strength weight_decay is the end of the path. Start: independent entries of variance init_variance/p.
+        f(x) = m + w.x,   objective = (1/2n) sum_i (y_i - w.x_i)^2 + (weight_decay/2) |w|^2,
+    which the rule descends, so that ridge regression of strength weight_decay is the end of the path. Start:
+    independent entries of variance init_variance/p.
     Clock: that of the rule. By default five decades of flow time, to 1000: correlated columns take long.
     Practical margin: 10 % of losses and norm.
     Errors: ValueError for entries that are not finite numbers, targets all alike, fewer points than asked.
@@ -76,17 +79,16 @@ class DatasetRegression(TableProblem):
 
     inputs: Float[Any, "N p"] = array("features, one row a point", symbol="x")
     targets: Float[Any, " N"] = array("what is to be predicted, one number a point", symbol="y")
-    samples: int = size("number of training points", symbol="n", default=100, low=4)
+    samples: int = size("number of training points (0: four fifths)", symbol="n", default=0, low=0)
     init_variance: float = scalar(
         "expected squared norm of the start", symbol="sigma^2", unit="targets squared", default=0.0, low=0.0
     )
     weight_decay: float = scalar("weight decay, the strength of ridge", symbol="gamma", default=0.0, low=0.0)
     deviation_floor: float = scalar("added to each standard deviation, units of the inputs", default=0.0, low=0.0)
+    intercept: int = size("an intercept without penalty: 0 or 1", default=1, low=0, high=1)
     rule: Rule = GradientFlow()
 
     random: ClassVar = {"draw": always, "start": starts_at_random}
-    centred: ClassVar[bool] = True
-    bias: ClassVar[int] = 0
     observables: ClassVar[tuple[Observable, ...]] = (TRAIN_LOSS, TEST_LOSS, SQUARED_NORM)
     events: ClassVar[tuple[Event, ...]] = (BEST_TABLE_LOSS, LARGEST_RATE)
     margins: ClassVar[Mapping[str, float]] = {
@@ -106,16 +108,19 @@ class DatasetRegression(TableProblem):
         SPLIT_REMARK,
     )
 
+    def __post_init__(self) -> None:
+        self.samples = self.samples or four_fifths(self.targets)
+
     def __check_init__(self) -> None:
         if is_traced(self.inputs):
             return
         check_ranges(self)
         check_rows(self, "targets")
         count = np.shape(self.targets)[0]
-        if count - self.samples < 4:
+        if self.samples < 4 or count - self.samples < 4:
             raise ValueError(
                 f"DatasetRegression: {count} points cannot give samples = {self.samples} to train and at least 4 to "
-                f"test; lower samples to {max(count - 4, 0)} or give more points."
+                f"test; lower samples to {max(count - 4, 0)} (4 at least) or give more points."
             )
         if np.ptp(np.asarray(self.targets)) == 0:
             raise ValueError(
@@ -133,18 +138,23 @@ class DatasetRegression(TableProblem):
     def suits(cls, targets: Any) -> bool:
         return targets.dtype.kind != "U" and np.unique(targets).size != 2
 
+    @property
+    def appended(self) -> int:
+        return 0
+
     def training(self, data: TableSample) -> TrainingPart:
         return TrainingPart(data.inputs, data.targets)
+
+    def training_rows(self, key: Array) -> Array:
+        sizes = self.samples, np.shape(self.targets)[0] - self.samples
+        return permuted(key, sizes, jnp.arange(np.shape(self.targets)[0]))[0][0]
 
     def draw(self, key: Array) -> TableSample:
         inputs, targets = jnp.asarray(self.inputs), jnp.asarray(self.targets)
         sizes = self.samples, targets.shape[0] - self.samples
         (x, y), (xt, yt) = permuted(key, sizes, inputs, targets)
-        centre, middle = jnp.mean(x, axis=0), jnp.mean(y)
-        deviation = jnp.std(x, axis=0)
-        factor, used = column_factor(deviation, inputs, self.deviation_floor)
-        power = jnp.sum((deviation * factor) ** 2) / jnp.maximum(jnp.sum(used), 1)
-        factor = factor / jnp.sqrt(jnp.where(power > 0, power, 1.0))
+        centre, factor = own_scale(x, self.deviation_floor, self.centred)
+        middle = jnp.mean(y) if self.intercept else 0.0
         return TableSample(standardised(x, centre, factor), y - middle, standardised(xt, centre, factor), yt - middle)
 
     def initial(self, key: Array, data: TableSample) -> Float[Array, " p"]:
@@ -170,7 +180,9 @@ class DatasetRegression(TableProblem):
                     "each, are wanted."
                 )
         x, y = np.asarray(raw.inputs), np.asarray(raw.targets)
-        if np.any(np.abs(x.mean(axis=0)) > 1e-8 * np.abs(x).max(initial=0)) or abs(y.mean()) > 1e-8 * np.abs(y).max():
+        if self.intercept and (
+            np.any(np.abs(x.mean(axis=0)) > 1e-8 * np.abs(x).max(initial=0)) or abs(y.mean()) > 1e-8 * np.abs(y).max()
+        ):
             raise ValueError(
                 "data.inputs and data.targets must have mean 0 (the intercept is in the means); subtract the means of "
                 "the training part from both parts."

@@ -57,7 +57,7 @@ class SampledModes(Exact[LeastSquaresProblem]):
     source: ClassVar[tuple[Source, ...]] = (Source("Paquette2021", "second moments of given rows"),)
     conditions_on: ClassVar[tuple[str, ...]] = ("start", "draw")
     speaks_of: ClassVar[tuple[str, ...]] = (*QUADRATIC, "largest_stable_rate")
-    shapes: ClassVar[tuple[str, ...]] = ("dimension", "samples", "moments")
+    shapes: ClassVar[tuple[str, ...]] = ("dimension", "samples", "moments", "intercept")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         SAMPLED,
         REPLACED,
@@ -75,7 +75,7 @@ class SampledModes(Exact[LeastSquaresProblem]):
         return _under_sgd(DatasetRegression.examples()[0], 0.05)
 
     def predict(self, problem: LeastSquaresProblem, data: Any, start: Any, times: Array) -> dict[str, Array]:
-        inputs, targets = problem.training(data)
+        inputs, targets, _ = problem.training(data)
         known = [o.name for o in problem.observables if o.name in QUADRATIC]
 
         def read(weights: Array) -> Array:

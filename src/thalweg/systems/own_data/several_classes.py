@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ...rules import GradientDescent, GradientFlow
-from ...words.fields import check_ranges, floats, is_traced, vary
+from ...words.fields import check_ranges, coded, is_traced, vary
 from ...words.problem import Observable, Remark, Rule, array, scalar, size
-from ..shared.least_squares import TrainingPart, check_rows, sample_of
+from ..shared.least_squares import TrainingPart, check_rows, four_fifths, sample_of
 from ..shared.square_loss import SQUARED_NORM, TEST_LOSS, TRAIN_LOSS
 from ..shared.two_class_outputs import TEST_ACCURACY, accuracy
-from .class_table import ClassTable, one_hot
+from .class_table import ClassTable, check_centre, check_shares, one_hot
 
 SUMMED = "half the mean squared error, summed over outputs"
 
@@ -35,13 +35,15 @@ class ClassSample(eqx.Module):
 class DatasetClasses(ClassTable):
     """Linear outputs W'x + b, one a class, trained with the square loss on one-hot targets: a user's own data.
 
-    `inputs` (N, p), `labels` (N,) with K different numbers, K >= 2; outputs follow them in order. Each seed is a new
-    split into `samples` training points, `moments` points for population moments (0: two thirds of the rest), and
-    test points; preprocessing as in DatasetClassifier, from the moment part: pooled mean subtracted, each feature
-    over its within-class deviation + deviation_floor, one factor so that the mean within-class variance is 1.
-    Loss: (1/2n) sum_i |t_i - W'x_i - b|^2, t_i one-hot; the rule descends it plus (weight_decay/2)(|W|^2 + |b|^2).
-    `bias=1` (default) adds b, which starts at 0; W (p, K) starts with entries of variance init_variance/p. The bias is
-    the last row of the parameters. `squared_norm` is |W|^2. The class with the largest output is the answer.
+    `inputs` (N, p), `labels` (N,) with K different values, numbers or text, K >= 2; outputs follow them in order. Each
+    seed is a new split into `samples` training points, `moments` points for population moments (0: two thirds of the
+    rest), and test points, each class in its share; preprocessing as in DatasetClassifier, from the training part.
+        f(x) = W'x + b,   objective = (1/2n) sum_i |t_i - W'x_i - b|^2 + (weight_decay/2) |W|^2,
+    t_i one-hot; the rule descends the objective. The intercept b (K,) is fitted in one stroke: rows and one-hot targets
+    are centred. W (p, K) starts with entries of variance init_variance/p. `squared_norm` is |W|^2. The class with the
+    largest output is the answer.
+    intercept=0 is the setting of the source: centre and scale from the moment part, as in DatasetClassifier, and with
+    `bias=1` (default) b is learned: it starts at 0, is the last row of the parameters, and is penalised as they are.
     Clock: that of the rule. Practical margins as for two classes.
     Errors: ValueError for one class, classes of fewer than 8 points, entries that are not finite numbers, fewer points
     than asked. Two classes: DatasetClassifier has one output and no bias.
@@ -51,13 +53,14 @@ class DatasetClasses(ClassTable):
 
     inputs: Float[Any, "N p"] = array("features, one row a point", symbol="x")
     labels: Float[Any, " N"] = array("labels, two or more different values", symbol="y")
-    samples: int = size("number of training points", symbol="n", default=200, low=4)
+    samples: int = size("number of training points (0: four fifths)", symbol="n", default=0, low=0)
     moments: int = size("points for population moments (0: two thirds of the rest)", symbol="m", default=0, low=0)
     classes: int = size("number of classes (0: counted)", symbol="K", default=0, low=0)
-    bias: int = size("constant inputs 1 appended to every point: 0 or 1", default=1, low=0, high=1)
+    bias: int = size("constant inputs 1 appended where there is no intercept: 0 or 1", default=1, low=0, high=1)
     init_variance: float = scalar("expected squared norm of each output's start", default=0.0, low=0.0)
     weight_decay: float = scalar("weight decay", symbol="gamma", default=0.0, low=0.0)
     deviation_floor: float = scalar("added to each standard deviation, units of the inputs", default=0.0, low=0.0)
+    intercept: int = size("an intercept without penalty: 0 or 1", default=1, low=0, high=1)
     rule: Rule = GradientFlow()
 
     one_covariance: ClassVar[bool] = False
@@ -77,9 +80,15 @@ class DatasetClasses(ClassTable):
     )
 
     def __post_init__(self) -> None:
-        labels = floats(self.labels)
-        if isinstance(labels, np.ndarray) and labels.dtype.kind == "f" and self.classes == 0:
-            self.classes = int(np.unique(labels).size)
+        self.labels = coded(self.labels)
+        self.samples = self.samples or four_fifths(self.labels)
+        if np.ndim(self.classes):
+            raise ValueError(
+                f"DatasetClasses: classes has shape {np.shape(self.classes)}; it counts the classes, 0 to let them be "
+                "counted. What each point belongs to goes into labels."
+            )
+        if isinstance(self.labels, np.ndarray) and self.labels.dtype.kind == "f" and self.classes == 0:
+            self.classes = int(np.unique(self.labels).size)
 
     def __check_init__(self) -> None:
         if is_traced(self.inputs):
@@ -97,6 +106,7 @@ class DatasetClasses(ClassTable):
                 f"DatasetClasses: classes = {self.classes}, but the labels hold {values.size} different values; leave "
                 "classes out."
             )
+        check_shares(self, counts)
         parts = self.parts()
         if min(parts[1:]) < max(4, values.size + 1):
             raise ValueError(
@@ -116,13 +126,13 @@ class DatasetClasses(ClassTable):
 
     def draw(self, key: Array) -> ClassSample:
         def extended(part: Array) -> Array:
-            return jnp.concatenate([part, jnp.ones((part.shape[0], self.bias))], axis=1)
+            return jnp.concatenate([part, jnp.ones((part.shape[0], self.appended))], axis=1)
 
         (x, y), moment, (xt, yt) = self.split(key)
         return ClassSample(extended(x), y, *moment, extended(xt), yt)
 
     def initial(self, key: Array, data: ClassSample) -> Float[Array, "d K"]:
-        return jnp.concatenate([self.random_weights(key, self.classes), jnp.zeros((self.bias, self.classes))])
+        return jnp.concatenate([self.random_weights(key, self.classes), jnp.zeros((self.appended, self.classes))])
 
     @classmethod
     def suits(cls, targets: Any) -> bool:
@@ -130,24 +140,30 @@ class DatasetClasses(ClassTable):
         return targets.dtype.kind == "U" and np.unique(targets).size > 2
 
     def training(self, data: ClassSample) -> TrainingPart:
-        return TrainingPart(jnp.asarray(data.inputs), one_hot(jnp.asarray(data.labels), self.classes))
+        targets = one_hot(jnp.asarray(data.labels), self.classes)
+        middle = jnp.mean(targets, axis=0) if self.intercept else jnp.zeros(self.classes)
+        return TrainingPart(jnp.asarray(data.inputs), targets - middle[None, :], middle)
 
-    def _loss(self, params: Float[Array, "d K"], inputs: Array, labels: Array) -> Float[Array, ""]:
-        missed = one_hot(jnp.asarray(labels), self.classes) - inputs @ params
+    @property
+    def appended(self) -> int:
+        return 0 if self.intercept else self.bias
+
+    def _loss(self, params: Float[Array, "d K"], part: TrainingPart, inputs: Array, labels: Array) -> Float[Array, ""]:
+        missed = one_hot(jnp.asarray(labels), self.classes) - part.middle[None, :] - inputs @ params
         return 0.5 * jnp.sum(missed**2) / labels.shape[0]
 
     def observe(self, params: Float[Array, "d K"], data: ClassSample) -> dict[str, Array]:
-        # at a zero start the direction in which the weights leave it
-        leaving = data.inputs.T @ one_hot(jnp.asarray(data.labels), self.classes)
-        towards = jnp.where(jnp.any(params != 0), params, leaving)
+        part = self.training(data)
+        towards = self.deciding(params, part)
 
         def right(inputs: Array, labels: Array) -> Array:
-            return jnp.mean((jnp.argmax(inputs @ towards, axis=1) == labels).astype(params.dtype))
+            found = jnp.argmax(inputs @ towards + part.middle[None, :], axis=1)
+            return jnp.mean((found == labels).astype(params.dtype))
 
-        p = params.shape[0] - self.bias
+        p = params.shape[0] - self.appended
         return {
-            "train_loss": self._loss(params, data.inputs, data.labels),
-            "test_loss": self._loss(params, data.test_inputs, data.test_labels),
+            "train_loss": self._loss(params, part, data.inputs, data.labels),
+            "test_loss": self._loss(params, part, data.test_inputs, data.test_labels),
             "train_accuracy": right(data.inputs, data.labels),
             "test_accuracy": right(data.test_inputs, data.test_labels),
             "squared_norm": jnp.sum(params[:p] ** 2),
@@ -155,20 +171,23 @@ class DatasetClasses(ClassTable):
 
     def as_data(self, raw: Any) -> ClassSample:
         raw = sample_of(ClassSample, raw, "training, moment and test")
-        for name, width in (("", self.bias), ("moment_", 0), ("test_", self.bias)):
+        for name, more in (("", self.appended), ("moment_", 0), ("test_", self.appended)):
             x, y = np.asarray(getattr(raw, f"{name}inputs")), np.asarray(getattr(raw, f"{name}labels"))
-            fits = x.ndim == 2 and x.shape[1] == np.shape(self.inputs)[1] + width and y.shape == x.shape[:1]
+            fits = x.ndim == 2 and x.shape[1] == np.shape(self.inputs)[1] + more and y.shape == x.shape[:1]
             if not fits or not np.all(np.isfinite(x)) or not np.all(np.isin(y, np.arange(self.classes))):
                 raise ValueError(
                     f"data.{name}inputs {x.shape} and labels {y.shape}: finite rows of "
-                    f"{np.shape(self.inputs)[1] + width} entries and class numbers 0 to {self.classes - 1} are wanted."
+                    f"{np.shape(self.inputs)[1] + more} entries and class numbers 0 to {self.classes - 1} are wanted."
                 )
+        check_centre(self, raw.inputs)
         return raw
 
     def as_start(self, raw: Any) -> np.ndarray:
-        weights, wanted = np.asarray(raw, dtype=np.float64), (np.shape(self.inputs)[1] + self.bias, self.classes)
+        weights, wanted = np.asarray(raw, dtype=np.float64), (np.shape(self.inputs)[1] + self.appended, self.classes)
         if weights.shape != wanted or not np.all(np.isfinite(weights)):
-            raise ValueError(f"start has shape {weights.shape}; {wanted} finite numbers are wanted, the bias last.")
+            raise ValueError(
+                f"start has shape {weights.shape}; {wanted} finite numbers are wanted, the bias last (if any)."
+            )
         return weights
 
     @classmethod

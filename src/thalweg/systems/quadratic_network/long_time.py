@@ -45,19 +45,13 @@ def limit_of(problem: QuadraticNetwork, data: Any) -> law.Minimum:
     return law.minimum(jnp.asarray(data.values), problem.width, 0.5 * problem.weight_decay, problem.centred)
 
 
-def _horizon(problem: Any) -> float:
-    """End of the default run in the source's time."""
-    return float(problem.horizon()[-1]) * SOURCE_TIME * float(rate_of(problem))
+def _way(setting: Setting) -> float:
+    """A bound on what is left of linear quantities at the end of the run, in units of the teacher's scale.
 
-
-def _way(problem: Any) -> float:
-    """A bound on what is left of linear quantities at the end of the default run, in units of the teacher's scale.
-
-    Exponential: the square root of the loss's law; algebraic: the gap of the trace, twice. The draw of seed 0 stands
-    for all where the teacher is random.
+    Exponential: the square root of the loss's law; algebraic: the gap of the trace, twice.
     """
-    data = Setting(problem).data
-    lam, end = jnp.asarray(data.values), _horizon(problem)
+    problem, data = setting.problem, setting.data
+    lam, end = jnp.asarray(data.values), float(setting.times[-1]) * SOURCE_TIME * float(rate_of(problem))
     rate = float(law.exponential_rate(lam, problem.width, limit_of(problem, data), problem.centred))
     scale = float(jnp.max(jnp.abs(lam))) or 1.0
     many = min(problem.width, problem.dimension)
@@ -65,8 +59,8 @@ def _way(problem: Any) -> float:
     return exponential if rate > 1e-9 * scale else 0.5 * many / max(end, 1e-300)
 
 
-def _relative_way(problem: Any) -> float:
-    return _way(problem) / (float(jnp.sqrt(jnp.sum(Setting(problem).data.values ** 2))) or 1.0)
+def _relative_way(setting: Setting) -> float:
+    return _way(setting) / (float(jnp.sqrt(jnp.sum(setting.data.values**2))) or 1.0)
 
 
 class LongTimeLimit(Asymptote[QuadraticNetwork]):
@@ -78,8 +72,8 @@ class LongTimeLimit(Asymptote[QuadraticNetwork]):
     test_loss = nu s^2 + sum_{i > nu} lam_i^2 + (1/2)(tr D)^2.
     So a positive teacher of rank r is recovered without decay iff width >= r; `recovering_width` is r, `plateau_loss`
     and `plateau_overlap` say what every width from 1 to the dimension ends with.
-    All curves are claims `limit`; their approach is what exponential or algebraic laws leave at the end of the default
-    horizon. Conditions on the draw (the teacher's spectrum). Clock: none. It fails for starts of lower rank.
+    All curves are claims `limit`; their approach is what exponential or algebraic laws leave at the end of the
+    run. Conditions on the draw (the teacher's spectrum). Clock: none. It fails for starts of lower rank.
     Source: Martin, Bach & Biroli 2023; the active set for indefinite teachers and decay was derived anew.
     """
 

@@ -65,6 +65,7 @@ class Sample(eqx.Module):
 class QuadraticNetwork(Taught, StreamingProblem):
     """Network with square activation, f(x) = x'WW'x, descending its population risk towards a teacher y = x'Z*x.
 
+        f(x) = x'WW'x,   y = x'Z*x,   test_loss = (1/2) E (f - y)^2 = |D|^2 + (1/2) (tr D)^2,   D = WW' - Z*.
     With x standard normal in `dimension` d, Z = WW' (W has shape (d, width m), the factor 1/m lies inside W) and
     D = Z - Z*:  test_loss = (1/2) E (f - y)^2 = |D|^2 + (1/2)(tr D)^2; `centred` (f and y less their means) drops the
     trace. The rule descends test_loss + (weight_decay/2)|W|^2; label `noise` (standard deviation) moves the population

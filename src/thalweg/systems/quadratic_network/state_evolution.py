@@ -112,11 +112,11 @@ class StateEvolution(Estimate[QuadraticRegression]):
     shapes: ClassVar[tuple[str, ...]] = ("dimension", "width", "teacher_width")
     # what is left of the way after eight to ten decay times: measured on flows at dimension 20, largest of ten, rounded
     claims: ClassVar[Mapping[str, Claim]] = {
-        "test_loss": Claim("limit", approach=lambda problem: 0.04),
-        "train_loss": Claim("limit", approach=lambda problem: 0.006),
-        "overlap": Claim("limit", approach=lambda problem: 0.005),
-        "trace_gap": Claim("limit", approach=lambda problem: 0.002 * problem.teacher_trace()),
-        "effective_rank": Claim("limit", approach=lambda problem: 0.01 * problem.dimension),
+        "test_loss": Claim("limit", approach=lambda setting: 0.04),
+        "train_loss": Claim("limit", approach=lambda setting: 0.006),
+        "overlap": Claim("limit", approach=lambda setting: 0.005),
+        "trace_gap": Claim("limit", approach=lambda setting: 0.002 * setting.problem.teacher_trace()),
+        "effective_rank": Claim("limit", approach=lambda setting: 0.01 * setting.problem.dimension),
     }
     own: ClassVar[tuple[Variable, ...]] = (
         Variable("noise_spread", "variance xi of the semicircle, in units of the teacher's squared norm"),

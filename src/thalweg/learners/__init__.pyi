@@ -1,0 +1,3 @@
+from .advised_ridge import AdvisedRidge as AdvisedRidge
+from .stopped_descent import StoppedClassifier as StoppedClassifier
+from .stopped_descent import StoppedRegressor as StoppedRegressor

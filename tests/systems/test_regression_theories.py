@@ -208,3 +208,13 @@ def test_the_mean_lies_within_the_declared_finite_size(changes):
         error = student(seeds, len(sizes) * told.time.size) * seen[name].std("seed").values / seeds**0.5
         unit = float(np.abs(told[name]).max()) if sizes[name].relative else 1.0
         assert np.all(gap <= sizes[name].amount * unit + error), (name, gap.max(), sizes[name].amount * unit)
+
+
+@pytest.mark.parametrize("theory", ["IsotropicLimit", "DeterministicEquivalent", "RegressionModes"])
+def test_where_the_loss_falls_to_the_end_there_is_no_least_loss(theory):
+    """Whole steps know no NaN: a best step that is none must not be looked up as the start."""
+    for rule in (tw.Nesterov(0.05, 0.2), tw.GradientDescent(0.03)):
+        problem = tw.LinearRegression(dimension=24, samples=36, noise=0.1, rule=rule)
+        told = tw.predict(problem, np.arange(41.0), theory=theory)
+        assert np.isnan(told.best_time_loss).all()
+        assert np.isnan(told.least_loss).all()

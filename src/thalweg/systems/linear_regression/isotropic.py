@@ -46,7 +46,10 @@ def isotropic_rate(problem: LinearRegression) -> Array:
 def best_values(problem: Any, curve: Callable[[Array], Array], horizon: Array) -> dict[str, Array]:
     """Time and value of the least test loss of a smooth curve."""
     best = best_time(problem, curve, horizon, 1)
-    return {"best_time_loss": best, "least_loss": curve(best[None])[0]}
+    # whole steps know no NaN: what is asked at one would be told of the start
+    inside = jnp.isfinite(best)
+    least = jnp.where(inside, curve(jnp.where(inside, best, horizon)[None])[0], jnp.nan)
+    return {"best_time_loss": best, "least_loss": least}
 
 
 class IsotropicLimit(Limit[LinearRegression]):

@@ -109,9 +109,12 @@ class EarlyAlignment(Limit[ShallowReLU]):
         }
 
     def finite_size(self, problem: ShallowReLU) -> Mapping[str, FiniteSize]:
-        """Neglected outputs change the log of a unit's size by `neglected_growth`, a squared norm by twice that.
+        """Neglected outputs change the log of a unit's size by `neglected_growth` G, a squared norm by twice that.
 
-        Directions move by no more than sizes do; descent lags behind flow by a share of its times.
+        Directions move by no more than sizes do; descent lags behind flow by a share of its times. A single unit that
+        turns late, or shrinks, is off by its direction, too: artanh(cos) by G, and log size = int |D| cos by
+        G int |D| (1 - cos^2) dt <= 2 G, since cos goes from -1 to 1 at the most. Sums of squares are those of units
+        that have turned before outputs grew.
         """
         slow, edge = regime.curve_lag(problem), regime.SHARE
 
@@ -119,7 +122,7 @@ class EarlyAlignment(Limit[ShallowReLU]):
             return FiniteSize(factor, 2.0, relative, per="neglected_growth", most=edge, floor=slow)
 
         norms = dict.fromkeys(("half_squared_norm", "variation_norm"), size(2.0, True))
-        return {**norms, "neuron_norm": size(1.0, True), "alignment": size(2.0, False), "balance": size(2.0, False)}
+        return {**norms, "neuron_norm": size(3.0, True), "alignment": size(2.0, False), "balance": size(2.0, False)}
 
 
 class AlignmentLaw(Limit[ShallowReLU]):

@@ -167,7 +167,8 @@ def _target_name(given: Frame, names: list[str], target: Any) -> str:
 def _made(given: Frame, target: str, others: list[str], drop: list[str], chosen: dict[str, str]) -> OwnTable:
     import pandas
 
-    title, frame = given.title, given.frame
+    title = given.title
+    frame: Any = given.frame
     if not others:
         raise ValueError(f"{title}: there is no column beside {target!r}; give at least one to predict it from.")
     if not len(frame):

@@ -19,7 +19,7 @@ from ...mathematics.left_out_rows import (
     path_left_out,
     ridge_left_out,
 )
-from ..shared.least_squares import TableProblem, TrainingPart
+from ..shared.least_squares import TableProblem
 from .held_out_ridge import STRENGTHS
 from .leave_one_out import held_out, step_noise
 from .ridge_of_rows import RowsRidge, learning_of, ridge_of
@@ -103,8 +103,8 @@ class _Follower:
 
 def evidence(problem: TableProblem, data: Any, times: np.ndarray | None, nodes: int) -> TableEvidence:
     """Everything that advice rests on; `times` None where the rule has no path that can be followed by modes."""
-    part = TrainingPart(*(np.asarray(one) for one in problem.training(data)))
-    inputs, targets = np.asarray(part.inputs), np.asarray(part.targets).reshape(len(part.targets), -1)
+    part = jax.tree.map(np.asarray, problem.training(data))
+    inputs, targets = part.inputs, part.targets.reshape(len(part.targets), -1)
     count = len(inputs)
     size = min(count // 2, MOST_ROWS)
     rng = np.random.default_rng(0)

@@ -184,7 +184,7 @@ def _made(given: Frame, target: str, others: list[str], drop: list[str], chosen:
         raise ValueError(
             f"{title}: no column beside {target!r} can be used ({listed(f'{n}: {why}' for n, why in dropped)})."
         )
-    made = pandas.DataFrame({c.name: c.values if c.kind == NUMBERS else c.values.to_numpy(object) for c in used})
+    made: Any = pandas.DataFrame({c.name: c.values if c.kind == NUMBERS else c.values.to_numpy(object) for c in used})
     missing = [(c.name, int(made[c.name].isna().sum())) for c in used if c.kind == NUMBERS]
     account = Account(
         title,

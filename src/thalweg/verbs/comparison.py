@@ -19,7 +19,7 @@ from ..results.labels import label
 from ..results.schema import stamp
 from ..results.serial import to_json
 from ..running import training
-from ..running.evaluation import Told, describe, evaluate, existing, trained
+from ..running.evaluation import Told, check_told, describe, evaluate, existing, trained
 from ..running.request import Request, Seeds, tightened
 from ..verdict.budget import rows
 from ..verdict.budget_row import Row
@@ -190,6 +190,7 @@ def _judged(runs: _Runs, one: choice.Chosen, terms: _Terms) -> _Judged:
     theory, (request, seen, tight) = one.theory, runs
     problem, exact = request.problem, is_exact(theory, request)
     said = _said(theory, request)
+    check_told(problem, theory, said.values)
     told = label(problem, existing(problem, said.values), request.axis, said.seeds, theory)
     budget = rows(request, theory, told, seen, (tight, _sharper(theory, request, exact)), exact, terms.level)
     outcome = judge(budget, choice.worst(one.strains), terms.resolution, seen.sizes["seed"], seen)

@@ -14,7 +14,7 @@ from ..words.theory import FiniteSize, Theory
 from .approaches import approach_of
 from .budget_row import Row
 from .chance import FAMILY_LEVEL, Chance, Mean, independent
-from .faults import faults, shared_too_little
+from .faults import faults, nowhere_finite, shared_too_little
 from .functionals import Functional, largest, measure
 from .measures import Runs, Tighter, claim_of, functionals_of, good_seeds, measured_curve
 from .sampling import both_sides, sampled
@@ -75,13 +75,16 @@ def rows(
     wrong = faults(problem, theory, told_well, seen.isel(seed=good))
     # one line for each: the numbers of such a variable mean nothing
     kept = [row for row in found if row.variable not in wrong]
-    return kept + shared_clock(kept, chance) + [_faulty(name, said) for name, said in wrong.items()]
+    absent = nowhere_finite(problem, theory, told_well, seen.isel(seed=good))
+    more = [_numberless(name, math.inf, fault=said) for name, said in wrong.items()]
+    more += [_numberless(name, math.nan, left_out=said) for name, said in absent.items() if name not in wrong]
+    return kept + shared_clock(kept, chance) + more
 
 
-def _faulty(name: str, sentence: str) -> Row:
-    nothing, mean = math.nan, Mean(math.inf, 0.0, 0.0)
+def _numberless(name: str, gap: float, fault: str = "", left_out: str = "") -> Row:
+    nothing, mean = math.nan, Mean(gap, 0.0, 0.0)
     return Row(f"{name}: prediction", name, "prediction", "value", nothing, nothing, mean, 0.0, 0.0, 0.0, 1.0,
-               fault=sentence)  # fmt: skip
+               fault=fault, left_out=left_out)  # fmt: skip
 
 
 def _row(

@@ -3,7 +3,7 @@
     python benchmarks/verdict.py random --seeds 0 34          # 34 random problems for every theory that claims values
     python benchmarks/verdict.py mutations                    # every theory with one number off, by 5 and 10 % and by 2
     python benchmarks/verdict.py random --case Eigenmodes:17  # one of them again, with the code that shows it
-    python benchmarks/verdict.py tables                       # what the files hold, as docs/verdicts.md shows it
+    python benchmarks/verdict.py tables --write docs/verdicts.md
 
 Results are lines of JSON in out/verdict (--out); what is there is not done again, so that a run may be cut off at any
 time (--minutes ends it by itself). Every line names its case; what went wrong is printed with code that shows it.
@@ -196,6 +196,17 @@ def again(verb: str, label: str) -> None:
     print(tree["budget"].to_dataset().to_dataframe().drop(columns=["variable", "measure", "claim"]).to_string())
 
 
+def write(page: Path, **tables: Iterator[str]) -> None:
+    """Put tables between the marks of a page."""
+    text = page.read_text(encoding="utf-8")
+    for name, lines in tables.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        head, _, rest = text.partition(begin)
+        told = "\n".join(lines).strip()
+        text = f"{head}{begin}\n{told or 'Not measured yet.'}\n{end}{rest.partition(end)[2]}"
+    page.write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("verb", choices=("random", "mutations", "tables"), nargs="?", default="tables")
@@ -203,6 +214,7 @@ def main() -> None:
     asked.add_argument("--bases", type=int, default=1, help="settings of each theory that are mutated")
     asked.add_argument("--theory", action="append", help="only these theories")
     asked.add_argument("--case", help="one case again, with its budget")
+    asked.add_argument("--write", type=Path, help="a page, such as docs/verdicts.md, that tables are written into")
     asked.add_argument("--minutes", type=float, default=np.inf)
     asked.add_argument("--out", type=Path, default=Path("out/verdict"))
     given = asked.parse_args()
@@ -216,7 +228,10 @@ def main() -> None:
         random_all(random, wanted, range(*given.seeds), ends)
     elif given.verb == "mutations":
         mutations_all(mutated, wanted, given.bases, ends)
-    print(*random_tables(random.rows.values()), *mutation_tables(mutated.rows.values()), sep="\n")
+    elif given.write:
+        write(given.write, random=random_tables(random.rows.values()), mutations=mutation_tables(mutated.rows.values()))
+    if not given.case:
+        print(*random_tables(random.rows.values()), *mutation_tables(mutated.rows.values()), sep="\n")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ class _Cooling(tw.Problem):
     events: ClassVar = (
         tw.Event("cold", "time at which warmth is 0.3", Crossing("warmth", 0.3, -1.0), "it stays warm"),
         tw.Event("frozen", "time at which warmth is 1e-9", Crossing("warmth", 1e-9, -1.0), "it stays warm"),
+        tw.Event("rate", "rate at the end", Crossing("warmth", 1e-9, -1.0), "it is lost", unit="", may_be_lost=True),
         tw.Event("tepid", "time at which warmth is 0.0183", Crossing("warmth", 0.0183, -1.0), "it stays warm"),
     )
     random: ClassVar = {"draw": lambda problem: False, "start": lambda problem: problem.spread > 0}
@@ -62,7 +63,7 @@ class _Law(tw.Theory[_Cooling]):
     of: ClassVar = (_Cooling,)
     source: ClassVar = (tw.Source("LiaoCouillet2018"),)
     conditions_on: ClassVar = ()
-    speaks_of: ClassVar = ("warmth", "glow", "width", "cold", "frozen", "tepid")
+    speaks_of: ClassVar = ("warmth", "glow", "width", "cold", "frozen", "rate", "tepid")
     assumptions: ClassVar = ()
 
     def prepare(self, problem, times):
@@ -104,6 +105,7 @@ CHANGES = {
     "nothing but NaN": lambda told: {name: jnp.full_like(jnp.asarray(v), jnp.nan) for name, v in told.items()},
     "an event nobody has": lambda told: {**told, "frozen": jnp.asarray(1.5)},
     "an event after the end": lambda told: {**told, "frozen": jnp.asarray(10.4)},
+    "a rate that runs have lost": lambda told: {**told, "rate": jnp.asarray(2.0)},
     "an event denied": lambda told: {**told, "cold": jnp.asarray(jnp.nan)},
     "an event of half the runs": lambda told: {**told, "tepid": jnp.asarray(1.9)},
 }
@@ -125,8 +127,9 @@ def test_the_truth_is_confirmed():
     assert result.attrs["remarks"] == "[]"
 
 
-def test_an_event_may_be_predicted_after_the_end_of_the_runs():
-    result = tw.compare(_Cooling(), theory=_Law("an event after the end"), seeds=SEEDS)
+@pytest.mark.parametrize("change", ["an event after the end", "a rate that runs have lost"])
+def test_an_event_that_runs_cannot_show_is_no_fault(change):
+    result = tw.compare(_Cooling(), theory=_Law(change), seeds=SEEDS)
     assert result.attrs["verdict"] == "confirmed", result.attrs["sentence"]
 
 

@@ -31,7 +31,8 @@ def faults(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset)
             size = sizes.get(name)
             off = 0.0 if size is None else size.within(told) * (end if size.relative else 1.0)
             last = end - off if events[name].unit == "clock" else math.inf
-            sentence = _of_event(name, told[name], seen[name], last)
+            lost = events[name].may_be_lost and not np.isfinite(seen[name]).any()
+            sentence = "" if lost else _of_event(name, told[name], seen[name], last)
         else:
             sentence = next(_of_curve(problem, theory.claims_of(name), told[name], seen[name]), "")
         if sentence:

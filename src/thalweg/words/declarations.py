@@ -93,7 +93,8 @@ class Event:
 
     `bluntness` multiplies the resolution asked of a comparison: a best time at a flat optimum is ill determined by
     nature, since missing it costs next to nothing. `level_of` names the curve of which the event is a value. `dims` are
-    those of an observable without time.
+    those of an observable without time. `may_be_lost`: a NaN may mean that the run can no longer be read (too small to
+    tell from rounding), and not that nothing happened; a prediction is then not at fault for having a number.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Event:
     dims: tuple[str | Axis, ...] = ()
     bluntness: float = 1.0
     level_of: str = ""
+    may_be_lost: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -102,6 +102,7 @@ LATE_RATE = Event(
     DecayRate("gradient_norm"),
     "the gradient has fallen below 1e-5 of its largest value, where the integrator's error rules",
     unit="1/clock",
+    may_be_lost=True,
 )
 ESCAPE_TIME = Event(
     "escape_time",

@@ -37,6 +37,7 @@ LATE_RATE = Event(
     LateRate("test_loss"),
     "the test loss has fallen below 1e-13 of its start, where the integrator's error rules",
     unit="1/clock",
+    may_be_lost=True,
 )
 
 

@@ -268,9 +268,7 @@ class _Garrulous(_Law):
 
 
 def test_a_theory_returns_what_it_names_and_nothing_else():
-    with pytest.raises(
-        ValueError, match=r"_Reticent does not return width, of which it speaks; return it from predict"
-    ):
+    with pytest.raises(ValueError, match=r"_Reticent does not return width, of which it speaks; return it"):
         tw.compare(_Cooling(), theory=_Reticent(), seeds=SEEDS)
     with pytest.raises(
         ValueError, match=r"_Garrulous returns frozen, tepid, width, of which it does not speak; name it in"

@@ -55,7 +55,9 @@ def _of_curve(problem: Problem, claims: tuple[Claim, ...], told: xr.DataArray, s
 
 
 def _looked_at(problem: Problem, claim: Claim, values: xr.DataArray) -> xr.DataArray:
-    """What a claim speaks of: a rate of its window alone, all else of all times."""
+    """What a claim speaks of: a rate of its window alone, a limit of the end, all else of all times."""
+    if claim.kind == "limit" and "time" in values.dims:
+        return values.isel(time=[-1])
     if claim.kind != "rate" or claim.window is None or "time" not in values.dims:
         return values
     low, high = claim.window(problem, values["time"].values)

@@ -77,6 +77,7 @@ class _Law(tw.Theory[_Cooling]):
             "width": jnp.outer(jnp.exp(-times), jnp.array([1.0, -1.0])),
             "cold": jnp.log(1 / 0.3) / 2,
             "frozen": jnp.asarray(jnp.nan),
+            "rate": jnp.asarray(jnp.nan),
             "tepid": jnp.asarray(jnp.nan),
         }
         return CHANGES[self.change](told)
@@ -271,6 +272,6 @@ def test_a_theory_returns_what_it_names_and_nothing_else():
     with pytest.raises(ValueError, match=r"_Reticent does not return width, of which it speaks; return it"):
         tw.compare(_Cooling(), theory=_Reticent(), seeds=SEEDS)
     with pytest.raises(
-        ValueError, match=r"_Garrulous returns frozen, tepid, width, of which it does not speak; name it in"
+        ValueError, match=r"_Garrulous returns frozen, rate, tepid, width, of which it does not speak; name it in"
     ):
         tw.compare(_Cooling(), theory=_Garrulous(), seeds=SEEDS)

@@ -72,13 +72,18 @@ def rows(
             chance = chance._replace(family=family)
             found = all_at(chance)
         found = [_surer(problem, theory, *one) for one in zip(found, functionals, beside, strict=True)]
-    wrong = faults(problem, theory, told_well, seen.isel(seed=good))
-    # one line for each: the numbers of such a variable mean nothing
+    more = _without_numbers(problem, theory, told_well, seen.isel(seed=good))
+    # one line for each: the numbers of a variable at fault mean nothing
+    wrong = {row.variable for row in more if row.fault}
     kept = [row for row in found if row.variable not in wrong]
-    absent = nowhere_finite(problem, theory, told_well, seen.isel(seed=good))
-    more = [_numberless(name, math.inf, fault=said) for name, said in wrong.items()]
-    more += [_numberless(name, math.nan, left_out=said) for name, said in absent.items() if name not in wrong]
     return kept + shared_clock(kept, chance) + more
+
+
+def _without_numbers(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset) -> list[Row]:
+    """A row for every variable that has no number on one side, which is a fault, or on both."""
+    wrong, absent = faults(problem, theory, told, seen), nowhere_finite(problem, theory, told, seen)
+    rows = [_numberless(name, math.inf, fault=said) for name, said in wrong.items()]
+    return rows + [_numberless(name, math.nan, left_out=said) for name, said in absent.items() if name not in wrong]
 
 
 def _numberless(name: str, gap: float, fault: str = "", left_out: str = "") -> Row:

@@ -74,8 +74,7 @@ def rows(
         found = [_surer(problem, theory, *one) for one in zip(found, functionals, beside, strict=True)]
     more = _without_numbers(problem, theory, told_well, seen.isel(seed=good))
     # one line for each: the numbers of a variable at fault mean nothing
-    wrong = {row.variable for row in more if row.fault}
-    kept = [row for row in found if row.variable not in wrong]
+    kept = [row for row in found if row.variable not in {one.variable for one in more if one.fault}]
     return kept + shared_clock(kept, chance) + more
 
 

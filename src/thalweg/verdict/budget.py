@@ -75,15 +75,19 @@ def rows(
             chance = chance._replace(family=family)
             found = all_at(chance)
         found = [_surer(problem, theory, *one) for one in zip(found, functionals, beside, strict=True)]
-    wrong = faults(problem, theory, told_well, seen.isel(seed=good))
-    # one line for each: the numbers of such a variable mean nothing
-    kept = [row for row in found if row.variable not in wrong]
-    absent = nowhere_finite(problem, theory, told_well, seen.isel(seed=good))
-    unsaid = {name: f"{name} is not predicted: {theory.unsaid[name]}." for name in wrong if name in theory.unsaid}
-    absent = {name: said for name, said in absent.items() if name not in wrong} | unsaid
-    more = [_numberless(name, math.inf, fault=said) for name, said in wrong.items() if name not in unsaid]
-    more += [_numberless(name, math.nan, left_out=said) for name, said in absent.items()]
+    more = _without_numbers(problem, theory, told_well, seen.isel(seed=good))
+    # one line for each: the numbers of a variable at fault mean nothing
+    kept = [row for row in found if row.variable not in {one.variable for one in more if one.fault}]
     return kept + shared_clock(kept, chance) + more
+
+
+def _without_numbers(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset) -> list[Row]:
+    """A row for every variable that has no number on one side, which is a fault unless it was left unsaid, or on both."""
+    wrong, absent = faults(problem, theory, told, seen), nowhere_finite(problem, theory, told, seen)
+    unsaid = {name: f"{name} is not predicted: {theory.unsaid[name]}." for name in wrong if name in theory.unsaid}
+    rows = [_numberless(name, math.inf, fault=said) for name, said in wrong.items() if name not in unsaid]
+    absent = {name: said for name, said in absent.items() if name not in wrong} | unsaid
+    return rows + [_numberless(name, math.nan, left_out=said) for name, said in absent.items()]
 
 
 def _numberless(name: str, gap: float, fault: str = "", left_out: str = "") -> Row:

@@ -82,7 +82,7 @@ def rows(
 
 
 def _without_numbers(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset) -> list[Row]:
-    """A row for every variable that has no number on one side, which is a fault unless it was left unsaid, or on both."""
+    """A row for every variable that has no number on one side, which is a fault unless left unsaid, or on both."""
     wrong, absent = faults(problem, theory, told, seen), nowhere_finite(problem, theory, told, seen)
     unsaid = {name: f"{name} is not predicted: {theory.unsaid[name]}." for name in wrong if name in theory.unsaid}
     rows = [_numberless(name, math.inf, fault=said) for name, said in wrong.items() if name not in unsaid]

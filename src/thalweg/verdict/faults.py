@@ -49,6 +49,8 @@ def _of_curve(problem: Problem, claims: tuple[Claim, ...], told: xr.DataArray, s
     for claim in claims:
         side = claim.kind if len(claims) > 1 else ""
         wrong = _looked_at(problem, claim, real & ~_usable(side_of(told, side), logarithmic))
+        if claim.kind == "limit":
+            wrong = wrong & (side_of(told, side) != 0)  # no number on a logarithmic scale, and yet one
         if bool(wrong.any()):
             what = "finite and positive, as its logarithm asks," if logarithmic else "finite"
             yield f"the predicted {name}{f' ({side})' if side else ''} is not {what}{_when(wrong)}, where runs are"
@@ -75,7 +77,11 @@ def nowhere_finite(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.
         claims = theory.claims_of(name)
         real = _usable(seen[name], observable.log)
         for claim in claims:
-            said = _usable(side_of(told[name], claim.kind if len(claims) > 1 else ""), observable.log)
+            side = side_of(told[name], claim.kind if len(claims) > 1 else "")
+            said = _usable(side, observable.log)
+            if claim.kind == "limit" and observable.log and bool((_looked_at(problem, claim, side) == 0).any()):
+                found[name] = f"the limit of {name} is 0, which a logarithmic scale does not show; it is left out."
+                continue
             lacking = _looked_at(problem, claim, ~real & ~said)
             if bool(lacking.any()):
                 what = "not finite and positive" if observable.log else "not finite"

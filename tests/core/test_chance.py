@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
+from thalweg.running.request import seed_list
 
 PROBLEM = tw.LinearClassifier(dimension=6, samples=9, rule=tw.SGD(0.05, batch=3))
 TIMES = [0, 4]
@@ -52,3 +53,17 @@ def test_every_whole_number_is_a_seed_of_its_own():
 def test_numbers_beyond_are_refused(seed):
     with pytest.raises(ValueError, match=r"give a number >= 1, or different whole numbers from 0 to 2\^63 - 1"):
         tw.train(PROBLEM, TIMES, seeds=[seed])
+
+
+def test_a_word_that_is_no_number_of_seeds_names_the_one_that_is():
+    with pytest.raises(ValueError, match=r"seeds = 'many' is not allowed; .*\(\"enough\" is for compare\)\."):
+        seed_list("many")
+
+
+def test_nor_in_a_comparison():
+    """Nothing that a theory or a verdict computes on its way is stopped by the caller's switch."""
+    with jax.debug_nans(True), jax.debug_infs(True):
+        result = tw.compare(
+            tw.LinearClassifier(dimension=6, samples=9), [0.0, 0.01, 0.02], seeds=2, theory="Eigenmodes"
+        )
+    assert result.attrs["verdict"] == "confirmed"

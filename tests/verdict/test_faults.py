@@ -77,6 +77,8 @@ class _Law(tw.Theory[_Cooling]):
             "width": jnp.outer(jnp.exp(-times), jnp.array([1.0, -1.0])),
             "cold": jnp.log(1 / 0.3) / 2,
             "frozen": jnp.asarray(jnp.nan),
+            "rate": jnp.asarray(jnp.nan),
+            "tepid": jnp.asarray(jnp.nan),
         }
         return CHANGES[self.change](told)
 
@@ -199,3 +201,77 @@ def test_what_is_left_unsaid_is_no_fault():
     assert result.attrs["verdict"] == "confirmed"
     assert "cold is not predicted: the room is too small." in result.attrs["remarks"]
     assert tw.compare(_Cooling(), theory=_Silent(), seeds=SEEDS).attrs["verdict"] == "confirmed"
+
+
+class _Rate(_Law):
+    """The slope of log glow is -2, told within `holes` (start, end) as NaN."""
+
+    holes: tuple[float, float] = (5.0, 5.0)
+
+    speaks_of: ClassVar = ("glow",)
+    claims: ClassVar = {"glow": tw.Claim("rate", window=lambda problem, times: (1.0, 2.0))}
+
+    def predict(self, problem, data, start, times):
+        hole = (times >= self.holes[0]) & (times <= self.holes[1])
+        return {"glow": jnp.where(hole, jnp.nan, jnp.exp(-2 * times))}
+
+
+@pytest.mark.parametrize("holes", [(1.2, 1.3), (0.0, 2.0), (2.0, 2.0)], ids=["some times", "all", "the end"])
+def test_a_rate_without_a_number_in_its_window_is_at_fault(holes):
+    result = tw.compare(_Cooling(), theory=_Rate(holes=holes), seeds=SEEDS)
+    assert result.attrs["verdict"] == "contradicted"
+    first = max(holes[0], 1.0)
+    assert (
+        f"predicted glow is not finite and positive, as its logarithm asks, at time {first:g}"
+        in result.attrs["sentence"]
+    )
+
+
+def test_a_rate_is_judged_in_its_window_whatever_it_says_before():
+    result = tw.compare(_Cooling(), theory=_Rate(holes=(0.0, 0.5)), seeds=SEEDS)
+    assert result.attrs["verdict"] == "confirmed"
+    assert "glow: slope" in result["budget"].functional.values
+
+
+class _Blinking(_Cooling):
+    """Warmth has no number at the start."""
+
+    def observe(self, params, data):
+        told = super().observe(params, data)
+        return {**told, "warmth": jnp.where(told["warmth"] > 0.95, jnp.nan, told["warmth"])}
+
+
+class _Blind(_Law):
+    of: ClassVar = (_Blinking,)
+
+    def predict(self, problem, data, start, times):
+        told = super().predict(problem, data, start, times)
+        return {**told, "warmth": jnp.where(times < 0.04, jnp.nan, told["warmth"])}
+
+
+def test_what_neither_side_has_is_said():
+    result = tw.compare(_Blinking(spread=0.001), theory=_Blind(), seeds=SEEDS)
+    assert (
+        "warmth is not finite at time 0 in prediction and runs alike; such curves are left out."
+        in result.attrs["remarks"]
+    )
+    assert not any(str(name).startswith("warmth: e") for name in result["budget"].functional.values)
+    assert result.attrs["verdict"] == "confirmed"
+
+
+class _Reticent(_Law):
+    def predict(self, problem, data, start, times):
+        return {name: v for name, v in super().predict(problem, data, start, times).items() if name != "width"}
+
+
+class _Garrulous(_Law):
+    speaks_of: ClassVar = ("warmth", "glow", "cold")
+
+
+def test_a_theory_returns_what_it_names_and_nothing_else():
+    with pytest.raises(ValueError, match=r"_Reticent does not return width, of which it speaks; return it"):
+        tw.compare(_Cooling(), theory=_Reticent(), seeds=SEEDS)
+    with pytest.raises(
+        ValueError, match=r"_Garrulous returns frozen, rate, tepid, width, of which it does not speak; name it in"
+    ):
+        tw.compare(_Cooling(), theory=_Garrulous(), seeds=SEEDS)

@@ -167,7 +167,8 @@ def _target_name(given: Frame, names: list[str], target: Any) -> str:
 def _made(given: Frame, target: str, others: list[str], drop: list[str], chosen: dict[str, str]) -> OwnTable:
     import pandas
 
-    title, frame = given.title, given.frame
+    title = given.title
+    frame: Any = given.frame
     if not others:
         raise ValueError(f"{title}: there is no column beside {target!r}; give at least one to predict it from.")
     if not len(frame):
@@ -183,7 +184,7 @@ def _made(given: Frame, target: str, others: list[str], drop: list[str], chosen:
         raise ValueError(
             f"{title}: no column beside {target!r} can be used ({listed(f'{n}: {why}' for n, why in dropped)})."
         )
-    made = pandas.DataFrame({c.name: c.values if c.kind == NUMBERS else c.values.to_numpy(object) for c in used})
+    made: Any = pandas.DataFrame({c.name: c.values if c.kind == NUMBERS else c.values.to_numpy(object) for c in used})
     missing = [(c.name, int(made[c.name].isna().sum())) for c in used if c.kind == NUMBERS]
     account = Account(
         title,

@@ -19,8 +19,9 @@ def transformer(numeric: list[str], text: list[str], rows: int) -> Any:
     from sklearn.preprocessing import OneHotEncoder
 
     rare = max(RARE_ROWS, round(RARE_SHARE * rows))
+    nothing: Any = None
     levels = make_pipeline(
-        SimpleImputer(strategy="constant", fill_value=ABSENT, missing_values=None),
+        SimpleImputer(strategy="constant", fill_value=ABSENT, missing_values=nothing),
         OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=rare, sparse_output=False, drop="if_binary"),
     )
     parts: list[tuple[str, Any, list[str]]] = []

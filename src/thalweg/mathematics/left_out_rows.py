@@ -59,7 +59,7 @@ def _product(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     # one product of real matrices: a complex one converts the second
     if not np.iscomplexobj(first):
         return first @ second
-    both = np.concatenate([first.real, first.imag]) @ second
+    both = np.concatenate([np.real(first), np.imag(first)]) @ second
     return both[: len(first)] + 1j * both[len(first) :]
 
 
@@ -102,7 +102,7 @@ def loop(largest: float, horizon: float, nodes: int) -> tuple[np.ndarray, np.nda
 def _acting(filters: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """[Re, Im] of weighted filters, which acts on stacked [Re, Im] as -2 Re sum w g r does."""
     weighted = filters * weights[None, :]
-    return np.concatenate([-2 * weighted.real, 2 * weighted.imag], axis=1)
+    return np.concatenate([-2 * np.real(weighted), 2 * np.imag(weighted)], axis=1)
 
 
 def path_left_out(

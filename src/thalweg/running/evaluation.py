@@ -1,6 +1,7 @@
 """What a theory says and what runs saw: the one border from pure functions of arrays to labelled data."""
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from ..catalogue import choice
 from ..computing.compiling import light
 from ..computing.parallel import Batch, Progress, map_seeds, over_seeds
 from ..computing.skeleton import Skeleton, signature, split
-from ..results.labels import broken_sentence, label, sentences
+from ..results.labels import axes, broken_sentence, label, sentences, variables
 from ..results.schema import stamp
 from ..results.serial import to_json
 from ..words.declarations import Observable
@@ -84,6 +85,25 @@ def existing(problem: Problem, values: dict[str, Any]) -> dict[str, Any]:
     """What exists for these parameters."""
     absent = {o.name for o in _doubtful(problem.observables) if not o.exists_in(problem)}
     return {k: v for k, v in values.items() if k not in absent} if absent else dict(values)
+
+
+def check_told(problem: Problem, theory: Theory, values: Mapping[str, Any]) -> None:
+    """ValueError for a theory that does not return what it speaks of, of all that exists here, or returns more."""
+    here = existing(problem, dict.fromkeys(variables(problem, theory)))
+    lost = sorted(set(theory.speaks_of) & set(here) - set(values))
+    coordinates = [axis.coordinate for axis in axes(list(variables(problem, theory).values())).values()]
+    beside = {name for name in coordinates if isinstance(name, str)}
+    extra = sorted(set(values) - set(theory.speaks_of) - beside)
+    for names, what, repair in (
+        (
+            lost,
+            "does not return {}, of which it speaks",
+            "return it from predict (NaN where there is none), or do not name it",
+        ),
+        (extra, "returns {}, of which it does not speak", "name it"),
+    ):
+        if names:
+            raise ValueError(f"{type(theory).__name__} {what.format(', '.join(names))}; {repair} in speaks_of.")
 
 
 @lru_cache(maxsize=256)

@@ -36,9 +36,8 @@ def seed_list(seeds: Any) -> list[int]:
     except (TypeError, ValueError):
         found, whole = [], False
     if not found or not whole or len(set(found)) < len(found):
-        raise ValueError(
-            f"seeds = {seeds!r} is not allowed; give a number >= 1, or different whole numbers from 0 to 2^63 - 1."
-        )
+        said = f"seeds = {seeds!r} is not allowed; give a number >= 1, or different whole numbers from 0 to 2^63 - 1"
+        raise ValueError(f'{said} ("enough" is for compare).' if isinstance(seeds, str) else f"{said}.")
     return found
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 from ..catalogue import choice
 from ..results.labels import label
 from ..running import training
-from ..running.evaluation import Told, describe, evaluate, existing
+from ..running.evaluation import Told, check_told, describe, evaluate, existing
 from ..running.request import Request, tightened
 from ..running.starts import starts
 from ..verdict.budget import rows
@@ -88,6 +88,7 @@ def foretold(one: choice.Chosen, request: Request) -> Foretold:
     """What a theory says of these seeds."""
     theory, problem, exact = one.theory, request.problem, is_exact(one.theory, request)
     said = _said(theory, request)
+    check_told(problem, theory, said.values)
     told = label(problem, existing(problem, said.values), request.axis, said.seeds, theory)
     return Foretold(one, told, _sharper(theory, request, exact), exact)
 

@@ -15,7 +15,7 @@ from .approaches import approach_of
 from .budget_row import Row
 from .chance import FAMILY_LEVEL, Chance, Mean, independent
 from .event_errors import loose_time, next_step, too_flat
-from .faults import faults, shared_too_little
+from .faults import faults, nowhere_finite, shared_too_little
 from .functionals import Functional, largest, measure
 from .measures import Runs, Tighter, claim_of, functionals_of, good_seeds, measured_curve
 from .sampling import both_sides, sampled
@@ -75,18 +75,25 @@ def rows(
             chance = chance._replace(family=family)
             found = all_at(chance)
         found = [_surer(problem, theory, *one) for one in zip(found, functionals, beside, strict=True)]
-    wrong = faults(problem, theory, told_well, seen.isel(seed=good))
-    # one line for each: the numbers of such a variable mean nothing
-    kept = [row for row in found if row.variable not in wrong]
-    return kept + shared_clock(kept, chance) + [_faulty(theory, name, said) for name, said in wrong.items()]
+    more = _without_numbers(problem, theory, told_well, seen.isel(seed=good))
+    # one line for each: the numbers of a variable at fault mean nothing
+    kept = [row for row in found if row.variable not in {one.variable for one in more if one.fault}]
+    return kept + shared_clock(kept, chance) + more
 
 
-def _faulty(theory: Theory, name: str, sentence: str) -> Row:
-    nothing, mean = math.nan, Mean(math.inf, 0.0, 0.0)
-    row = Row(f"{name}: prediction", name, "prediction", "value", nothing, nothing, mean, 0.0, 0.0, 0.0, 1.0)
-    if name in theory.unsaid:
-        return dataclasses.replace(row, left_out=f"{name} is not predicted: {theory.unsaid[name]}.")
-    return dataclasses.replace(row, fault=sentence)
+def _without_numbers(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset) -> list[Row]:
+    """A row for every variable that has no number on one side, which is a fault unless left unsaid, or on both."""
+    wrong, absent = faults(problem, theory, told, seen), nowhere_finite(problem, theory, told, seen)
+    unsaid = {name: f"{name} is not predicted: {theory.unsaid[name]}." for name in wrong if name in theory.unsaid}
+    rows = [_numberless(name, math.inf, fault=said) for name, said in wrong.items() if name not in unsaid]
+    absent = {name: said for name, said in absent.items() if name not in wrong} | unsaid
+    return rows + [_numberless(name, math.nan, left_out=said) for name, said in absent.items()]
+
+
+def _numberless(name: str, gap: float, fault: str = "", left_out: str = "") -> Row:
+    nothing, mean = math.nan, Mean(gap, 0.0, 0.0)
+    return Row(f"{name}: prediction", name, "prediction", "value", nothing, nothing, mean, 0.0, 0.0, 0.0, 1.0,
+               fault=fault, left_out=left_out)  # fmt: skip
 
 
 def _row(

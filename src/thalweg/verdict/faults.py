@@ -18,8 +18,8 @@ MOST = 0.9
 def faults(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset) -> dict[str, str]:
     """Sentences about predictions that no number can save, by variable; `seen` are the runs that ended well.
 
-    A curve (a bound, a limit) that is not finite, or not positive on a logarithmic scale, where runs are; an event that
-    is predicted and that no run has, or that no prediction has and most runs have.
+    A curve (a bound, a limit; a rate within its window) that is not finite, or not positive on a logarithmic scale,
+    where runs are; an event that is predicted and that no run has, or that no prediction has and most runs have.
     """
     events = {e.name: e for e in problem.events}
     sizes, end = theory.finite_size(problem), float(told["time"].values[-1])
@@ -48,14 +48,47 @@ def _of_curve(problem: Problem, claims: tuple[Claim, ...], told: xr.DataArray, s
     real = real.any("seed") if "seed" in real.dims and "seed" not in told.dims else real
     for claim in claims:
         side = claim.kind if len(claims) > 1 else ""
-        if claim.kind == "rate":
-            continue  # a slope over its window, which is looked at as a number
-        wrong = real & ~_usable(side_of(told, side), logarithmic)
-        if claim.kind == "limit" and "time" in wrong.dims:
-            wrong = wrong.isel(time=[-1])  # a limit speaks of the end alone
+        wrong = _looked_at(problem, claim, real & ~_usable(side_of(told, side), logarithmic))
+        if claim.kind == "limit":
+            wrong = wrong & (side_of(told, side) != 0)  # no number on a logarithmic scale, and yet one
         if bool(wrong.any()):
             what = "finite and positive, as its logarithm asks," if logarithmic else "finite"
             yield f"the predicted {name}{f' ({side})' if side else ''} is not {what}{_when(wrong)}, where runs are"
+
+
+def _looked_at(problem: Problem, claim: Claim, values: xr.DataArray) -> xr.DataArray:
+    """What a claim speaks of: a rate of its window alone, a limit of the end, all else of all times."""
+    if claim.kind == "limit" and "time" in values.dims:
+        return values.isel(time=[-1])
+    if claim.kind != "rate" or claim.window is None or "time" not in values.dims:
+        return values
+    low, high = claim.window(problem, values["time"].values)
+    return values.sel(time=(values["time"] >= low) & (values["time"] <= high))
+
+
+def nowhere_finite(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset) -> dict[str, str]:
+    """Sentences about curves that have no number in prediction and runs alike where they would be compared, by
+    variable: nothing contradicts them, and nothing can be said. `seen` are the runs that ended well."""
+    found = {}
+    for name in (str(n) for n in told.data_vars if n in seen):
+        observable = measured_curve(problem, name)
+        if observable is None:
+            continue
+        claims = theory.claims_of(name)
+        real = _usable(seen[name], observable.log)
+        for claim in claims:
+            side = side_of(told[name], claim.kind if len(claims) > 1 else "")
+            said = _usable(side, observable.log)
+            if claim.kind == "limit" and observable.log and bool((_looked_at(problem, claim, side) == 0).any()):
+                found[name] = f"the limit of {name} is 0, which a logarithmic scale does not show; it is left out."
+                continue
+            lacking = _looked_at(problem, claim, ~real & ~said)
+            if bool(lacking.any()):
+                what = "not finite and positive" if observable.log else "not finite"
+                found[name] = (
+                    f"{name} is {what}{_when(lacking)} in prediction and runs alike; such curves are left out."
+                )
+    return found
 
 
 def _when(wrong: xr.DataArray) -> str:

@@ -130,12 +130,12 @@ def declare(
     for component in np.ndindex(theory.shape[1 + paired :]):
         whole = on_scale(observable, theory[(..., *component)])
         curve = np.diagonal(whole) if paired else whole
+        if kind == "rate":
+            found += _slope(observable, curve, times, component, window)
+            continue
         if not np.all(np.isfinite(curve)):
             continue
         scale = natural_scale(observable, curve)
-        if kind == "rate":
-            found.append(_slope(observable, curve, times, component, window))
-            continue
         ends_only = kind == "limit" or len(theory) < times.size
         names = ["end"] if ends_only else ["start"] if times.size == 1 else ["start", "end", "area"]
         names += [CORNER] if paired and not ends_only and times.size > 1 and np.isfinite(whole[-1, 0]) else []
@@ -178,23 +178,21 @@ def _slope(
     times: np.ndarray,
     component: tuple[int, ...],
     window: tuple[float, float] | None,
-) -> Functional:
+) -> list[Functional]:
+    """The slope over the window, where the curve is finite in it."""
     low, high = window or (times[0], times[-1])
-    if np.sum((times >= low) & (times <= high)) < 2:
+    inside = (times >= low) & (times <= high)
+    if np.sum(inside) < 2:
         raise ValueError(
             f"the rate of {observable.name} is read over times from {low:g} to {high:g}, where fewer than two of the "
             f"given times (to {times[-1]:g}) lie; give more, or longer, times."
         )
+    if not np.all(np.isfinite(curve[inside])):
+        return []
     steep = abs(float(slope(curve, times, (low, high))))
-    return Functional(
-        observable.name,
-        "slope",
-        component,
-        sensitivity=2.0 / (high - low),
-        scale=steep or 1.0,
-        level=natural_scale(observable, curve),
-        window=(low, high),
-    )
+    level = natural_scale(observable, curve[inside])
+    scales = {"sensitivity": 2.0 / (high - low), "scale": steep or 1.0, "level": level}
+    return [Functional(observable.name, "slope", component, window=(low, high), **scales)]
 
 
 def _half_time(

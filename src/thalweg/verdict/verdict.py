@@ -42,7 +42,8 @@ def judge(budget: Sequence[Row], strain: tuple[str, float], resolution: float, s
     """
     notes = _lost(seen)
     notes += [row.left_out for row in budget if row.left_out]
-    notes += [f"{row.name} did not happen in the runs; it is left out." for row in budget if math.isnan(row.gap)]
+    absent = [row for row in budget if math.isnan(row.gap) and not row.left_out]
+    notes += [f"{row.name} did not happen in the runs; it is left out." for row in absent]
     usable = [row for row in budget if not row.left_out and not math.isnan(row.gap)]
     if any(row.fault for row in usable):
         return _spoiled([row for row in usable if row.fault], strain, notes)

@@ -209,23 +209,27 @@ def _accuracy(problem: Any, part: Any, found: TableEvidence, stop: GridChoice | 
 def _more(problem: Any, found: TableEvidence, stop: GridChoice | None, ridge: GridChoice) -> Recommendation:
     now, double = (int(np.flatnonzero(s == SIZES)[0]) for s in (1.0, 2.0))
     learning, halves = np.asarray(found.ridge.learning), np.asarray(found.half_gain)
-    best = _better(stop, ridge)[1].loss
+    best = _better(stop, ridge)[1]
     gain = learning[double] / learning[now]
     chance = np.log(halves[:, double] / halves[:, now])
-    ends = gain * np.exp(np.quantile(chance - chance.mean(), (0.05, 0.95)))
-    low, high = np.clip(ends, 0.0, 1.0) * best
+    # the chance of the gain, and of today's loss, which are of different origin
+    gains, losses = np.quantile(chance - chance.mean(), (0.05, 0.95)), np.log([best.loss_low, best.loss_high])
+    reach = np.hypot(gains, losses - np.log(best.loss))
+    low, high = gain * best.loss * np.exp([-reach[0], reach[1]])
     n = problem.samples
     why = (
         f"Twice as many points, {2 * n}, would lower the test loss by about {1 - gain:.1%}, at the best ridge. "
         + ("The data are nearly used up: better inputs or another model would buy more." if gain > 0.97 else "")
         + ("More points are worth having." if gain <= 0.97 else "")
     )
-    told = {f"at {round(s * n)} points": float(v / learning[now] * best) for s, v in zip(SIZES, learning, strict=True)}
+    told = {
+        f"at {round(s * n)} points": float(v / learning[now] * best.loss) for s, v in zip(SIZES, learning, strict=True)
+    }
     # a floor lies below what it bounds, and so does every estimate of it
-    told["floor, noise^2 / 2"] = min(0.5 * float(found.ridge.noise) ** 2, *told.values(), best)
+    told["floor, noise^2 / 2"] = min(0.5 * float(found.ridge.noise) ** 2, *told.values(), best.loss)
     source = "deterministic equivalent of ridge; Wei, Hu & Steinhardt 2022"
     return Recommendation(
-        "test_loss_with_twice_the_points", gain * best, why, float(low), float(high), "", LEVEL, told, source
+        "test_loss_with_twice_the_points", gain * best.loss, why, float(low), float(high), "", LEVEL, told, source
     )
 
 

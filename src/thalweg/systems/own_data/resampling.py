@@ -19,7 +19,7 @@ from ...mathematics.left_out_rows import (
     path_left_out,
     ridge_left_out,
 )
-from ..shared.least_squares import TableProblem, TrainingPart
+from ..shared.least_squares import TableProblem
 from .held_out_ridge import STRENGTHS
 from .leave_one_out import held_out, step_noise
 from .ridge_of_rows import RowsRidge, learning_of, ridge_of
@@ -103,8 +103,8 @@ class _Follower:
 
 def evidence(problem: TableProblem, data: Any, times: np.ndarray | None, nodes: int) -> TableEvidence:
     """Everything that advice rests on; `times` None where the rule has no path that can be followed by modes."""
-    part = TrainingPart(*(np.asarray(one) for one in problem.training(data)))
-    inputs, targets = np.asarray(part.inputs), np.asarray(part.targets).reshape(len(part.targets), -1)
+    part = jax.tree.map(np.asarray, problem.training(data))
+    inputs, targets = part.inputs, part.targets.reshape(len(part.targets), -1)
     count = len(inputs)
     size = min(count // 2, MOST_ROWS)
     rng = np.random.default_rng(0)
@@ -154,13 +154,16 @@ class GridSpread(NamedTuple):
 def spread(losses: np.ndarray, halves: np.ndarray, reach: float = 1.0) -> GridSpread:
     """From held-out losses (grid, n) and the mean curves of the halves (HALVES, grid).
 
-    The place: the wider of bootstrap and halves on each side. The loss at it: the halves, about their mean, times
-    `reach`.
+    On each side the wider of bootstrap and halves: of the place, and of the loss at it, the halves about their mean
+    times `reach`.
     """
     count = losses.shape[1]
     drawn = np.random.default_rng(1).multinomial(count, np.full(count, 1 / count), size=DRAWS) / count
     again, refitted = np.argmin(drawn @ losses.T, axis=1), np.argmin(halves, axis=1)
     ends = np.stack([np.quantile(places, QUANTILES, method="nearest") for places in (again, refitted)])
     level = np.log(halves.min(axis=1))
-    factors = np.exp(reach * np.quantile(level - level.mean(), QUANTILES))
-    return GridSpread(int(ends[:, 0].min()), int(ends[:, 1].max()), (float(factors[0]), float(factors[1])))
+    fitted = reach * np.quantile(level - level.mean(), QUANTILES)
+    chosen = losses[int(np.argmin(losses.mean(axis=1)))]
+    judged = np.quantile(np.log(drawn @ chosen / chosen.mean()), QUANTILES) if chosen.mean() > 0 else fitted
+    low, high = float(min(fitted[0], judged[0])), float(max(fitted[1], judged[1]))
+    return GridSpread(int(ends[:, 0].min()), int(ends[:, 1].max()), (float(np.exp(low)), float(np.exp(high))))

@@ -376,3 +376,19 @@ def test_advice_where_the_width_is_too_small_or_the_teacher_out_of_reach():
     assert advice["width"].value == 2
     assert "negative eigenvalues" in advice["width"].reason
     assert "RiccatiFlow" in advice["recovery_time"].reason
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("teacher_width", [2, 3, 6, 12])
+def test_a_teacher_of_few_units_is_off_the_limit_by_what_is_declared(teacher_width):
+    """By 1/teacher_width, whatever the dimension: found by random problems, where only 1/dimension was declared."""
+    problem = tw.QuadraticNetwork(dimension=72, width=30, teacher_width=teacher_width)
+    times = np.linspace(0.0, float(problem.horizon()[-1]), 21)
+    told = tw.predict(problem, times, theory="HighDimensionalFlow")
+    seen = tw.predict(problem, times, theory="RiccatiFlow", seeds=24)
+    sizes = tw.HighDimensionalFlow().finite_size(problem)
+    for name in ("recovery_time", "late_rate", "effective_rank", "trace_integral"):
+        unit = float(np.abs(told[name]).max()) if sizes[name].relative else 1.0
+        error = 3 * float(seen[name].std("seed").max()) / 24**0.5
+        gap = float(np.abs(seen[name].mean("seed") - told[name]).max())
+        assert gap <= sizes[name].within(told) * unit + error, name

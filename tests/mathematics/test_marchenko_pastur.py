@@ -15,6 +15,7 @@ from thalweg.mathematics.marchenko_pastur_law import (
     TRACY_WIDOM_VARIANCE,
     closure_rule,
     edge_fluctuation,
+    edge_shift,
     edges,
     has_outlier,
     largest_eigenvalue,
@@ -330,6 +331,15 @@ def test_against_random_matrices(ratio, pull):
     assert np.all(np.abs(seen[:, :4].mean(axis=0) - told) < 4.5 * error + 2.0 / features * np.abs(told))
     largest = float(largest_eigenvalue(ratio, signal))
     assert abs(seen[:, 4].mean() - largest) < 0.06 * largest
+
+
+@pytest.mark.parametrize(("features", "samples", "draws"), [(40, 20, 3000), (64, 128, 1500)])
+def test_the_largest_stable_rate_is_above_its_limit_by_the_edge_shift(features, samples, draws):
+    random = np.random.default_rng(features)
+    tops = [np.linalg.norm(random.standard_normal((samples, features)), 2) ** 2 / samples for _ in range(draws)]
+    share = float(edges(features / samples)[1]) / np.array(tops) - 1
+    error = share.std() / np.sqrt(draws)
+    assert share.mean() == pytest.approx(float(edge_shift(features / samples, samples)), abs=4 * error)
 
 
 def test_edge_fluctuation():

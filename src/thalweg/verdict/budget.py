@@ -68,10 +68,8 @@ def rows(
     with np.errstate(invalid="ignore", over="ignore"):
         chance = Chance(len(functionals), level, exact)
         found = all_at(chance)
-        rest = [row.mean.rest for row in found if row.mean.rest.size == good.sum()]
-        if rest:
-            # the clock that they share is one more
-            family = len(found) - len(rest) + independent(np.stack(rest), level) + 1
+        family = _family(found, int(good.sum()), level)
+        if family is not None:
             chance = chance._replace(family=family)
             found = all_at(chance)
         found = [_surer(problem, theory, *one) for one in zip(found, functionals, beside, strict=True)]
@@ -79,6 +77,12 @@ def rows(
     # one line for each: the numbers of a variable at fault mean nothing
     kept = [row for row in found if row.variable not in {one.variable for one in more if one.fault}]
     return kept + shared_clock(kept, chance) + more
+
+
+def _family(found: Sequence[Row], runs: int, level: float) -> float | None:
+    """How many independent functionals share the level, with the clock of all curves; None where nothing is chance."""
+    rest = [row.mean.rest for row in found if row.mean.rest.size == runs]
+    return len(found) - len(rest) + independent(np.stack(rest), level) + 1 if rest else None
 
 
 def _without_numbers(problem: Problem, theory: Theory, told: xr.Dataset, seen: xr.Dataset) -> list[Row]:

@@ -193,12 +193,12 @@ class MarchenkoPastur(Limit[LinearClassifier]):
         The losses carry (1/2) Var(mu.w) of the random start, (1/2) rho init_variance / dimension, exactly. All other
         constants were measured (benchmarks/finite_size.py: c in {1/2, 1, 2}, rho in {1/2, 1, 4}, init_variance in
         {0.1, 1}, flow time to 10): the largest bias times size, at its upper two-sigma end.
-        The largest eigenvalue lies off its limit by the Tracy-Widom mean at an edge (order 2/3).
+        The largest eigenvalue lies off its limit by the Tracy-Widom law at an edge (order 2/3 and higher).
         """
         size = min(problem.dimension, problem.samples)
         start = 0.5 * problem.mean_norm**2 * problem.init_variance / problem.dimension
         ratio = problem.dimension / problem.samples
-        edge = abs(law.TRACY_WIDOM_MEAN) * law.edge_fluctuation(ratio, problem.samples) / law.edges(ratio)[1]
+        edge = law.edge_shift(ratio, problem.samples)
         loss, accuracy = FiniteSize(start + 0.8 / size, 1.0), FiniteSize(0.2 / size, 1.0)
         return {
             "train_loss": FiniteSize(start + 0.2 / size, 1.0),

@@ -134,10 +134,9 @@ def isotropic_curves(problem: LinearRegression, rule: law.SpectralRule, times: A
 
 
 def edge_term(problem: LinearRegression) -> FiniteSize:
-    """The largest eigenvalue of isotropic inputs lies off its limit by the Tracy-Widom mean (order 2/3)."""
-    ratio = problem.dimension / problem.samples
-    edge = abs(law.TRACY_WIDOM_MEAN) * law.edge_fluctuation(ratio, problem.samples) / law.edges(ratio)[1]
-    return FiniteSize(float(edge), 2 / 3, relative=True)
+    """The largest eigenvalue of isotropic inputs lies off its limit by the Tracy-Widom law (order 2/3 and higher)."""
+    shift = law.edge_shift(problem.dimension / problem.samples, problem.samples)
+    return FiniteSize(float(shift), 2 / 3, relative=True)
 
 
 # largest bias of the mean over seeds times min(dimension, samples), upper two-sigma end, over the scale of each

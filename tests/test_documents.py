@@ -28,6 +28,7 @@ RUNS = {
     "docs/linear_classifier.md": "ridge",
     "docs/linear_regression.md": "0.125",
     "docs/logistic.md": "FiniteOptimum",
+    "docs/implicit_bias.md": "least potential",
     "docs/orthogonal_relu.md": "0.99",
     "docs/committee_machine.md": "2.3068",
     "docs/quadratic_network.md": "107.3",

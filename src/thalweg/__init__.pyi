@@ -76,6 +76,7 @@ from .words.theory import TheoryWarning as TheoryWarning
 from .words.theory import Variable as Variable
 from .systems import committee_machine as committee_machine
 from .systems import deep_linear as deep_linear
+from .systems import implicit_bias as implicit_bias
 from .systems import linear_classifier as linear_classifier
 from .systems import linear_regression as linear_regression
 from .systems import logistic as logistic
@@ -117,6 +118,8 @@ from .systems.deep_linear import UnbalancedModes as UnbalancedModes
 from .systems.deep_linear import WhiteTask as WhiteTask
 from .systems.deep_linear import error_bound as error_bound
 from .systems.deep_linear import step_drift as step_drift
+from .systems.implicit_bias import Interpolator as Interpolator
+from .systems.implicit_bias import interpolator as interpolator
 from .systems.linear_classifier import CouilletLiao2022 as CouilletLiao2022
 from .systems.linear_classifier import Eigenmodes as Eigenmodes
 from .systems.linear_classifier import LiaoCouillet2018 as LiaoCouillet2018

@@ -1,5 +1,6 @@
 from . import committee_machine as committee_machine
 from . import deep_linear as deep_linear
+from . import implicit_bias as implicit_bias
 from . import linear_classifier as linear_classifier
 from . import linear_regression as linear_regression
 from . import logistic as logistic

@@ -1,0 +1,2 @@
+from .selected import Interpolator as Interpolator
+from .selected import interpolator as interpolator

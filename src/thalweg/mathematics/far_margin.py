@@ -44,6 +44,8 @@ def _rows(table: np.ndarray, pivot: int, shifts: np.ndarray) -> np.ndarray:
 
 def is_far(table: np.ndarray, pivot: int, shifts: np.ndarray) -> bool:
     """Whether the rows lie further from the origin than `FAR` times their spread."""
+    if table.shape[1] < 2:
+        return False  # a column of ones alone
     spread = float(np.sqrt(np.mean(_rows(table, pivot, shifts) ** 2)))
     both = np.unique(np.sign(table[:, pivot])).size == 2
     return both and spread > 0 and float(np.linalg.norm(shifts)) > FAR * max(spread, 1.0)

@@ -86,10 +86,10 @@ def plug_in(setting: Setting) -> float:
 
 
 def _few(**kind: bool) -> DatasetClassifier:
-    """Eight training points of an unusual table."""
+    """Eight training points of an unusual table; their own deviations as scale would hide its tails."""
     from .examples import two_classes
 
-    return DatasetClassifier(**two_classes(**kind), samples=8, moments=20)
+    return DatasetClassifier(**two_classes(**kind), samples=8, moments=20, intercept=0)
 
 
 class MeasuredMixture(Estimate[ClassTable]):

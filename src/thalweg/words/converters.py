@@ -44,7 +44,10 @@ def floats(value: Any) -> Any:
 
 
 def coded(labels: Any) -> Any:
-    """Labels as floats; text as the numbers 0, 1, ... of its different values in alphabetical order."""
+    """Labels as floats; text as the numbers 0, 1, ... of its different values in alphabetical order.
+
+    ValueError where all rows hold one text: which class it is nobody knows.
+    """
     given = floats(labels)
     if given is None or is_traced(given) or isinstance(given, jax.Array) or np.asarray(given).dtype.kind == "f":
         return given
@@ -53,7 +56,10 @@ def coded(labels: Any) -> Any:
         names = names.astype(str)
     if names.dtype.kind != "U" or names.ndim != 1:
         return labels
-    return np.unique(names, return_inverse=True)[1].astype(np.float64)
+    known, codes = np.unique(names, return_inverse=True)
+    if known.size == 1:
+        raise ValueError(f"labels are {str(known[0])!r} in every row; give two classes at least.")
+    return codes.astype(np.float64)
 
 
 def arrays_of(value: Any) -> Any:

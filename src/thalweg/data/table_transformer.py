@@ -20,7 +20,7 @@ def transformer(numeric: list[str], text: list[str], rows: int) -> Any:
 
     rare = max(RARE_ROWS, round(RARE_SHARE * rows))
     levels = make_pipeline(
-        SimpleImputer(strategy="constant", fill_value=ABSENT, missing_values=None),
+        SimpleImputer(strategy="constant", fill_value=ABSENT, missing_values=None),  # pyright: ignore
         OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=rare, sparse_output=False, drop="if_binary"),
     )
     parts: list[tuple[str, Any, list[str]]] = []

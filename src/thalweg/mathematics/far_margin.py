@@ -56,7 +56,8 @@ def far_margin(table: np.ndarray, pivot: int, shifts: np.ndarray) -> tuple[np.nd
     """
     size, labels = abs(float(table[0, pivot])), -np.sign(table[:, pivot])
     rows, centre = _rows(table, pivot, shifts), np.delete(shifts, pivot)
-    middle = np.zeros(rows.shape[1])
+    middle, shares = np.zeros(rows.shape[1]), [np.zeros(len(rows))] * 2
+    first, second = middle, middle
     for _ in range(_ROUNDS):
         far = centre + middle
         along = far / np.linalg.norm(far)

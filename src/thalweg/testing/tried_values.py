@@ -30,7 +30,10 @@ def wrong_values(parameter: Parameter, value: Any) -> Iterator[Any]:
         spoiled.flat[-1] = math.nan
         yield from (spoiled, np.full(np.shape(value), "text"))
         return
-    yield from ("text", math.nan, math.inf, True)
+    yield from ("text", math.nan, math.inf)
+    # of truth values a switch alone takes any
+    if (parameter.kind, parameter.low, parameter.high) != ("size", 0, 1):
+        yield True
     beyond = ((parameter.low, -1.0), (parameter.high, 1.0), (parameter.above, 0.0), (parameter.below, 0.0))
     yield from (bound + step for bound, step in beyond if bound is not None)
     if parameter.kind == "size":

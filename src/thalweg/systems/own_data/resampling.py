@@ -103,7 +103,7 @@ class _Follower:
 
 def evidence(problem: TableProblem, data: Any, times: np.ndarray | None, nodes: int) -> TableEvidence:
     """Everything that advice rests on; `times` None where the rule has no path that can be followed by modes."""
-    part = TrainingPart(*(np.asarray(one) for one in problem.training(data)))
+    part: Any = TrainingPart(*(np.asarray(one) for one in problem.training(data)))  # pyright: ignore
     inputs, targets = np.asarray(part.inputs), np.asarray(part.targets).reshape(len(part.targets), -1)
     count = len(inputs)
     size = min(count // 2, MOST_ROWS)

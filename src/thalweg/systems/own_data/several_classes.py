@@ -148,7 +148,7 @@ class DatasetClasses(ClassTable):
         return 0 if self.intercept else self.bias
 
     def _loss(self, params: Float[Array, "d K"], part: TrainingPart, inputs: Array, labels: Array) -> Float[Array, ""]:
-        missed = one_hot(jnp.asarray(labels), self.classes) - part.middle[None, :] - inputs @ params
+        missed = one_hot(jnp.asarray(labels), self.classes) - jnp.asarray(part.middle)[None, :] - inputs @ params
         return 0.5 * jnp.sum(missed**2) / labels.shape[0]
 
     def observe(self, params: Float[Array, "d K"], data: ClassSample) -> dict[str, Array]:
@@ -156,7 +156,7 @@ class DatasetClasses(ClassTable):
         towards = self.deciding(params, part)
 
         def right(inputs: Array, labels: Array) -> Array:
-            found = jnp.argmax(inputs @ towards + part.middle[None, :], axis=1)
+            found = jnp.argmax(inputs @ towards + jnp.asarray(part.middle)[None, :], axis=1)
             return jnp.mean((found == labels).astype(params.dtype))
 
         p = params.shape[0] - self.appended

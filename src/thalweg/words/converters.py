@@ -51,7 +51,8 @@ def coded(labels: Any) -> Any:
     names = np.asarray(labels)
     if names.dtype.kind == "O" and all(isinstance(one, str) for one in names.ravel()):
         names = names.astype(str)
-    if names.dtype.kind != "U" or names.ndim != 1:
+    # one name alone says nothing: it is left for the check to refuse
+    if names.dtype.kind != "U" or names.ndim != 1 or np.unique(names).size < 2:
         return labels
     return np.unique(names, return_inverse=True)[1].astype(np.float64)
 

@@ -89,7 +89,7 @@ def _few(**kind: bool) -> DatasetClassifier:
     """Eight training points of an unusual table."""
     from .examples import two_classes
 
-    return DatasetClassifier(**two_classes(**kind), samples=8, moments=20)
+    return DatasetClassifier(**two_classes(**kind), samples=8, moments=20, intercept=0)
 
 
 class MeasuredMixture(Estimate[ClassTable]):

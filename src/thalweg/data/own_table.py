@@ -175,7 +175,7 @@ def _made(given: Frame, target: str, others: list[str], drop: list[str], chosen:
         raise ValueError(
             f"{title}: there are {counted(len(frame.columns), 'column')}, but no row; give one row a point."
         )
-    answer = target_of(title, target, frame[target])
+    answer = target_of(title, target, frame[target])  # pyright: ignore[reportArgumentType]
     rows = frame[answer.kept].reset_index(drop=True)
     columns = [_without_copies(judged(title, name, rows[name]), answer.values[answer.kept]) for name in others]
     used = [c for c in columns if not c.why_not]

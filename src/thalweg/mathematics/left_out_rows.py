@@ -5,7 +5,7 @@ are those of `held_out`; rows go through in chunks, so that kernels of many rows
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,7 +55,7 @@ def left_out(inputs: np.ndarray, targets: np.ndarray, centred: bool) -> LeftOut:
     return LeftOut(vectors, sizes[alive] ** 2, right[alive].T, share, targets, beyond, missed, weight)
 
 
-def _product(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _product(first: Any, second: np.ndarray) -> np.ndarray:
     # one product of real matrices: a complex one converts the second
     if not np.iscomplexobj(first):
         return first @ second
@@ -99,7 +99,7 @@ def loop(largest: float, horizon: float, nodes: int) -> tuple[np.ndarray, np.nda
     return root**2, root * slope / (2j * nodes)
 
 
-def _acting(filters: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _acting(filters: Any, weights: np.ndarray) -> np.ndarray:
     """[Re, Im] of weighted filters, which acts on stacked [Re, Im] as -2 Re sum w g r does."""
     weighted = filters * weights[None, :]
     return np.concatenate([-2 * np.real(weighted), 2 * np.imag(weighted)], axis=1)

@@ -154,7 +154,8 @@ def test_an_intercept_is_not_given_twice():
     ("inputs", "labels", "words"),
     [
         ([["a"]], [1.0], "inputs holds entries that are not numbers"),
-        ([[1.0], [2.0]], ["m", "f"], "labels holds entries that are not numbers"),
+        ([[1.0], [2.0]], np.array(["m", None], dtype=object), "labels holds entries that are not numbers"),
+        ([[1.0], [2.0]], ["m", "m"], "'m' in every row"),
         ([[1.0], [np.nan]], [0, 1], "missing or infinite"),
         ([[1.0], [2.0], [3.0]], [0, 1, 2], "two classes"),
         ([1.0, 2.0], [0, 1], "one label a point"),
@@ -163,6 +164,10 @@ def test_an_intercept_is_not_given_twice():
 def test_bad_problems_are_refused(inputs, labels, words):
     with pytest.raises(ValueError, match=words):
         tw.DatasetLogistic(inputs=inputs, labels=labels)
+
+
+def test_labels_may_be_text():
+    assert tw.DatasetLogistic(inputs=[[1.0], [2.0]], labels=["m", "f"]).labels.tolist() == [1.0, 0.0]
 
 
 # descent

@@ -147,7 +147,7 @@ def test_flips_enter_the_equation_as_in_the_flow():
 
 def test_the_line_of_the_issue():
     problem = tw.LinearRegression(dimension=200, samples=400, noise=0.5, rule=tw.SGD(learning_rate=0.8 / 200, batch=1))
-    result = tw.compare(problem, seeds=24)
+    result = tw.compare(problem)
     assert result.attrs["verdict"] == "confirmed", result.attrs["sentence"]
     assert "VolterraSGD" in str(result["theory"].attrs["theory"])
 

@@ -48,7 +48,7 @@ class Functional:
         return f"{self.variable}{index}: {self.measure}{f' ({self.side})' if self.side else ''}"
 
 
-def largest(values: np.ndarray) -> float:
+def largest(values: np.ndarray | float) -> float:
     """The largest size among finite numbers; 0 if there is none."""
     return float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
 

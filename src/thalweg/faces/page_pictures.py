@@ -61,5 +61,7 @@ def picture(draw: Callable[..., Figure], *shown: Any) -> str:
 
 def _named_apart(svg: str, head: str) -> str:
     """The same with names of its own: a picture that is hidden must not lend its parts to one that is shown."""
+    # what is marked alike for the layout has no name in a page, where names are different
+    svg = re.sub(r' id="(?:event|curve)"', "", svg)
     svg = re.sub(r'\bid="', f'id="{head}-', svg)
     return re.sub(r"(url\(|href=\")#", rf"\1#{head}-", svg)

@@ -39,7 +39,7 @@ def test_a_line_and_a_flat_curve_have_none():
     assert by_name(np.ones_like(TIMES)) == {}
 
 
-class Slow(tw.MarchenkoPastur):
+class _Slow(tw.MarchenkoPastur):
     """The same with a clock that is slow by a twelfth."""
 
     def predict(self, problem, data, start, times):
@@ -48,7 +48,7 @@ class Slow(tw.MarchenkoPastur):
 
 def test_one_clock_of_all_curves_sees_what_single_rows_do_not():
     problem = tw.LinearClassifier(dimension=128, samples=256)
-    right, wrong = (tw.compare(problem, theory=one, seeds=192) for one in (tw.MarchenkoPastur(), Slow()))
+    right, wrong = (tw.compare(problem, theory=one, seeds=192) for one in (tw.MarchenkoPastur(), _Slow()))
     assert right.attrs["verdict"] == "confirmed"
     assert wrong.attrs["verdict"] == "contradicted"
     row = wrong["budget"].to_dataset().sel(functional="all curves: clock")

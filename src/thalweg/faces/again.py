@@ -99,7 +99,7 @@ def python(result: Any, times: np.ndarray) -> str:
         note = ["# run this where its classes are defined"] if "__main__" in modules_of(result) else []
         return "\n".join(["import thalweg as tw", *imports, "", *note, 'result = tw.rerun("run.nc")'])
     start, stop, count = even(times) or (0.0, 0.0, 1)
-    told = json.loads(result.attrs["theory_json"])
+    told = json.loads(result.attrs.get("theory_json", "[]"))
     theories = [construct(one) for one in told]
     theory = theories[0] if len(theories) == 1 else f"[{', '.join(theories)}]"
     imports = sorted({f"from {d['module']} import {d['class']}" for d in _foreign([described, *told])})
@@ -140,7 +140,7 @@ def command(result: Any, times: np.ndarray) -> str:
         return str(result.attrs["command"])
     brought = [word for module in modules_of(result) for word in ("--import", _file_of(module))]
     described, span = problem_of(result), even(times)
-    plain = _said_in_words(result, times) and not any(map(_changed, json.loads(result.attrs["theory_json"])))
+    plain = _said_in_words(result, times) and not any(map(_changed, json.loads(result.attrs.get("theory_json", "[]"))))
     if not plain or span is None or "__main__" in modules_of(result):
         return shlex.join(["thalweg", "rerun", "run.nc", "--out", "again", *brought])
     words = ["thalweg", "compare", described["class"], *_flags(described)]

@@ -135,7 +135,7 @@ def test_errors_of_ten_percent_are_caught():
     caught: dict[str, bool] = {}
     for setting, (problem, times, names) in MUTATIONS.items():
         mutants = [mutant(name, factor) for name in names for factor in (0.9, 1.1)]
-        result = tw.compare(problem, times, theory=[tw.MarchenkoPastur(), *mutants], seeds=96)
+        result = tw.compare(problem, times, theory=[tw.MarchenkoPastur(), *mutants], seeds=384)
         for one in mutants:
             kind = type(one).__name__
             caught[f"{setting}{kind}"] = result[f"theory/{kind}"].attrs["verdict"] != "confirmed"

@@ -96,10 +96,6 @@ def test_the_command_line_knows_it(outside, tmp_path, monkeypatch):
         "NoisyMean",
         "--samples",
         "40",
-        "--seeds",
-        "8",
-        "--resolution",
-        "0.6",
         "--out",
         "out",
     )

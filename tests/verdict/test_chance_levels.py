@@ -91,3 +91,17 @@ def test_runs_that_count_alike_still_have_the_width_of_a_count():
     assert count_error(0.98, cases, ALONE) < 0.02
     # the normal part is that of a binomial
     assert count_error(0.5, 1e6, ALONE) == pytest.approx(stats.norm.ppf(0.995) * 0.5 / 1e3, rel=0.01)
+
+
+def test_controls_that_are_nearly_one_count_as_one():
+    """What is left between them is an integrator's error, of which no gap may be made."""
+    random = np.random.default_rng(4)
+    luck, error = random.standard_normal(24), 1e-7 * random.standard_normal(24)
+    gaps = 2 * luck + 0.3 * (luck**2 - 1)
+    one = held_mean_gap(gaps, luck[:, None], ALONE)
+    two = held_mean_gap(gaps, np.stack([luck, 3 * luck + error + 1e-6], axis=1), ALONE)
+    assert one is not None
+    assert two is not None
+    assert two.gap == pytest.approx(one.gap, abs=1e-5)
+    assert np.abs(two.shares).max() < 10
+    assert abs(two.gap) < two.error

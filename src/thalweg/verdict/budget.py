@@ -117,7 +117,10 @@ def _row(
     if functional.measure == "event":
         left_out = shared_too_little(functional.name, wanted, measured) or too_flat(functional, loose)
     unit = _finite_size(functional, observable, sizes.get(functional.variable), told.result, reach)
-    found = sampled(problem, functional, observable, (seen, told), chance, unit / functional.sensitivity)
+    numerical = _numerical(problem, theory, functional, (seen, told), observable)
+    systematic = (unit + numerical) / functional.sensitivity
+    found = sampled(problem, functional, observable, (seen, told), chance, systematic)
+    lever = 1 + found.added / functional.sensitivity
     return Row(
         name=functional.name,
         variable=functional.variable,
@@ -126,15 +129,15 @@ def _row(
         predicted=_mean(found.predicted),
         measured=_mean(found.measured),
         mean=found.mean,
-        finite_size=unit * (1 + found.added / functional.sensitivity),
-        tolerance=max(_numerical(problem, theory, functional, (seen, told), observable), loose)
-        + next_step(problem, functional, told),
+        finite_size=unit * lever,
+        tolerance=max(numerical * lever, loose) + next_step(problem, functional, told),
         margin=problem.margins.get(functional.variable, 0.0) * functional.scale,
         scale=functional.scale,
         approach=approach,
         bluntness=functional.bluntness,
         grain=_grain(problem, functional),
         left_out=left_out,
+        lever=lever,
     )
 
 
@@ -144,7 +147,7 @@ def _surer(problem: Problem, theory: Theory, row: Row, functional: Functional, r
     for count in range(2, len(TIGHTER) + 1):
         if row.agrees or row.left_out or not dataclasses.replace(row, tolerance=FAR * row.tolerance).agrees:
             break
-        found = _numerical(problem, theory, functional, runs, observable, TIGHTER[:count])
+        found = row.lever * _numerical(problem, theory, functional, runs, observable, TIGHTER[:count])
         row = dataclasses.replace(row, tolerance=found)
     return row
 

@@ -27,6 +27,8 @@ class Row:
     approach: float = 0.0
     bluntness: float = 1.0
     grain: float = 0.0
+    # by how much controls raise what errors of the curve do
+    lever: float = 1.0
     resolved: bool = False
     # whether agreement asks it to be sharp
     asked: bool = True

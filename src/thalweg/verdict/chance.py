@@ -15,6 +15,9 @@ POWERS = (0.0, 0.25, 0.5, 1.0)
 AS_LIKELY = 0.5
 # a control is used where it leaves at most this share of the variance
 WORTH_IT = 0.7
+# controls that differ from each other by a smaller share count as one: what is left between them is no chance, but the
+# integrator's error, and the gap must not be made of it
+ALIKE = 1e-3
 # how many runs there must be for each control
 RUNS_A_CONTROL = 6
 # simulated families of t statistics
@@ -98,11 +101,11 @@ def held_mean_gap(
         return None
     where = np.zeros(controls.shape[1]) if population is None else population.mean(0)
     varied, away = (controls - centre)[:, use] / scale[use], (centre - where)[use] / scale[use]
-    shares, _, rank, _ = np.linalg.lstsq(varied, gaps - gaps.mean(), rcond=1e-8)
+    shares, _, rank, _ = np.linalg.lstsq(varied, gaps - gaps.mean(), rcond=ALIKE)
     rest, free = gaps - gaps.mean() - varied @ shares, gaps.size - 1 - int(rank)
     if float(rest @ rest) / free > WORTH_IT * float(gaps.var(ddof=1)):
         return None
-    lever = 1 + gaps.size * float(away @ np.linalg.pinv(varied.T @ varied, rcond=1e-8) @ away)
+    lever = 1 + gaps.size * float(away @ np.linalg.pinv(varied.T @ varied, rcond=ALIKE**2) @ away)
     whole = np.zeros(controls.shape[1])
     whole[use] = shares / scale[use]
     below, above = _interval(rest, free, lever, chance)

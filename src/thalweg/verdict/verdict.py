@@ -81,12 +81,20 @@ def _word(usable: Sequence[Row], missed: Sequence[Row], broken: bool) -> str:
 
 def _numbers(usable: Sequence[Row]) -> tuple[float, float]:
     """Worst gap and worst allowance + error, as shares of their scale, over values; times only where all are times."""
-    sharp = _sharp([row for row in usable if row.asked] or usable)
+    sharp = _sharp(usable)
     return max(abs(row.gap) / row.scale for row in sharp), max(row.seen for row in sharp)
 
 
 def _sharp(usable: Sequence[Row]) -> list[Row]:
-    return [row for row in usable if row.bluntness == 1.0] or list(usable)
+    """The values among what is asked for; the times where there are no values."""
+    asked = [row for row in usable if row.asked] or list(usable)
+    return [row for row in asked if row.bluntness == 1.0] or asked
+
+
+def _granted(usable: Sequence[Row]) -> str:
+    """How much of what the run could have seen is a margin, which does not count against the resolution."""
+    worst = max(_sharp(usable), key=lambda row: row.seen)
+    return f", of it {percent(worst.margin / worst.scale)} a margin granted beforehand" if worst.margin else ""
 
 
 def _blunter(usable: Sequence[Row], sensitivity: float) -> str:
@@ -111,7 +119,7 @@ def _sentence(
 ) -> str:
     agreement, sensitivity = _numbers(usable)
     numbers = f"agrees within {percent(agreement)}; this run could have seen {percent(sensitivity)}"
-    numbers += _blunter(usable, sensitivity)
+    numbers += _granted(usable) + _blunter(usable, sensitivity)
     if word in ("contradicted", "outside its regime"):
         worst = max(missed, key=lambda row: abs(row.gap) / (row.allowance + row.error or 1e-300))
         numbers = (

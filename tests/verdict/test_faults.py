@@ -135,11 +135,15 @@ def test_an_event_that_runs_cannot_show_is_no_fault(change):
 
 
 @pytest.mark.parametrize("change", FAULTS)
-def test_what_no_number_can_save_is_contradicted(change, tmp_path):
+def test_what_no_number_can_save_is_contradicted(change):
     result = tw.compare(_Cooling(), theory=_Law(change), seeds=SEEDS)
     assert result.attrs["verdict"] == "contradicted"
     assert FAULTS[change] in result.attrs["sentence"]
-    # files, pictures and pages take it
+
+
+@pytest.mark.parametrize("change", ["the end", "nothing but NaN", "an event denied"])
+def test_files_pictures_and_pages_take_it(change, tmp_path):
+    result = tw.compare(_Cooling(), theory=_Law(change), seeds=SEEDS)
     tw.save(result, tmp_path / "run.nc")
     tw.plot(tw.load(tmp_path / "run.nc"), tmp_path / "run.png")
     tw.report(result, tmp_path / "run.html")
